@@ -1,0 +1,1 @@
+"""Base OS, branches and the repositories they publish."""

@@ -1,0 +1,1 @@
+"""From a bundle to packages: the plan, the build, its record."""

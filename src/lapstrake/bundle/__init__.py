@@ -1,0 +1,1 @@
+"""Bundles: one package's build directory, in three formats."""

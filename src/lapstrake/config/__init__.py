@@ -1,0 +1,1 @@
+"""The configuration: what holds, and where each value came from."""

@@ -1,0 +1,1 @@
+"""Text and bytes in, values out: pure readers and writers of file formats."""

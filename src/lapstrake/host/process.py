@@ -1,0 +1,167 @@
+"""Run a program and wait for it: a clean environment, no shell, always a deadline.
+
+What runs *inside a root* goes through `lapstrake.host.sandbox`; this module is for the host's own
+programs (git, gpg, mmdebstrap, docker ...).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lapstrake.errors import LapstrakeError
+
+PASSED_ON = (
+    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR",
+    "http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy",
+    "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "DOCKER_HOST", "SSH_AUTH_SOCK", "SOURCE_DATE_EPOCH",
+)  # fmt: skip
+"""The variables of our environment that a program of the host may see; nothing else leaks."""
+
+_TAIL_LINES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A program that ran to its end: its exit status and what it printed."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        """What it printed, as text; bytes that are not UTF-8 are replaced."""
+        return self.stdout.decode("utf-8", "replace")
+
+
+def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Build a program's environment from the allow-list `PASSED_ON` and what the caller adds."""
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment["LC_ALL"] = "C.UTF-8"
+    environment.update(extra or {})
+    return environment
+
+
+def find_program(name: str) -> Path | None:
+    """Find a program on PATH (and in the sbin folders, which users' paths often lack)."""
+    path = os.environ.get("PATH", os.defpath)
+    found = shutil.which(name, path=f"{path}:/usr/sbin:/sbin")
+    return Path(found) if found else None
+
+
+def require_program(name: str, *, package: str, error: type[LapstrakeError]) -> Path:
+    """Find a program or raise `error`, naming the Debian package that has it."""
+    found = find_program(name)
+    if found is None:
+        raise error(
+            f"the program {name} is not installed", resolution=f"Install it: apt install {package}"
+        )
+    return found
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    timeout: float,
+    error: type[LapstrakeError],
+    doing: str = "",
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    allowed: Sequence[int] = (0,),
+) -> Completed:
+    """Run a program to its end.
+
+    Args:
+        argv: the program and its arguments; never a secret, since anybody may read them.
+        timeout: seconds, after which the program and its whole process group are killed.
+        error: raised, with the program's last lines, when the status is not in `allowed`.
+        doing: what this is for, as in "fetching hello from git"; the error's brief starts with it.
+        cwd: the working directory.
+        env: variables in addition to the allow-list.
+        stdin: what the program reads.
+        allowed: the exit statuses that are no error.
+    """
+    words = [str(word) for word in argv]
+    what = doing or f"running {Path(words[0]).name}"
+    try:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env=clean_environment(env),
+            start_new_session=True,
+        )
+    except FileNotFoundError as missing:
+        raise error(f"{what}: {missing.filename} does not exist") from missing
+    try:
+        stdout, stderr = process.communicate(stdin, timeout=timeout)
+    except subprocess.TimeoutExpired as late:
+        _kill_group(process)
+        raise error(
+            f"{what}: no end after {timeout:.0f} s", details=tail(late.stderr or b"")
+        ) from late
+    except BaseException:
+        _kill_group(process)
+        raise
+    if process.returncode not in allowed:
+        raise error(
+            f"{what}: {Path(words[0]).name} ended with status {process.returncode}",
+            details=tail(stderr or stdout),
+        )
+    return Completed(argv=tuple(words), status=process.returncode, stdout=stdout, stderr=stderr)
+
+
+def run_lines(
+    argv: Sequence[str | Path],
+    *,
+    on_line: Callable[[bytes], None],
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> int:
+    """Run a long program, handing on each line of its output (both streams) as it comes.
+
+    Returns:
+        its exit status; negative when a signal ended it.
+    """
+    process = subprocess.Popen(
+        [str(word) for word in argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=cwd,
+        env=clean_environment(env),
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+        for line in process.stdout:
+            on_line(line)
+        return process.wait()
+    except BaseException:
+        _kill_group(process)
+        raise
+
+
+def tail(output: bytes, lines: int = _TAIL_LINES) -> str:
+    """The last lines of a program's output, as text."""
+    return "\n".join(output.decode("utf-8", "replace").rstrip().splitlines()[-lines:])
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program that was started as the leader of its own group, and reap it."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.communicate()

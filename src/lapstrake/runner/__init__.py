@@ -1,0 +1,1 @@
+"""Runners: how commands run inside a stack (userns, nspawn, docker, local)."""

@@ -1,0 +1,1 @@
+"""Sources: what a bundle fetches, pinned by checksums, verified before unpacking."""
