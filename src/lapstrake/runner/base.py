@@ -1,0 +1,205 @@
+"""What every runner offers: enter a stack with a workspace on top, run commands, copy out.
+
+A runner knows nothing of packages. It gets a stack of directories, lowest first, and a workspace
+that takes the writes; the values here are all that passes between it and the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from lapstrake.names import GuestPath
+
+OnOutput = Callable[[bytes], None]
+"""Called with each piece of a command's output (both streams), as it comes."""
+
+
+class Network(StrEnum):
+    """What a command can reach."""
+
+    NONE = "none"  # its own empty network: loopback only
+    HOST = "host"  # the host's network and name resolution
+
+
+class Ending(StrEnum):
+    """Why a command ended."""
+
+    EXITED = "exited"
+    TIMED_OUT = "timed out"
+    OUT_OF_MEMORY = "out of memory"
+    OUT_OF_DISK = "out of disk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a command may use, all its processes together. ``None``: as much as the host has.
+
+    Attributes:
+        seconds: wall-clock time.
+        memory: bytes of memory.
+        disk: bytes that the workspace may grow to.
+        processes: processes and threads at a time.
+        cpus: processors' worth of time; may be a fraction.
+    """
+
+    seconds: float | None = None
+    memory: int | None = None
+    disk: int | None = None
+    processes: int | None = None
+    cpus: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What a command's processes used at one moment.
+
+    Attributes:
+        seconds: since the command started.
+        memory: bytes resident, all processes together.
+        cpu_seconds: user and system time so far.
+        disk: bytes in the workspace.
+        processes: how many.
+    """
+
+    seconds: float
+    memory: int
+    cpu_seconds: float
+    disk: int
+    processes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a command used, over its whole life.
+
+    Attributes:
+        wall_seconds: from start to end.
+        cpu_seconds: user and system time.
+        peak_memory: bytes; exact with cgroups, the largest sample without.
+        peak_disk: bytes in the workspace, the largest sample.
+        samples: taken every 3 s.
+    """
+
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+    peak_disk: int = 0
+    samples: tuple[Sample, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a command ended: its exit status (128 + n after signal n), why, and what it used."""
+
+    status: int
+    ending: Ending = Ending.EXITED
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended by itself with status 0."""
+        return self.ending is Ending.EXITED and self.status == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    """A folder or file of the host that a command sees, read-only unless said otherwise."""
+
+    source: Path
+    target: GuestPath
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command to run in a root.
+
+    Attributes:
+        argv: the program, looked up on the root's PATH, and its arguments.
+        env: its whole environment, but for PATH, HOME, LANG and TERM, which have defaults.
+        cwd: where it starts.
+        user: the numeric user (and group) it runs as; 0 is root *of the root*.
+        network: what it can reach.
+        limits: what it may use.
+        binds: what it sees of the host.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: GuestPath = GuestPath("/")
+    user: int = 0
+    network: Network = Network.NONE
+    limits: Limits = Limits()
+    binds: tuple[Bind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """Something a runner misses on this host, and the remedy."""
+
+    what: str
+    remedy: str
+
+
+class Session(Protocol):
+    """One entered root: a stack below, one workspace on top, until it is closed."""
+
+    def run(self, command: Command, *, on_output: OnOutput) -> Outcome:
+        """Run a command to its end; whatever it started is dead when this returns.
+
+        Raises:
+            RunnerError: the sandbox could not be set up; the command never ran.
+            Interrupted: a signal told us to stop; everything it started is dead.
+        """
+        ...
+
+    def interact(self, command: Command) -> int:
+        """Run a command on our terminal (window size and its changes passed on).
+
+        Returns:
+            its exit status.
+        """
+        ...
+
+    def put(self, source: Path, target: GuestPath) -> None:
+        """Copy a file or a tree of the host into the root, owned by the root's root.
+
+        Links are copied as links; set-id bits are kept out.
+        """
+        ...
+
+    def get(self, source: GuestPath, target: Path) -> None:
+        """Copy a regular file, or the regular files of a tree, out of the root.
+
+        The root's content is hostile: no link is followed, nothing but regular files and folders
+        is copied, and nothing is run to do it. A missing source copies nothing.
+        """
+        ...
+
+    def capture(self, target: Path) -> None:
+        """Hand the workspace's changes over as a layer's tree at `target` (must not exist).
+
+        The session has an empty workspace afterwards.
+        """
+        ...
+
+
+class Runner(Protocol):
+    """A way to run commands inside a stack."""
+
+    name: str
+    isolates: bool
+    """False when commands run on the host itself."""
+
+    def probe(self) -> tuple[Lack, ...]:
+        """What this host lacks for this runner; empty when it can be used."""
+        ...
+
+    def open(self, stack: tuple[Path, ...], workspace: Path) -> AbstractContextManager[Session]:
+        """Enter a stack of layer trees, lowest first, with an empty folder for the workspace."""
+        ...
