@@ -1,0 +1,43 @@
+"""What every command gets: the output, and the configuration once it asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lapstrake.cli.output import Output
+
+if TYPE_CHECKING:
+    from lapstrake.config.model import Config
+
+
+@dataclass(frozen=True, kw_only=True)  # no slots: cached_property keeps the configuration here
+class AppContext:
+    """The global options, and what follows from them.
+
+    Attributes:
+        config_dir: the folder of ``-c``, or ``None``.
+        output: where the command tells what it does.
+    """
+
+    config_dir: Path | None = None
+    output: Output = field(default_factory=Output)
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration, read at the first use.
+
+        Raises:
+            ConfigError: it is missing or wrong.
+        """
+        from lapstrake.config.load import load_config
+
+        return load_config(self.config_dir)
+
+
+pass_app = click.make_pass_decorator(AppContext, ensure=True)
+"""Decorator: hand the `AppContext` to a command as its first argument."""

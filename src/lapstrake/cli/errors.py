@@ -1,0 +1,145 @@
+"""From exceptions to messages and exit codes: the only place that does it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from lapstrake.cli.output import Style, paint, printable
+from lapstrake.errors import Interrupted, LapstrakeError
+
+_SIGNAL_BASE = 128  # the shell's convention: 128 + the signal's number
+_BROKEN_PIPE_STATUS = 1
+
+
+def run_guarded(work: Callable[[], int]) -> int:
+    """Do the work; turn whatever it raises into a message on stderr.
+
+    Returns:
+        the exit status.
+    """
+    try:
+        with terminated_as_exception():
+            status = work()
+        sys.stdout.flush()
+    except LapstrakeError as error:
+        return _tell_ours(error)
+    except click.exceptions.NoArgsIsHelpError as no_args:
+        no_args.show()
+        return no_args.exit_code
+    except click.ClickException as error:
+        return _tell_usage(error)
+    except (KeyboardInterrupt, click.Abort):
+        _write(message("interrupted"))
+        return _SIGNAL_BASE + signal.SIGINT
+    except BrokenPipeError:
+        _forget_stdout()
+        return _BROKEN_PIPE_STATUS
+    except Exception as bug:  # noqa: BLE001 - the last resort: no traceback reaches a user
+        return _tell_bug(bug)
+    return status
+
+
+@contextmanager
+def terminated_as_exception() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into `Interrupted` in the main thread, so that cleanup happens.
+
+    Only the first one: a second must not interrupt the cleanup. (A handler that does nothing, not
+    ``SIG_IGN``, which the programs that cleanup starts would inherit.)
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature
+        for each in caught:
+            signal.signal(each, lambda *_: None)
+        raise Interrupted(number)
+
+    caught = (signal.SIGTERM, signal.SIGHUP)
+    before = {each: signal.getsignal(each) for each in caught}
+    if before[signal.SIGHUP] == signal.SIG_IGN:  # nohup
+        caught = (signal.SIGTERM,)
+    for each in caught:
+        signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        for each in caught:
+            signal.signal(each, before[each])
+
+
+def message(brief: str, *, details: str = "", resolution: str = "") -> str:
+    """Format an error for stderr: ``error: brief``, the details, ``→ resolution``."""
+    lines = [f"{paint('error:', Style.BOLD, Style.RED, stream=sys.stderr)} {printable(brief)}"]
+    if details:
+        lines.append(printable(details.rstrip("\n")))
+    if resolution:
+        arrow = paint("→", Style.BOLD, Style.CYAN, stream=sys.stderr)
+        lines.append(f"{arrow} {printable(resolution)}")
+    return "\n".join(lines)
+
+
+def state_dir() -> Path:
+    """Where reports of crashes go: ``$XDG_STATE_HOME/lapstrake`` (XDG base directories 0.8)."""
+    configured = Path(os.environ.get("XDG_STATE_HOME") or "")
+    base = configured if configured.is_absolute() else Path.home() / ".local" / "state"
+    return base / "lapstrake"
+
+
+def _tell_ours(error: LapstrakeError) -> int:
+    _write(message(error.brief, details=error.details, resolution=error.resolution))
+    if isinstance(error, Interrupted):
+        return _SIGNAL_BASE + error.signal_number
+    return error.exit_code
+
+
+def _tell_usage(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    program = context.command_path if isinstance(context, click.Context) else "lapstrake"
+    brief = error.format_message().rstrip(".")
+    _write(message(brief[:1].lower() + brief[1:], resolution=f"See `{program} --help`."))
+    return error.exit_code
+
+
+def _tell_bug(bug: Exception) -> int:
+    """Say that this is our fault, and keep the traceback for a report."""
+    text = "".join(traceback.format_exception(bug))
+    brief = f"an error in Lapstrake itself: {type(bug).__name__}: {bug}"
+    report = None if os.environ.get("LAPSTRAKE_DEBUG") else _save_report(text)
+    if report is None:
+        _write(message(brief, details=text))
+    else:
+        _write(message(brief, resolution=f"Please report it, with {report}."))
+    return LapstrakeError.exit_code
+
+
+def _save_report(text: str) -> Path | None:
+    """Write a traceback to a new file; ``None`` when there is no place for it."""
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    try:
+        path = state_dir() / f"crash-{now}-{os.getpid()}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{' '.join(sys.argv)}\n{text}", "utf-8", "backslashreplace")
+    except (OSError, RuntimeError):  # RuntimeError: no home directory
+        return None
+    return path
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.flush()  # so that both streams on one terminal keep their order
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place for errors
+    except OSError:
+        _forget_stdout()  # nobody reads either; the exit status still tells
+
+
+def _forget_stdout() -> None:
+    """Keep the interpreter's last flush from complaining about a closed pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,106 @@
+"""The program ``lapstrake``: its global options and the table of its commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from lapstrake import __version__
+from lapstrake.cli.context import AppContext
+from lapstrake.cli.errors import run_guarded
+from lapstrake.cli.lazy import CommandRow, LazyGroup
+from lapstrake.cli.output import Output, Verbosity
+
+_BUILDING, _BASE, _LOOKING, _SETTING_UP = "Building", "Base OS", "Looking", "Setting up"
+
+
+def _row(name: str, module: str, section: str, text: str) -> CommandRow:
+    function = name.replace("-", "_")
+    target = f"lapstrake.cli.{module}:{function}"
+    return CommandRow(name=name, target=target, help=text, section=section)
+
+
+COMMANDS: tuple[CommandRow, ...] = (
+    _row("build", "build", _BUILDING, "Build bundles for a branch."),
+    _row("fetch", "fetch", _BUILDING, "Fetch and verify the sources of bundles."),
+    _row("tree", "tree", _BUILDING, "Find bundles in trees of bundles."),
+    _row("load-baseos", "baseos", _BASE, "Load the base OS."),
+    _row("update-baseos", "baseos", _BASE, "Update the packages of the base OS."),
+    _row("branch", "branch", _BASE, "List and manage branches."),
+    _row("cleanup", "cleanup", _BASE, "Remove instances, the base OS, or both."),
+    _row("log", "log", _LOOKING, "Show the log of a build."),
+    _row("history", "history", _LOOKING, "List the builds so far."),
+    _row("why", "why", _LOOKING, "Explain a decision, such as why something was built again."),
+    _row("store", "store", _LOOKING, "See and reclaim the room that layers take (du, gc)."),
+    _row(
+        "doctor", "doctor", _SETTING_UP, "Check what this host can do, and how to make it do more."
+    ),
+    _row("config", "config", _SETTING_UP, "Show and change the configuration."),
+    _row("completion", "completion", _SETTING_UP, "Print the completion script of a shell."),
+)
+"""Every command; the modules are imported when their command runs."""
+
+
+@click.command(
+    cls=LazyGroup,
+    rows=COMMANDS,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "-c",
+    "--config",
+    "config_dir",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="The configuration's folder (or $LAPSTRAKE_CONFIG).",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Tell more.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell results and errors only.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    is_eager=True,
+    expose_value=False,
+    callback=lambda _context, _option, value: _choose_color(value),
+    help="Whether messages are coloured; auto heeds $NO_COLOR.",
+)
+@click.version_option(__version__, prog_name="lapstrake", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context, config_dir: Path | None, verbose: bool, quiet: bool) -> None:
+    """Turn package sources into packages, each in a clean root that is thrown away."""
+    if verbose and quiet:
+        raise click.UsageError("-v and -q exclude each other", context)
+    verbosity = Verbosity(Verbosity.NORMAL + verbose - quiet)
+    context.obj = AppContext(config_dir=config_dir, output=Output(verbosity=verbosity))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Args:
+        argv: the arguments; ``sys.argv`` without the program's name when ``None``.
+
+    Returns:
+        the exit status; a command that returns an integer chooses it.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+
+    def work() -> int:
+        value: object = cli.main(arguments, prog_name="lapstrake", standalone_mode=False)
+        return value if isinstance(value, int) else 0
+
+    return run_guarded(work)
+
+
+def _choose_color(value: str) -> None:
+    """Put the choice where every library looks for it, ours included."""
+    if value != "auto":
+        name, other = ("FORCE_COLOR", "NO_COLOR")[:: 1 if value == "always" else -1]
+        os.environ[name] = "1"
+        os.environ.pop(other, None)
