@@ -1,0 +1,218 @@
+"""Files written so that nothing is ever half there, and removed so that nothing stands in the way.
+
+A reader sees the old content or the new one, whenever we are killed and whenever the power fails:
+written under a temporary name, flushed to the disk, renamed (`rename(2)`), and the folder flushed
+too. What reads *other people's* trees is in `lapstrake.host.confined`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from lapstrake.errors import StoreError
+from lapstrake.host.process import run
+
+TEMPORARY = ".lapstrake-tmp."
+"""How the names of unfinished files and folders begin; see `remove_leftovers`."""
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2  # linux/fs.h
+
+
+def temporary_name(path: Path) -> Path:
+    """A name beside `path` that nobody else uses, for what is not finished."""
+    return path.with_name(f"{TEMPORARY}{secrets.token_hex(6)}.{path.name}"[:255])
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
+    """Write a whole file in one step.
+
+    Args:
+        path: the file; replaced when it is there (a link is replaced, not followed).
+        data: the whole content.
+        mode: the permissions, whatever the umask.
+        durable: flush to the disk before and after the rename; ``False`` for what can be made anew.
+
+    Raises:
+        OSError: nothing has changed then.
+    """
+    with open_atomic(path, mode=mode, durable=durable) as file:
+        file.write(data)
+
+
+@contextmanager
+def open_atomic(path: Path, *, mode: int = 0o644, durable: bool = True) -> Iterator[BinaryIO]:
+    """Open a file to be written in pieces; it appears when the block ends well, else not at all.
+
+    Args: as of `write_atomic`.
+    """
+    temporary = temporary_name(path)
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            if durable:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def copy_atomic(source: Path, target: Path, *, mode: int = 0o644, durable: bool = True) -> None:
+    """Copy a regular file's bytes in one step; shared blocks (reflinks) where the disk has them."""
+    with source.open("rb") as reader, open_atomic(target, mode=mode, durable=durable) as writer:
+        copy_bytes(reader.fileno(), writer.fileno())
+
+
+def copy_bytes(source: int, target: int) -> None:
+    """Copy from one descriptor to another to the end, inside the kernel where that works."""
+    try:
+        while os.copy_file_range(source, target, 1 << 30):
+            pass
+    except OSError as refused:
+        # Not between file systems on old kernels, not for some special ones: then by hand.
+        if refused.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+    while chunk := os.read(source, 1 << 20):
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(target, view) :]
+
+
+def replace_dir(new: Path, target: Path, *, durable: bool = True) -> None:
+    """Put the folder `new` at `target` in one step; what was there is removed afterwards.
+
+    Both must be on one file system. Where the file system cannot exchange names (``EINVAL``), the
+    old folder is renamed aside first, so `target` is missing for a moment.
+
+    Args:
+        new: a finished folder, which has no other name afterwards.
+        target: where it goes; an existing folder there is replaced.
+        durable: flush the folder's content and the rename to the disk.
+    """
+    if durable:
+        sync_tree(new)
+    try:
+        os.rename(new, target)  # noqa: PTH104 - an empty or missing target needs no exchange
+        old = None
+    except OSError as refused:
+        if refused.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        old = _exchange(new, target)
+    if durable:
+        sync_folder(target.parent)
+        if new.parent != target.parent:
+            sync_folder(new.parent)
+    if old is not None:
+        remove_tree(old)
+
+
+def sync_folder(path: Path) -> None:
+    """Flush a folder's entries to the disk: renames in it survive a power failure."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Flush a file's content to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(path: Path) -> None:
+    """Flush a tree of regular files and folders to the disk, folders after what is in them."""
+    for folder, _, names in os.walk(path, topdown=False):
+        for name in names:
+            file = Path(folder, name)
+            if stat.S_ISREG(file.lstat().st_mode):
+                sync_file(file)
+        sync_folder(Path(folder))
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file or a tree, whatever its permissions; nothing happens when it is missing.
+
+    No link is followed. Mount points stay and raise: unmount first.
+    """
+    try:
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            path.unlink()
+            return
+    except FileNotFoundError:
+        return
+    try:
+        if sys.version_info >= (3, 12):
+            shutil.rmtree(path, onexc=_make_writable)
+        else:
+            shutil.rmtree(path, onerror=_make_writable)
+    except (
+        RecursionError
+    ):  # a thousand folders, each in the other: rm goes about it without a stack
+        run(["rm", "-rf", "--", path], timeout=600, error=StoreError, doing=f"removing {path}")
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove what a killed process left unfinished in a folder; the caller holds the folder's lock.
+
+    Returns:
+        how many files and folders were removed.
+    """
+    leftovers = [entry for entry in folder.iterdir() if entry.name.startswith(TEMPORARY)]
+    for leftover in leftovers:
+        remove_tree(leftover)
+    return len(leftovers)
+
+
+def _make_writable(function: Callable[..., object], name: str, info: object) -> None:
+    """Answer rmtree's refusals: give ourselves the folder's permissions, then try once more."""
+    failure = info[1] if isinstance(info, tuple) else info
+    if isinstance(failure, FileNotFoundError):
+        return  # somebody else removed it
+    if not isinstance(failure, PermissionError):
+        raise failure if isinstance(failure, OSError) else OSError(name)
+    path = Path(name)
+    for folder in (path.parent, path):
+        if stat.S_ISDIR(folder.lstat().st_mode):
+            folder.chmod(0o700)
+    if function in (os.unlink, os.rmdir):
+        function(name)
+    else:
+        shutil.rmtree(path)
+
+
+def _exchange(new: Path, target: Path) -> Path:
+    """Swap two folders' names, or nearly so; gives the name the old one has now."""
+    import ctypes  # not at start-up: only replaced folders need it
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    arguments = (_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(target), _RENAME_EXCHANGE)
+    if libc.renameat2(*arguments) == 0:
+        return new
+    failure = ctypes.get_errno()
+    if failure not in (errno.EINVAL, errno.ENOSYS):
+        raise OSError(failure, os.strerror(failure), str(target))
+    aside = temporary_name(target)
+    target.rename(aside)
+    new.rename(target)
+    return aside
