@@ -42,7 +42,7 @@ class BuildDependencies:
     """What must be installed before a build, in the fields of Debian's source control files.
 
     Attributes:
-        depends: relations as in ``Build-Depends``: ``("cmake (>= 3.13)", "libfoo-dev | libbar-dev")``.
+        depends: relations as in ``Build-Depends``, such as ``cmake (>= 3.13)`` or ``a | b``.
         conflicts: relations as in ``Build-Conflicts``.
         essential: whether the C and C++ build tools (``build-essential``) come with them.
     """
@@ -69,6 +69,8 @@ class Bundle:
         runtime_depends: names of the packages those need, for ordering groups.
         driver: the toolbox's script that builds it inside the root.
         environment: variables for the driver.
+        files: what the driver reads besides the bundle's folder, by path below ``plan/`` of the
+            buildroot (a native bundle's steps and control files).
         user: the numeric user of the root that the driver runs as.
         needs: what it asks for beyond the default sandbox.
         makes_packages: False when it says itself that it makes none.
@@ -87,6 +89,7 @@ class Bundle:
     runtime_depends: tuple[str, ...] = ()
     driver: str = "aosc.sh"
     environment: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
     user: int = 0
     needs: Needs = field(default_factory=Needs)
     makes_packages: bool = True
