@@ -12,7 +12,7 @@ from lapstrake.names import CacheKey
 KEY_VERSION = 1
 """Raised on purpose when the meaning of any key changes; golden tests hold it."""
 
-Canonical: TypeAlias = "None | bool | int | str | Sequence[Canonical] | Mapping[str, Canonical]"
+Canonical: TypeAlias = "bool | int | str | Sequence[Canonical] | Mapping[str, Canonical] | None"
 """What a key may be made of: no floats, whose text is not canonical."""
 
 

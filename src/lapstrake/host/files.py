@@ -7,6 +7,7 @@ too. What reads *other people's* trees is in `lapstrake.host.confined`.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import secrets
@@ -216,3 +217,56 @@ def _exchange(new: Path, target: Path) -> Path:
     target.rename(aside)
     new.rename(target)
     return aside
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a file or a tree; links stay links, set-id bits and owners are left behind."""
+    if not source.is_dir() or source.is_symlink():
+        _copy_plain(source, target)
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    for folder, folders, names in os.walk(source):
+        here = target / Path(folder).relative_to(source)
+        for name in [*folders, *names]:
+            entry = Path(folder) / name
+            if entry.is_dir() and not entry.is_symlink():
+                (here / name).mkdir(exist_ok=True)
+            else:
+                _copy_plain(entry, here / name)
+
+
+def _copy_plain(source: Path, target: Path) -> None:
+    """Copy one link or regular file; sockets and devices are passed over."""
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+    elif source.is_file():
+        shutil.copyfile(source, target)
+        facts = source.stat()
+        target.chmod(facts.st_mode & 0o777)
+        os.utime(target, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
+
+
+def sync_filesystem(path: Path) -> None:
+    """Flush everything of the file system that holds a path: syncfs(2), one call for a tree."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) == -1:
+            raise OSError(ctypes.get_errno(), f"flushing {path}")
+    finally:
+        os.close(descriptor)
+
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""The error numbers that speak of the disk and not of a mistake."""
+
+
+def disk_error(failure: OSError, *, doing: str) -> StoreError:
+    """Say what the disk refused: full, over quota, read-only, or whatever it was."""
+    remedies = {
+        errno.ENOSPC: "Free some space, or run `lapstrake store gc`.",
+        errno.EDQUOT: "Your disk quota is used up: free some space, or run `lapstrake store gc`.",
+        errno.EROFS: "The disk is mounted read-only: set work_dir to another one.",
+    }
+    what = failure.strerror or str(failure)
+    place = f" ({failure.filename})" if failure.filename else ""
+    return StoreError(f"{doing}: {what}{place}", resolution=remedies.get(failure.errno or 0, ""))

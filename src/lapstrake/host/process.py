@@ -6,6 +6,7 @@ programs (git, gpg, mmdebstrap, docker ...).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -160,8 +161,6 @@ def tail(output: bytes, lines: int = _TAIL_LINES) -> str:
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill a program that was started as the leader of its own group, and reap it."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.communicate()

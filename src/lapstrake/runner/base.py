@@ -13,7 +13,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from lapstrake.host.usage import Ending, Limits, Outcome, Sample, Usage
 from lapstrake.names import GuestPath
+
+__all__ = [
+    "Bind", "Command", "Ending", "Lack", "Limits", "Network", "OnOutput", "Outcome", "Runner",
+    "Sample", "Session", "Usage",
+]  # fmt: skip
+
+ROOT = GuestPath("/")
 
 OnOutput = Callable[[bytes], None]
 """Called with each piece of a command's output (both streams), as it comes."""
@@ -24,86 +32,6 @@ class Network(StrEnum):
 
     NONE = "none"  # its own empty network: loopback only
     HOST = "host"  # the host's network and name resolution
-
-
-class Ending(StrEnum):
-    """Why a command ended."""
-
-    EXITED = "exited"
-    TIMED_OUT = "timed out"
-    OUT_OF_MEMORY = "out of memory"
-    OUT_OF_DISK = "out of disk"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a command may use, all its processes together. ``None``: as much as the host has.
-
-    Attributes:
-        seconds: wall-clock time.
-        memory: bytes of memory.
-        disk: bytes that the workspace may grow to.
-        processes: processes and threads at a time.
-        cpus: processors' worth of time; may be a fraction.
-    """
-
-    seconds: float | None = None
-    memory: int | None = None
-    disk: int | None = None
-    processes: int | None = None
-    cpus: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """What a command's processes used at one moment.
-
-    Attributes:
-        seconds: since the command started.
-        memory: bytes resident, all processes together.
-        cpu_seconds: user and system time so far.
-        disk: bytes in the workspace.
-        processes: how many.
-    """
-
-    seconds: float
-    memory: int
-    cpu_seconds: float
-    disk: int
-    processes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What a command used, over its whole life.
-
-    Attributes:
-        wall_seconds: from start to end.
-        cpu_seconds: user and system time.
-        peak_memory: bytes; exact with cgroups, the largest sample without.
-        peak_disk: bytes in the workspace, the largest sample.
-        samples: taken every 3 s.
-    """
-
-    wall_seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    peak_memory: int = 0
-    peak_disk: int = 0
-    samples: tuple[Sample, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a command ended: its exit status (128 + n after signal n), why, and what it used."""
-
-    status: int
-    ending: Ending = Ending.EXITED
-    usage: Usage = field(default_factory=Usage)
-
-    @property
-    def ok(self) -> bool:
-        """Whether it ended by itself with status 0."""
-        return self.ending is Ending.EXITED and self.status == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +59,10 @@ class Command:
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
-    cwd: GuestPath = GuestPath("/")
+    cwd: GuestPath = ROOT
     user: int = 0
     network: Network = Network.NONE
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     binds: tuple[Bind, ...] = ()
 
 

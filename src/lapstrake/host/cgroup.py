@@ -1,0 +1,191 @@
+"""Control groups: limits for a build, and what it really used (cgroups(7), v2 and v1).
+
+Where no group may be made (most rootless sessions), `create` returns ``None`` and the supervisor
+falls back to sampling ``/proc``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lapstrake.host.usage import Limits
+
+_MOUNT = Path("/sys/fs/cgroup")
+_WANTED = ("memory", "pids")
+_CPU_PERIOD = 100_000  # microseconds
+_counter = itertools.count()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlGroup:
+    """A group of processes; one folder with version 2, one for each controller with version 1."""
+
+    folders: dict[str, Path]
+    unified: bool
+
+    @property
+    def members(self) -> tuple[Path, ...]:
+        """The files that a process writes ``0`` to, to join."""
+        return tuple(folder / "cgroup.procs" for folder in dict.fromkeys(self.folders.values()))
+
+    def memory(self) -> int:
+        """Bytes of memory in use now."""
+        return self._number("memory", "memory.current", "memory.usage_in_bytes")
+
+    def peak_memory(self) -> int:
+        """The most bytes ever in use at a time."""
+        return self._number("memory", "memory.peak", "memory.max_usage_in_bytes")
+
+    def processes(self) -> int:
+        """How many processes and threads there are now."""
+        return self._number("pids", "pids.current", "pids.current")
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far."""
+        if not self.unified:
+            return self._number("cpuacct", "", "cpuacct.usage") / 1e9
+        for line in self._read("cpu", "cpu.stat").splitlines():
+            if line.startswith("usage_usec "):
+                return int(line.split()[1]) / 1e6
+        return 0.0
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether the kernel killed a member for lack of memory."""
+        name = "memory.events" if self.unified else "memory.oom_control"
+        for line in self._read("memory", name).splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1]) > 0
+        return False
+
+    def kill(self) -> None:
+        """Kill every member, again and again until none is left (they may fork meanwhile)."""
+        for _ in range(200):
+            processes = [int(number) for file in self.members for number in _lines(file)]
+            if not processes:
+                return
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            time.sleep(0.01)
+
+    def remove(self) -> None:
+        """Remove the group; its members are dead."""
+        for folder in dict.fromkeys(self.folders.values()):
+            for _ in range(50):  # the kernel lets go of the last member a little later
+                try:
+                    folder.rmdir()
+                except FileNotFoundError:
+                    break
+                except OSError:
+                    time.sleep(0.01)
+                else:
+                    break
+
+    def _read(self, controller: str, name: str) -> str:
+        try:
+            return (self.folders[controller] / name).read_text()
+        except (OSError, KeyError):
+            return ""
+
+    def _number(self, controller: str, unified: str, legacy: str) -> int:
+        text = self._read(controller, unified if self.unified else legacy).strip()
+        return int(text) if text.isdigit() else 0
+
+
+def create(limits: Limits) -> ControlGroup | None:
+    """Make a group below our own with limits set; ``None`` where the host does not let us."""
+    name = f"lapstrake.{os.getpid()}.{next(_counter)}"
+    try:
+        group = _create_unified(name) or _create_legacy(name)
+        if group is not None:
+            _limit(group, limits)
+    except OSError:
+        return None
+    return group
+
+
+def _own_paths() -> dict[str, str]:
+    """Our group's path for each controller; the empty name is version 2."""
+    rows = (line.split(":", 2) for line in _lines(Path("/proc/self/cgroup")))
+    return {name: path for _, names, path in rows for name in names.split(",")}
+
+
+def _create_unified(name: str) -> ControlGroup | None:
+    """Below the nearest group that passes the controllers on and that we may write."""
+    own = _own_paths().get("", "")
+    if not (_MOUNT / "cgroup.controllers").exists() or not own:
+        return None
+    here = _MOUNT / own.lstrip("/")
+    for folder in (here, *here.parents):
+        if not folder.is_relative_to(_MOUNT):
+            break
+        passed_on = set(_read_words(folder / "cgroup.subtree_control"))
+        if not passed_on.issuperset(_WANTED):
+            with contextlib.suppress(OSError):
+                (folder / "cgroup.subtree_control").write_text("+memory +pids +cpu")
+            passed_on = set(_read_words(folder / "cgroup.subtree_control"))
+        if passed_on.issuperset(_WANTED) and os.access(folder / "cgroup.procs", os.W_OK):
+            group = folder / name
+            group.mkdir()
+            return ControlGroup(folders=dict.fromkeys((*_WANTED, "cpu"), group), unified=True)
+    return None
+
+
+def _create_legacy(name: str) -> ControlGroup | None:
+    """One folder below our own for each controller of version 1 that there is."""
+    folders: dict[str, Path] = {}
+    for controller, path in _own_paths().items():
+        if controller not in {*_WANTED, "cpu", "cpuacct"}:
+            continue
+        here = _MOUNT / controller / path.lstrip("/")
+        if not os.access(here, os.W_OK):
+            continue
+        (here / name).mkdir(exist_ok=True)
+        folders[controller] = here / name
+    if not folders.keys() >= set(_WANTED):
+        for folder in folders.values():
+            folder.rmdir()
+        return None
+    return ControlGroup(folders=folders, unified=False)
+
+
+def _limit(group: ControlGroup, limits: Limits) -> None:
+    """Write the limits that there are."""
+    folders = group.folders
+    if limits.memory is not None:
+        for name in ("memory.max",) if group.unified else ("memory.limit_in_bytes",):
+            (folders["memory"] / name).write_text(str(limits.memory))
+        # Swap would only make a build that needs too much slow as well.
+        swap = (
+            ("memory.swap.max", "0")
+            if group.unified
+            else ("memory.memsw.limit_in_bytes", str(limits.memory))
+        )
+        with contextlib.suppress(OSError):
+            (folders["memory"] / swap[0]).write_text(swap[1])
+    if limits.processes is not None:
+        (folders["pids"] / "pids.max").write_text(str(limits.processes))
+    if limits.cpus is not None and "cpu" in folders:
+        quota = int(limits.cpus * _CPU_PERIOD)
+        if group.unified:
+            (folders["cpu"] / "cpu.max").write_text(f"{quota} {_CPU_PERIOD}")
+        else:
+            (folders["cpu"] / "cpu.cfs_period_us").write_text(str(_CPU_PERIOD))
+            (folders["cpu"] / "cpu.cfs_quota_us").write_text(str(quota))
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text().split("\n")[:-1]
+    except OSError:
+        return []
+
+
+def _read_words(file: Path) -> list[str]:
+    return " ".join(_lines(file)).split()

@@ -1,0 +1,93 @@
+"""Act as the owner of a root's files: the ids of a rootless store belong to its user, not to us.
+
+For root these are plain programs; a rootless user enters a user namespace for them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lapstrake.errors import LapstrakeError, StoreError
+from lapstrake.host import files, idmap, sandbox, supervise
+from lapstrake.host.process import clean_environment, tail
+from lapstrake.host.usage import Limits
+
+
+def run_owned(
+    argv: Sequence[str | Path],
+    *,
+    doing: str,
+    error: type[LapstrakeError],
+    stdin: int | None = None,
+    cwd: Path | None = None,
+    on_output: Callable[[bytes], None] | None = None,
+) -> bytes:
+    """Run a program of the host as root of our ids, to its end.
+
+    Args:
+        argv: the program and its arguments.
+        doing: what for, the beginning of the error's brief.
+        error: raised, with the last lines of output, when it fails.
+        stdin: a descriptor it reads.
+        cwd: where it starts.
+        on_output: gets its output as it comes.
+
+    Returns:
+        all of its output, both streams.
+    """
+    rootless = os.geteuid() != 0
+    plan = sandbox.SandboxPlan(
+        argv=tuple(str(word) for word in argv),
+        env=clean_environment({"HOME": "/root"} if not rootless else None),
+        cwd=str(cwd or "/"),
+        namespaces=("user", "mnt") if rootless else (),
+        ids=idmap.current_map() if rootless else None,
+        confined=False,
+    )
+    output = bytearray()
+
+    def keep(data: bytes) -> None:
+        output.extend(data)
+        if on_output is not None:
+            on_output(data)
+
+    process = sandbox.spawn(plan, stdin=stdin)
+    outcome = supervise.watch(process, limits=Limits(), on_output=keep)
+    if outcome.status != 0:
+        program = Path(plan.argv[0]).name
+        raise error(
+            f"{doing}: {program} ended with status {outcome.status}", details=tail(bytes(output))
+        )
+    return bytes(output)
+
+
+def remove_owned(path: Path) -> None:
+    """Remove a tree of a root's files."""
+    if os.geteuid() == 0:
+        files.remove_tree(path)
+        return
+    try:
+        files.remove_tree(path)
+    except OSError:
+        run_owned(["rm", "-rf", "--", path], doing=f"removing {path}", error=StoreError)
+
+
+def copy_owned(source: Path, target: Path) -> None:
+    """Copy a tree with owners, modes, links, devices and attributes."""
+    run_owned(
+        ["cp", "-a", "--reflink=auto", "-T", "--", source, target],
+        doing=f"copying {source}",
+        error=StoreError,
+    )
+
+
+def size_owned(path: Path) -> int:
+    """Bytes on disk of a tree of a root's files."""
+    if os.geteuid() == 0:
+        return supervise.tree_size(path)
+    output = run_owned(
+        ["du", "-s", "--block-size=1", "--", path], doing=f"measuring {path}", error=StoreError
+    )
+    return int(output.split()[0])

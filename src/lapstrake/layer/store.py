@@ -1,0 +1,298 @@
+"""The layer store: immutable directory trees found by a cache key.
+
+On disk::
+
+    layers/<key>/tree         what is mounted
+    layers/<key>/layer.json   what it was made from; its mtime is when it was last used
+    leases/<key>              locked, shared, while somebody uses the layer
+    locks/<key>               locked while somebody makes the layer
+    unfinished/<name>         a layer being made; unfinished/<name>.lock is held by its maker
+    workspaces/<name>         the writable top of one build; likewise
+
+A layer appears by one rename, so it is whole or not there. The kernel drops locks when their
+holder dies, so leases are never stale, and what a killed run left is told by its free lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lapstrake.errors import StoreError
+from lapstrake.formats.keys import Canonical
+from lapstrake.host import files, owned
+from lapstrake.host.locks import locked
+from lapstrake.names import CacheKey
+
+_HALF_MADE = ("unfinished", "workspaces")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """An immutable directory tree.
+
+    Attributes:
+        key: hash of what it was made from.
+        kind: ``base``, ``instance`` or ``dependencies``.
+        tree: what is mounted.
+        size: bytes on disk.
+        created: seconds since the epoch.
+        used: when it was last used, seconds since the epoch.
+        facts: what it was made from, for people and for `lapstrake why`.
+    """
+
+    key: CacheKey
+    kind: str
+    tree: Path
+    size: int
+    created: float
+    used: float
+    facts: Mapping[str, Canonical]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """An ordered tuple of layers, lowest first."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def trees(self) -> tuple[Path, ...]:
+        """The folders to mount, lowest first."""
+        return tuple(layer.tree for layer in self.layers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What the store takes: bytes and number of layers by kind, and of unfinished work."""
+
+    layers: Mapping[str, tuple[int, int]]
+    workspaces: int
+
+    @property
+    def total(self) -> int:
+        """All bytes."""
+        return sum(size for size, _ in self.layers.values()) + self.workspaces
+
+
+class LayerStore:
+    """A folder of layers.
+
+    Args:
+        root: the folder; made when missing.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        try:
+            for name in ("layers", "leases", "locks", *_HALF_MADE):
+                (root / name).mkdir(parents=True, exist_ok=True)
+        except OSError as refused:
+            raise StoreError(
+                f"the layer store {root} cannot be written: {refused.strerror}",
+                resolution="Set work_dir to a folder you may write.",
+            ) from refused
+
+    def find(self, key: CacheKey) -> Layer | None:
+        """Look a layer up."""
+        folder = self.root / "layers" / key.hex
+        try:
+            document = json.loads((folder / "layer.json").read_bytes())
+            used = (folder / "layer.json").stat().st_mtime
+        except FileNotFoundError:
+            return None
+        except ValueError as damaged:
+            raise StoreError(
+                f"{folder}/layer.json is damaged",
+                resolution=f"Remove the folder {folder}; the layer will be made again.",
+            ) from damaged
+        return Layer(
+            key=key,
+            kind=document["kind"],
+            tree=folder / "tree",
+            size=document["size"],
+            created=document["created"],
+            used=used,
+            facts=document["facts"],
+        )
+
+    def layers(self) -> Iterator[Layer]:
+        """All layers, in no order."""
+        for folder in (self.root / "layers").iterdir():
+            layer = self.find(CacheKey(folder.name))
+            if layer is not None:
+                yield layer
+
+    def make(
+        self,
+        key: CacheKey,
+        *,
+        kind: str,
+        facts: Mapping[str, Canonical],
+        fill: Callable[[Path], None],
+        on_wait: Callable[[str], None] | None = None,
+    ) -> Layer:
+        """Find a layer, or make it; whoever else wants the same one waits and shares it.
+
+        Args:
+            key: hash of what it is made from.
+            kind: what sort of layer.
+            facts: what it is made from, kept beside it.
+            fill: puts the tree at the path it is given, which does not exist yet.
+            on_wait: told when somebody else is making it.
+        """
+        layer = self.find(key)
+        if layer is not None:
+            return layer
+        lock = self.root / "locks" / key.hex
+        with locked(lock, what=f"the {kind} layer {key.short}", on_wait=on_wait):
+            layer = self.find(key)
+            if layer is not None:
+                return layer
+            with self._half_made("unfinished", kind) as folder:
+                fill(folder / "tree")
+                return self._publish(key, kind, facts, folder)
+
+    def _publish(
+        self, key: CacheKey, kind: str, facts: Mapping[str, Canonical], folder: Path
+    ) -> Layer:
+        """Flush everything, then rename once."""
+        document = {
+            "kind": kind,
+            "created": time.time(),
+            "size": owned.size_owned(folder / "tree"),
+            "facts": facts,
+        }
+        text = json.dumps(document, indent=1, sort_keys=True).encode()
+        files.write_atomic(folder / "layer.json", text, durable=False)
+        files.sync_filesystem(folder)
+        target = self.root / "layers" / key.hex
+        folder.rename(target)
+        files.sync_folder(target.parent)
+        layer = self.find(key)
+        if layer is None:
+            raise StoreError(f"the layer {key.short} vanished while it was published")
+        return layer
+
+    @contextlib.contextmanager
+    def lease(self, layers: Sequence[Layer]) -> Iterator[Stack]:
+        """Hold layers, so that nothing collects them, and count them as used now.
+
+        Raises:
+            StoreError: one was collected meanwhile; ask for it again.
+        """
+        with contextlib.ExitStack() as held:
+            for layer in layers:
+                lease = self.root / "leases" / layer.key.hex
+                held.enter_context(
+                    locked(lease, what=f"the layer {layer.key.short}", exclusive=False)
+                )
+                try:
+                    os.utime(layer.tree.parent / "layer.json")
+                except FileNotFoundError:
+                    raise StoreError(
+                        f"the layer {layer.key.short} was collected in the meantime",
+                        resolution="Run the command again; the layer will be made again.",
+                    ) from None
+            yield Stack(tuple(layers))
+
+    @contextlib.contextmanager
+    def workspace(self, purpose: str) -> Iterator[Path]:
+        """An empty folder for the writable top of one build, removed whatever happens."""
+        with self._half_made("workspaces", purpose) as folder:
+            yield folder
+
+    @contextlib.contextmanager
+    def _half_made(self, where: str, purpose: str) -> Iterator[Path]:
+        """A folder that is ours while its lock is held, removed at the end if it is still there."""
+        name = f"{purpose}-{os.getpid()}-{os.urandom(4).hex()}"
+        folder = self.root / where / name
+        lock = folder.with_name(f"{name}.lock")
+        with locked(lock, what=str(folder)):
+            try:
+                folder.mkdir()
+                yield folder
+            except OSError as failed:
+                if failed.errno in files.DISK_FULL:
+                    raise files.disk_error(failed, doing=f"making {purpose}") from failed
+                raise
+            finally:
+                owned.remove_owned(folder)
+                lock.unlink(missing_ok=True)
+
+    def recover(self) -> int:
+        """Remove what killed runs left behind.
+
+        Returns:
+            how many unfinished layers and workspaces were removed.
+        """
+        removed = 0
+        for where in _HALF_MADE:
+            folder = self.root / where
+            names = {entry.name.removesuffix(".lock") for entry in folder.iterdir()}
+            removed += sum(_remove_if_left(folder / name) for name in names)
+        return removed
+
+    def usage(self) -> Usage:
+        """What the store takes on disk."""
+        kinds: dict[str, tuple[int, int]] = {}
+        for layer in self.layers():
+            size, count = kinds.get(layer.kind, (0, 0))
+            kinds[layer.kind] = (size + layer.size, count + 1)
+        workspaces = sum(owned.size_owned(self.root / name) for name in _HALF_MADE)
+        return Usage(layers=kinds, workspaces=workspaces)
+
+    def collect(self, *, budget: int, keep: frozenset[CacheKey]) -> tuple[Layer, ...]:
+        """Remove the layers used longest ago until the rest fits a budget.
+
+        Args:
+            budget: bytes.
+            keep: layers that branches are made of.
+
+        Returns:
+            the layers removed; those in use, or in `keep`, never are.
+        """
+        layers = sorted(self.layers(), key=lambda layer: layer.used)
+        total = sum(layer.size for layer in layers)
+        removed = []
+        for layer in layers:
+            if total <= budget:
+                break
+            if layer.key not in keep and self.remove(layer):
+                removed.append(layer)
+                total -= layer.size
+        return tuple(removed)
+
+    def remove(self, layer: Layer) -> bool:
+        """Remove a layer unless somebody uses it; says whether it was removed."""
+        lease = self.root / "leases" / layer.key.hex
+        try:
+            with locked(lease, what=f"the layer {layer.key.short}", timeout=0):
+                grave = self.root / "unfinished" / f"removed-{os.getpid()}-{layer.key.short}"
+                with locked(grave.with_name(f"{grave.name}.lock"), what=str(grave)):
+                    layer.tree.parent.rename(grave)
+                    owned.remove_owned(grave)
+                    grave.with_name(f"{grave.name}.lock").unlink()
+        except StoreError:
+            return False
+        return True
+
+
+def _remove_if_left(folder: Path) -> bool:
+    """Remove a half-made folder whose maker is dead."""
+    lock = folder.with_name(f"{folder.name}.lock")
+    try:
+        with locked(lock, what=str(folder), timeout=0):
+            owned.remove_owned(folder)
+            lock.unlink(missing_ok=True)
+    except StoreError:
+        return False
+    return True

@@ -1,0 +1,143 @@
+"""What the runners that mount share: one overlay of a stack and a workspace.
+
+Each command gets a mount of its own, in a mount namespace of its own: nothing is ever mounted
+where the host sees it, so a killed run leaves no mount behind.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from lapstrake.errors import RunnerError
+from lapstrake.host import cgroup, confined, files, sandbox, supervise, terminal
+from lapstrake.host.sandbox import Overlay, SandboxPlan
+from lapstrake.names import GuestPath
+from lapstrake.runner import rim
+from lapstrake.runner.base import Command, OnOutput, Outcome
+
+ENVIRONMENT: Mapping[str, str] = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "TERM": "dumb",
+}
+"""What every command's environment starts from."""
+
+
+class MountedSession(ABC):
+    """A stack with one workspace, mounted for each command.
+
+    The workspace's folder holds ``upper`` (what was written), ``work`` (the kernel's), ``root``
+    (the mount point), ``rim`` and ``links``.
+    """
+
+    def __init__(self, stack: tuple[Path, ...], workspace: Path, *, rootless: bool) -> None:
+        self.stack = stack
+        self.workspace = workspace
+        self.rootless = rootless
+        self.upper = workspace / "upper"
+        self.root = workspace / "root"
+        self.upper.mkdir(exist_ok=True)
+        self.root.mkdir(exist_ok=True)
+
+    @abstractmethod
+    def plan(self, command: Command, *, terminal: bool) -> SandboxPlan:
+        """How this runner runs a command; the overlay is `overlay`'s."""
+
+    def run(self, command: Command, *, on_output: OnOutput) -> Outcome:
+        """Run a command to its end; see `Session.run`."""
+        self._prepare(command)
+        plan = self.plan(command, terminal=False)
+        group = cgroup.create(command.limits)
+        if group is not None:
+            plan = replace(plan, cgroups=group.members)
+        try:
+            process = sandbox.spawn(plan)
+        except BaseException:
+            if group is not None:
+                group.remove()
+            raise
+        return supervise.watch(
+            process,
+            limits=command.limits,
+            on_output=on_output,
+            group=group,
+            workspace=self.upper,
+        )
+
+    def interact(self, command: Command) -> int:
+        """Run a command on our terminal; see `Session.interact`."""
+        self._prepare(command)
+        env = {"TERM": os.environ.get("TERM", "dumb"), **command.env}
+        plan = self.plan(replace(command, env=env), terminal=True)
+        ours, theirs = terminal.open_pair()
+        try:
+            process = sandbox.spawn(plan, stdin=theirs, stdout=theirs)
+        finally:
+            os.close(theirs)
+        ended = os.pidfd_open(process.process.pid)
+
+        def resized() -> None:
+            terminal.copy_window_size(ours)
+
+        try:
+            terminal.relay(ours, ended, resized)
+            process.kill()
+            failure = process.failure()
+            if failure is not None:
+                raise failure
+            return process.process.returncode
+        finally:
+            process.close()
+            os.close(ended)
+            os.close(ours)
+
+    def put(self, source: Path, target: GuestPath) -> None:
+        """Copy in, straight into the workspace; see `Session.put`."""
+        files.copy_tree(source, self._place(target))
+
+    def get(self, source: GuestPath, target: Path) -> None:
+        """Copy out, confined to what was written in the workspace; see `Session.get`."""
+        confined.copy_confined(self.upper, source.relative_to("/"), target, error=RunnerError)
+
+    def capture(self, target: Path) -> None:
+        """Hand over the workspace's changes; see `Session.capture`."""
+        self.upper.rename(target)
+        self.upper.mkdir()
+
+    def overlay(self) -> Overlay:
+        """The stack, the rim and the workspace as one mount."""
+        return Overlay(
+            lowers=(*self.stack, self.workspace / "rim"),
+            target=self.root,
+            upper=self.upper,
+            work=self.workspace / "work",
+            links=self.workspace / "links",
+            rootless=self.rootless,
+        )
+
+    def _prepare(self, command: Command) -> None:
+        """Fresh helpers around the workspace: a volatile overlay's work folder serves once."""
+        for name in ("work", "rim", "links"):
+            files.remove_tree(self.workspace / name)
+        (self.workspace / "work").mkdir()
+        rim.lay(self.workspace / "rim", command)
+
+    def _place(self, target: GuestPath) -> Path:
+        """Where a path of the root lies in the workspace; its parents become real folders."""
+        place = self.upper
+        for part in target.relative_to("/").parts[:-1]:
+            place = place / part
+            if place.is_symlink():
+                raise RunnerError(f"{target}: {place.relative_to(self.upper)} is a link")
+            place.mkdir(exist_ok=True)
+        return place / target.name
+
+
+def environment(command: Command) -> dict[str, str]:
+    """A command's whole environment."""
+    return {**ENVIRONMENT, **command.env}

@@ -1,0 +1,131 @@
+"""The runner ``nspawn``: systemd-nspawn over one overlay, for root."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from lapstrake.errors import RunnerError
+from lapstrake.host.process import find_program
+from lapstrake.host.sandbox import MemoryFolder, SandboxPlan
+from lapstrake.names import GuestPath
+from lapstrake.runner.base import Command, Lack, Network, OnOutput, Outcome, Session
+from lapstrake.runner.mounted import MountedSession, environment
+from lapstrake.runner.rim import HOSTNAME, STARTED
+
+# What nspawn leaves to a container by default and a build has no use for.
+_DROPPED = (
+    "CAP_AUDIT_CONTROL", "CAP_DAC_READ_SEARCH", "CAP_IPC_OWNER", "CAP_LEASE",
+    "CAP_LINUX_IMMUTABLE", "CAP_NET_ADMIN", "CAP_NET_BROADCAST", "CAP_NET_RAW", "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_PTRACE", "CAP_SYS_RESOURCE", "CAP_SYS_TTY_CONFIG",
+)  # fmt: skip
+_FORBIDDEN_CALLS = "~@mount @module @swap @reboot @clock @keyring @raw-io unshare setns bpf"
+_RUNTIME = Path("/run/systemd/nspawn")  # where nspawn leaves a folder for each machine
+_NSPAWN_FAILED = 1
+
+
+class NspawnRunner:
+    """Commands in systemd-nspawn; works without systemd as PID 1 and without D-Bus."""
+
+    name = "nspawn"
+    isolates = True
+
+    def probe(self) -> tuple[Lack, ...]:
+        """What this host lacks for systemd-nspawn."""
+        lacks = []
+        if os.geteuid() != 0:
+            lacks.append(Lack(what="nspawn needs root", remedy="Use the runner userns, or sudo."))
+        if find_program("systemd-nspawn") is None:
+            lacks.append(
+                Lack(
+                    what="systemd-nspawn is not installed",
+                    remedy="Install it: apt install systemd-container",
+                )
+            )
+        return tuple(lacks)
+
+    @contextlib.contextmanager
+    def open(self, stack: tuple[Path, ...], workspace: Path) -> Iterator[Session]:
+        """Enter a stack; see `Runner.open`."""
+        lacks = self.probe()
+        if lacks:
+            raise RunnerError(lacks[0].what, resolution=lacks[0].remedy)
+        yield _NspawnSession(stack, workspace, rootless=False)
+
+
+class _NspawnSession(MountedSession):
+    """The overlay is mounted in a namespace of ours; nspawn does the rest."""
+
+    def run(self, command: Command, *, on_output: OnOutput) -> Outcome:
+        """Tell a failure of nspawn itself (status 1, nothing started) from the command's."""
+        said: list[bytes] = []
+
+        def listen(data: bytes) -> None:
+            if len(said) < 100:
+                said.append(data)
+            on_output(data)
+
+        outcome = super().run(command, on_output=listen)
+        marker = self.upper / STARTED
+        if marker.exists():
+            marker.unlink()
+        elif outcome.status == _NSPAWN_FAILED:
+            raise RunnerError(
+                "systemd-nspawn could not start the command",
+                details=b"".join(said).decode("utf-8", "replace").strip(),
+                resolution="Run `lapstrake doctor`, or use another runner.",
+            )
+        return outcome
+
+    def plan(self, command: Command, *, terminal: bool) -> SandboxPlan:
+        """Nspawn's arguments; what each is for stands beside it."""
+        options = [
+            "--quiet",
+            f"--directory={self.root}",
+            "--register=no",  # no D-Bus
+            "--keep-unit",
+            "--as-pid2",  # as PID 1 the command would ignore fatal signals
+            "--resolv-conf=off",  # the rim has it
+            "--timezone=off",  # else nspawn writes into the root
+            "--link-journal=no",
+            f"--hostname={HOSTNAME}",
+            f"--machine=lapstrake-{self.workspace.name}",  # two of one name get in each other's way
+            f"--console={'interactive' if terminal else 'pipe'}",
+            "--no-new-privileges=yes",
+            f"--drop-capability={','.join(_DROPPED)}",
+            f"--system-call-filter={_FORBIDDEN_CALLS}",
+            f"--chdir={command.cwd}",
+            *(f"--setenv={name}={value}" for name, value in environment(command).items()),
+            *(_bind_option(bind.source, bind.target, bind.writable) for bind in command.binds),
+        ]
+        if command.network is Network.NONE:
+            options.append("--private-network")
+        return SandboxPlan(
+            argv=("systemd-nspawn", *options, "--", *_marked(command)),
+            env={
+                "PATH": os.environ.get("PATH", os.defpath),
+                "SYSTEMD_NSPAWN_TMPFS_TMP": "0",  # /tmp counts as the workspace's disk
+                "TERM": command.env.get("TERM", "dumb"),
+            },
+            host_operations=(self.overlay(), MemoryFolder(target=_RUNTIME)),
+            confined=False,  # nspawn needs its rights to give them up inside
+            terminal=terminal,
+        )
+
+
+def _marked(command: Command) -> list[str]:
+    """The command, leaving a mark in the workspace once it is started.
+
+    The shell waits for it, since nspawn itself says 255 for any signal.
+    """
+    switch = ["setpriv", f"--reuid={command.user}", f"--regid={command.user}", "--clear-groups"]
+    argv = [*(switch if command.user else ()), *command.argv]
+    return ["/bin/sh", "-c", ': > "$0" && "$@"', f"/{STARTED}", *argv]
+
+
+def _bind_option(source: Path, target: GuestPath, writable: bool) -> str:
+    """A bind; colons are the option's own separators."""
+    escaped = [str(path).replace("\\", "\\\\").replace(":", "\\:") for path in (source, target)]
+    return f"--bind{'' if writable else '-ro'}={':'.join(escaped)}"

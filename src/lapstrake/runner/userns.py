@@ -1,0 +1,111 @@
+"""The runner ``userns``: namespaces and one overlay, without root and without a daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from lapstrake.errors import RunnerError
+from lapstrake.host import idmap, seccomp
+from lapstrake.host.sandbox import BindMount, KernelFilesystems, Operation, SandboxPlan
+from lapstrake.runner.base import Command, Lack, Network, Session
+from lapstrake.runner.mounted import MountedSession, environment
+from lapstrake.runner.rim import HOSTNAME
+
+_NAMESPACES = ("user", "mnt", "pid", "ipc", "uts", "cgroup")
+
+
+class UsernsRunner:
+    """Commands in a user namespace: rootless by default, and for root with fewer rights."""
+
+    name = "userns"
+    isolates = True
+
+    def probe(self) -> tuple[Lack, ...]:
+        """What this host lacks for user namespaces."""
+        lacks = []
+        try:
+            idmap.current_map()
+        except RunnerError as refused:
+            lacks.append(Lack(what=refused.brief, remedy=refused.resolution))
+        if _number("/proc/sys/user/max_user_namespaces", 1) == 0:
+            lacks.append(
+                Lack(
+                    what="user namespaces are switched off",
+                    remedy="As root: sysctl user.max_user_namespaces=28633",
+                )
+            )
+        if os.geteuid() != 0:
+            lacks += _rootless_lacks()
+        if not seccomp.supported(os.uname().machine):
+            lacks.append(
+                Lack(
+                    what=f"no seccomp filter for {os.uname().machine}",
+                    remedy="Builds run without one; tell us, and use trusted bundles meanwhile.",
+                )
+            )
+        return tuple(lacks)
+
+    @contextlib.contextmanager
+    def open(self, stack: tuple[Path, ...], workspace: Path) -> Iterator[Session]:
+        """Enter a stack; see `Runner.open`."""
+        yield _UsernsSession(stack, workspace, rootless=os.geteuid() != 0)
+
+
+class _UsernsSession(MountedSession):
+    """Everything is done by our own entry file."""
+
+    def plan(self, command: Command, *, terminal: bool) -> SandboxPlan:
+        """The overlay is mounted by the host's root where it is root's, else inside."""
+        binds = tuple(
+            BindMount(
+                source=bind.source,
+                target=self.root / str(bind.target).lstrip("/"),
+                writable=bind.writable,
+            )
+            for bind in command.binds
+        )
+        inside: tuple[Operation, ...] = (KernelFilesystems(root=self.root), *binds)
+        isolated = command.network is Network.NONE
+        return SandboxPlan(
+            argv=command.argv,
+            env=environment(command),
+            cwd=str(command.cwd),
+            root=self.root,
+            host_operations=() if self.rootless else (self.overlay(),),
+            operations=(self.overlay(), *inside) if self.rootless else inside,
+            namespaces=(*_NAMESPACES, "net") if isolated else _NAMESPACES,
+            ids=idmap.current_map(),
+            hostname=HOSTNAME,
+            user=command.user,
+            terminal=terminal,
+        )
+
+
+def _rootless_lacks() -> list[Lack]:
+    """Switches of distributions that keep users out of user namespaces."""
+    lacks = []
+    if _number("/proc/sys/kernel/unprivileged_userns_clone", 1) == 0:
+        lacks.append(
+            Lack(
+                what="this kernel keeps users out of user namespaces",
+                remedy="As root: sysctl kernel.unprivileged_userns_clone=1",
+            )
+        )
+    if _number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0) == 1:
+        lacks.append(
+            Lack(
+                what="AppArmor takes capabilities away in user namespaces",
+                remedy="As root: sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+            )
+        )
+    return lacks
+
+
+def _number(file: str, otherwise: int) -> int:
+    try:
+        return int(Path(file).read_text())
+    except (OSError, ValueError):
+        return otherwise
