@@ -62,10 +62,8 @@ def terminated_as_exception() -> Iterator[None]:
             signal.signal(each, lambda *_: None)
         raise Interrupted(number)
 
-    caught = (signal.SIGTERM, signal.SIGHUP)
-    before = {each: signal.getsignal(each) for each in caught}
-    if before[signal.SIGHUP] == signal.SIG_IGN:  # nohup
-        caught = (signal.SIGTERM,)
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    caught = [each for each, how in before.items() if how != signal.SIG_IGN]  # nohup ignores SIGHUP
     for each in caught:
         signal.signal(each, stop)
     try:

@@ -1,0 +1,283 @@
+"""The configuration as values. Every setting is declared here, and only here."""
+
+# ruff: noqa: RUF009 - setting() and section() give dataclass fields
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lapstrake.config.kinds import (
+    ABSOLUTE_PATH,
+    ARCH,
+    DIGEST,
+    DURATION,
+    FLAG,
+    NUMBER,
+    PATH,
+    PATHS,
+    SIZE,
+    TEXT,
+    TEXTS,
+    above_zero,
+    choice,
+    whole_number,
+)
+from lapstrake.config.places import default_download_dir, default_work_dir, os_release
+from lapstrake.config.setting import section, setting
+from lapstrake.names import Arch, BranchName, Digest
+
+if TYPE_CHECKING:
+    from lapstrake.formats.sources_list import SourceList
+
+_GIB = 1024**3
+_MACHINES = {
+    "x86_64": Arch.AMD64,
+    "aarch64": Arch.ARM64,
+    "armv7l": Arch.ARMHF,
+    "i686": Arch.I386,
+    "loongarch64": Arch.LOONG64,
+    "mips64": Arch.MIPS64EL,
+    "ppc64le": Arch.PPC64EL,
+    "riscv64": Arch.RISCV64,
+    "s390x": Arch.S390X,
+}  # what uname(2) calls them
+
+
+class BaseMethod(StrEnum):
+    """Where the base OS comes from."""
+
+    DEBOOTSTRAP = "debootstrap"
+    TARBALL = "tarball"
+    OCI = "oci"
+
+
+class RunnerName(StrEnum):
+    """How commands run inside a root."""
+
+    AUTO = "auto"
+    USERNS = "userns"
+    NSPAWN = "nspawn"
+    DOCKER = "docker"
+    LOCAL = "local"
+
+
+class RefreshMode(StrEnum):
+    """Whether a build looks for upgrades of its branch first."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+def host_arch() -> Arch:
+    """The architecture of this host's kernel; amd64 when we have no name for it."""
+    return _MACHINES.get(os.uname().machine, Arch.AMD64)
+
+
+def host_codename() -> str:
+    """The codename of the host's release (``bookworm``), empty when it does not say."""
+    return os_release().get("VERSION_CODENAME", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseConfig:
+    """``[base]``: the base OS."""
+
+    method: BaseMethod = setting(
+        choice(BaseMethod), "debootstrap, tarball or oci", default=BaseMethod.DEBOOTSTRAP
+    )
+    suite: str = setting(TEXT, "the suite to bootstrap", factory=host_codename)
+    variant: str = setting(TEXT, "the variant to bootstrap, as mmdebstrap names it", default="apt")
+    packages: tuple[str, ...] = setting(TEXTS, "packages beyond the variant's", default=())
+    url: str = setting(TEXT, "the tarball (path or URL) or the OCI image", default="")
+    checksum: Digest | None = setting(DIGEST, "the checksum of what url names", default=None)
+    buildkit_url: str = setting(TEXT, "where AOSC's BuildKit tarballs are listed", default="")
+    source_list: Path | None = setting(
+        PATH, "the list of sources of the base OS itself", default=None
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsConfig:
+    """``[limits]``: what one build may use; ``None`` is as much as the host has."""
+
+    memory: int | None = setting(above_zero(SIZE), 'memory, such as "4GiB"', default=None)
+    disk: int | None = setting(above_zero(SIZE), "room for the workspace", default=None)
+    time: float | None = setting(above_zero(DURATION), 'time, such as "2h"', default=None)
+    processes: int | None = setting(
+        whole_number(least=1), "processes and threads at a time", default=None
+    )
+    cpus: float | None = setting(NUMBER, "processors' worth of time", default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerConfig:
+    """``[runner]``: how commands run inside a root."""
+
+    name: RunnerName = setting(
+        choice(RunnerName), "auto, userns, nspawn, docker or local", default=RunnerName.AUTO
+    )
+    docker: str = setting(TEXT, "docker's program; empty for docker, else podman", default="")
+    image: str = setting(TEXT, "the image that docker builds in; empty for the branch", default="")
+    docker_options: tuple[str, ...] = setting(TEXTS, "more options for docker run", default=())
+    nspawn_options: tuple[str, ...] = setting(TEXTS, "more options for nspawn", default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheConfig:
+    """``[cache]``: what is kept to be fast."""
+
+    budget: int = setting(SIZE, "room for layers; older ones go", default=20 * _GIB)
+    download_dir: Path = setting(
+        PATH,
+        "the folder of downloaded sources",
+        factory=default_download_dir,
+        variables=("LAPSTRAKE_DL_DIR", "NERVES_DL_DIR"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildConfig:
+    """``[build]``: how bundles are built."""
+
+    jobs: int | None = setting(
+        whole_number(least=1), "parallel jobs of a build; the processors if not set", default=None
+    )
+    keep_failed: bool = setting(FLAG, "keep the workspace of a failed build", default=False)
+    maintainer: str = setting(TEXT, "the maintainer of packages that name none", default="")
+    epoch: int | None = setting(
+        whole_number(least=0),
+        "seconds since 1970 for all files' times; the bundle's own if not set",
+        default=None,
+        variables=("SOURCE_DATE_EPOCH",),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryConfig:
+    """``[repository]``: the repositories that branches are published in."""
+
+    sign_key: str = setting(TEXT, "the GnuPG key that signs; empty for our own", default="")
+    origin: str = setting(TEXT, "the Origin field", default="Lapstrake")
+    label: str = setting(TEXT, "the Label field", default="Lapstrake")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshConfig:
+    """``[refresh]``: looking for upgrades of a branch before a build."""
+
+    mode: RefreshMode = setting(choice(RefreshMode), "always or never", default=RefreshMode.ALWAYS)
+    max_age: float = setting(DURATION, "do not look again within this time", default=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewrite:
+    """URLs that start with a prefix are fetched from replacements instead, tried in order."""
+
+    prefix: str
+    replacements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """Where a secret's value is; exactly one of the two is set. The value itself is never kept."""
+
+    name: str
+    env: str = ""
+    file: Path | None = None
+
+
+class OriginKind(StrEnum):
+    """What can set a value, weakest first."""
+
+    DEFAULT = "default"
+    FILE = "file"
+    ENVIRONMENT = "environment"
+    COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a value came from.
+
+    Attributes:
+        kind: what set it.
+        place: the file and line, or the variable's name.
+    """
+
+    kind: OriginKind = OriginKind.DEFAULT
+    place: str = ""
+
+    def __str__(self) -> str:
+        return self.place or str(self.kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings.
+
+    Attributes:
+        rewrites: ``[mirrors]`` and ``[[rewrite]]``, in order.
+        dependency_names: a bundle's word for a dependency → a package's name; empty to leave out.
+        secrets: what builds may ask for, by name.
+        folder: the folder of configuration; ``None`` when the built-in one holds.
+        origins: where each value that is no default came from, by key.
+    """
+
+    work_dir: Path = setting(ABSOLUTE_PATH, "where everything is kept", factory=default_work_dir)
+    arch: Arch = setting(ARCH, "the architecture to build for", factory=host_arch)
+    tree: tuple[Path, ...] = setting(PATHS, "trees of bundles, searched in order", default=())
+    base: BaseConfig = section(BaseConfig)
+    limits: LimitsConfig = section(LimitsConfig)
+    runner: RunnerConfig = section(RunnerConfig)
+    cache: CacheConfig = section(CacheConfig)
+    build: BuildConfig = section(BuildConfig)
+    repository: RepositoryConfig = section(RepositoryConfig)
+    refresh: RefreshConfig = section(RefreshConfig)
+    rewrites: tuple[Rewrite, ...] = ()
+    dependency_names: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    folder: Path | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+
+    def origin(self, key: str) -> Origin:
+        """Where a value came from."""
+        return self.origins.get(key, Origin())
+
+    def branches(self) -> Mapping[BranchName, SourceList]:
+        """All branches with their lists, by name; see `lapstrake.config.branches`.
+
+        Raises:
+            ConfigError: a list is wrong, or a file's name names no branch.
+        """
+        from lapstrake.config.branches import all_branches
+
+        return all_branches(self.folder)
+
+    def branch(self, name: BranchName) -> SourceList:
+        """One branch's list.
+
+        Raises:
+            BranchError: there is no such branch; the resolution names the file to create.
+            ConfigError: its list is wrong.
+        """
+        from lapstrake.config.branches import one_branch
+
+        return one_branch(self.folder, name)
+
+    def rewrite_rules(self) -> tuple[Rewrite, ...]:
+        """The rules for URLs: `rewrites`, then the built-in one for ``debian:///``.
+
+        A source's URL may start with ``debian:///`` to mean the archive that the host's apt uses.
+        """
+        from lapstrake.config.host_apt import ARCHIVE_PREFIX, archive_uris
+
+        if any(rule.prefix.startswith("debian:") for rule in self.rewrites):
+            return self.rewrites
+        uris = archive_uris()
+        built_in = (Rewrite(prefix=ARCHIVE_PREFIX, replacements=uris),) if uris else ()
+        return self.rewrites + built_in
