@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,10 +22,12 @@ class AppContext:
 
     Attributes:
         config_dir: the folder of ``-c``, or ``None``.
+        overrides: the settings of ``--set``, key → text.
         output: where the command tells what it does.
     """
 
     config_dir: Path | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
     output: Output = field(default_factory=Output)
 
     @cached_property
@@ -36,7 +39,7 @@ class AppContext:
         """
         from lapstrake.config.load import load_config
 
-        return load_config(self.config_dir)
+        return load_config(self.config_dir, overrides=self.overrides)
 
 
 pass_app = click.make_pass_decorator(AppContext, ensure=True)

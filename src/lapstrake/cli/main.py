@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -59,6 +59,14 @@ COMMANDS: tuple[CommandRow, ...] = (
     type=click.Path(path_type=Path),
     help="The configuration's folder (or $LAPSTRAKE_CONFIG).",
 )
+@click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=lambda _context, _option, values: _overrides(values),
+    help="A setting for this run; may be repeated.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Tell more.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell results and errors only.")
 @click.option(
@@ -72,12 +80,20 @@ COMMANDS: tuple[CommandRow, ...] = (
 )
 @click.version_option(__version__, prog_name="lapstrake", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(context: click.Context, config_dir: Path | None, verbose: bool, quiet: bool) -> None:
+def cli(
+    context: click.Context,
+    config_dir: Path | None,
+    overrides: Mapping[str, str],
+    verbose: bool,
+    quiet: bool,
+) -> None:
     """Turn package sources into packages, each in a clean root that is thrown away."""
     if verbose and quiet:
         raise click.UsageError("-v and -q exclude each other", context)
     verbosity = Verbosity(Verbosity.NORMAL + verbose - quiet)
-    context.obj = AppContext(config_dir=config_dir, output=Output(verbosity=verbosity))
+    context.obj = AppContext(
+        config_dir=config_dir, overrides=overrides, output=Output(verbosity=verbosity)
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,6 +112,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return value if isinstance(value, int) else 0
 
     return run_guarded(work)
+
+
+def _overrides(values: Sequence[str]) -> Mapping[str, str]:
+    """Read ``KEY=VALUE`` words; the last one of a key holds."""
+    pairs = [value.partition("=") for value in values]
+    for key, equals, _ in pairs:
+        if not key or not equals:
+            raise click.BadParameter(f"{key!r} is not KEY=VALUE")
+    return {key.strip(): text for key, _, text in pairs}
 
 
 def _choose_color(value: str) -> None:

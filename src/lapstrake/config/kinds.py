@@ -42,11 +42,13 @@ class Kind(Generic[T_co]):
         read: from what TOML gives; raises ValueError.
         plain: from the text of an environment variable or an argument to what TOML would give.
         show: to what TOML and JSON can hold; `read` accepts it.
+        example: what the starting file shows when there is no default.
     """
 
     read: Callable[[object], T_co]
     plain: Callable[[str], object] = str
     show: Callable[[object], object] = str
+    example: object = ""
 
 
 def _text(value: object) -> str:
@@ -82,7 +84,7 @@ def whole_number(*, least: int) -> Kind[int]:
             raise ValueError(f"{value!r} is not a whole number from {least}")
         return value
 
-    return Kind(read=read, plain=_number_from_text, show=lambda value: value)
+    return Kind(read=read, plain=_number_from_text, show=lambda value: value, example=4)
 
 
 def _positive(value: object) -> float:
@@ -195,14 +197,19 @@ def many(kind: Kind[T], *, separator: str | None = None) -> Kind[tuple[T, ...]]:
 
 TEXT = Kind(read=_text)
 FLAG = Kind(read=_flag, plain=_flag_from_text, show=lambda value: value)
-NUMBER = Kind(read=_positive, plain=_number_from_text, show=lambda value: value)
-SIZE = Kind(read=_size, show=lambda value: format_size(value) if isinstance(value, int) else value)
+NUMBER = Kind(read=_positive, plain=_number_from_text, show=lambda value: value, example=1.5)
+SIZE = Kind(
+    read=_size,
+    show=lambda value: format_size(value) if isinstance(value, int) else value,
+    example="4GiB",
+)
 DURATION = Kind(
     read=_duration,
     show=lambda value: format_duration(value) if isinstance(value, int | float) else value,
+    example="2h",
 )
-ABSOLUTE_PATH = Kind(read=_absolute)
-PATH = Kind(read=_folder)
+ABSOLUTE_PATH = Kind(read=_absolute, example="/path")
+PATH = Kind(read=_folder, example="/path")
 ARCH = Kind(read=_arch)
 DIGEST = Kind(read=_digest)
 TEXTS = many(TEXT)

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lapstrake.config.kinds import PATH, TEXT, TEXTS, Kind
-from lapstrake.config.locate import KeyPath
 from lapstrake.config.model import Config, Origin, OriginKind, Rewrite, Secret
 from lapstrake.config.setting import Setting, sections_of, settings_of
 from lapstrake.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lapstrake.config.locate import KeyPath
 
 T = TypeVar("T")
 
@@ -164,7 +166,7 @@ class _Reader:
                 hint = '{ env = "VARIABLE" } or { file = "PATH" }'
                 self._file_problem(path, f"a secret is written as {hint}")
                 continue
-            env = self._read(TEXT, value.get("env", ""), (*path, "env"), "")
+            env = self._read(TEXT, value.get("env", ""), (*path, "env"), name)
             file: Path | None = None
             if "file" in value:
                 file = self._folder() / self._read(PATH, value["file"], (*path, "file"), Path())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*\Z", re.ASCII)
 _PREFIXES = "kmgtp"
@@ -24,6 +23,8 @@ def parse_size(text: str) -> int:
     Raises:
         ValueError: the text is no size, or no whole number of bytes.
     """
+    from fractions import Fraction  # slow to import
+
     found = _SIZE.match(text)
     factor = _size_factor(found.group(2)) if found else None
     if found is None or factor is None:
@@ -52,6 +53,8 @@ def parse_duration(text: str) -> float:
     Raises:
         ValueError: the text is no duration.
     """
+    from fractions import Fraction  # slow to import
+
     wrong = ValueError(f'{text!r} is not a duration such as "2h", "1h30m" or "90s"')
     total = Fraction(0)
     position = parts = 0
