@@ -1,0 +1,2 @@
+/* Count from 1 to n, with blanks between. */
+void count_to(int n);

@@ -1,0 +1,3 @@
+#!/bin/sh
+. /etc/greeting.conf
+echo "$GREETING"

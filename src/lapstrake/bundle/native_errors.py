@@ -1,0 +1,82 @@
+"""Pydantic's findings as a message for packagers: file, line, key, and the key that was meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from lapstrake.bundle.native_lines import line_of
+from lapstrake.errors import BundleError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
+
+
+def as_bundle_error(
+    error: ValidationError, *, file: Path, text: str, model: type[BaseModel]
+) -> BundleError:
+    """Turn a validation error into ours: the first finding is the brief, others the details."""
+    findings = sorted(
+        {_finding(item, text=text, model=model) for item in error.errors(include_url=False)}
+    )
+    lines = [f"{file}:{line}: {problem}" for line, problem in findings]
+    return BundleError(
+        lines[0],
+        details="\n".join(lines[1:]),
+        resolution="The format is described by docs/reference/lapstrake.toml.schema.json.",
+    )
+
+
+def _finding(item: ErrorDetails, *, text: str, model: type[BaseModel]) -> tuple[int, str]:
+    location = _location(item["loc"])
+    key = _dotted(location)
+    kind = item["type"]
+    if kind == "extra_forbidden":
+        meant = difflib.get_close_matches(str(location[-1]), _known(model, location[:-1]), n=1)
+        hint = f", did you mean {meant[0]}?" if meant else ""
+        problem = f"unknown key {key}{hint}"
+    elif kind == "missing":
+        problem = f"the key {key} is missing"
+    elif kind == "value_error":
+        problem = str(item["ctx"]["error"]) if "ctx" in item else item["msg"]
+        problem = f"{key}: {problem}" if key else problem
+    else:
+        message = item["msg"][:1].lower() + item["msg"][1:]
+        problem = f"{key}: {message.replace('input should', 'must')}"
+    return line_of(text, location), problem
+
+
+def _location(parts: Sequence[str | int]) -> tuple[str | int, ...]:
+    """Leave out what pydantic adds for unions and dictionary keys: that is no key of the file."""
+    return tuple(
+        part
+        for part in parts
+        if isinstance(part, int) or not (part == "[key]" or part == "str" or "[" in part)
+    )
+
+
+def _dotted(location: Sequence[str | int]) -> str:
+    words = "".join(f"[{p + 1}]" if isinstance(p, int) else f".{p}" for p in location)
+    return words.removeprefix(".")
+
+
+def _known(model: type[BaseModel], location: Sequence[str | int]) -> Sequence[str]:
+    """List the keys that the table at a location may have."""
+    fields: Mapping[str, Any] = model.model_fields
+    for part in location:
+        if isinstance(part, int) or part not in fields:
+            continue
+        inner = _model_in(fields[part].annotation)
+        fields = inner.model_fields if inner else {}
+    return list(fields)
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """Find the model in an annotation such as ``list[Output] | None``."""
+    if hasattr(annotation, "model_fields"):
+        return annotation  # type: ignore[return-value]
+    found = (_model_in(argument) for argument in get_args(annotation))
+    return next((model for model in found if model), None)
