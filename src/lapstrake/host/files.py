@@ -80,6 +80,18 @@ def copy_atomic(source: Path, target: Path, *, mode: int = 0o644, durable: bool 
         copy_bytes(reader.fileno(), writer.fileno())
 
 
+def link_atomic(source: Path, target: Path) -> None:
+    """Give a file a second name (a hard link) in one step; a file that had the name is replaced."""
+    temporary = temporary_name(target)
+    os.link(source, temporary)
+    try:
+        temporary.replace(target)
+    finally:
+        # When both names are one file already, rename(2) does nothing and leaves both.
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
 def copy_bytes(source: int, target: int) -> None:
     """Copy from one descriptor to another to the end, inside the kernel where that works."""
     try:
@@ -236,7 +248,11 @@ def copy_tree(source: Path, target: Path) -> None:
 
 
 def _copy_plain(source: Path, target: Path) -> None:
-    """Copy one link or regular file; sockets and devices are passed over."""
+    """Copy one link or regular file; sockets and devices are passed over.
+
+    What stands at the target is replaced, never written through: it may be a hostile link.
+    """
+    target.unlink(missing_ok=True)
     if source.is_symlink():
         target.symlink_to(source.readlink())
     elif source.is_file():

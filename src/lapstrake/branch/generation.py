@@ -1,0 +1,244 @@
+"""One generation of a repository's index on the disk, and the switch from one to the next.
+
+apt fetches ``InRelease``, then the index that it names *by its sum* (``by-hash/SHA256/...``). So a
+generation's files are written under their sums first, and the rename of ``InRelease`` is the
+switch: a reader has the old generation or the new one. The files of the last generations stay for
+readers that fetched ``InRelease`` just before. ``Packages``, ``Release`` and so on are for readers
+without by-hash; a kill may leave them a generation ahead, and the next publication repairs them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import lzma
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lapstrake.branch.signing import Signer
+from lapstrake.errors import PublishError
+from lapstrake.formats.aptindex import (
+    IndexEntry,
+    parse_index,
+    parse_release,
+    render_index,
+    render_release,
+)
+from lapstrake.host.files import link_atomic, sync_file, sync_folder, write_atomic
+from lapstrake.names import Digest
+
+KEPT_GENERATIONS = 4
+"""How many generations' files stay, with the current one."""
+
+PRIVATE = ".lapstrake"
+"""The folder of a repository that is nobody else's business: lock, journal, caches."""
+
+EMPTY = Digest("sha256", hashlib.sha256(b"").hexdigest())
+"""The state of a repository that was never published: that of an empty index."""
+
+_BY_HASH = Path("by-hash", "SHA256")
+_PUBLIC = ("Packages", "Packages.gz", "Packages.xz")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """An index as it is published.
+
+    Attributes:
+        digest: of ``Packages``.
+        entries: the packages.
+        seen: size and modification time (ns) of each file when its bytes were last read, by name: a
+            file that still looks so is not read again.
+        history: the sums and locations that each generation needs, the current one first.
+        key: fingerprint of the key that signed it.
+    """
+
+    digest: Digest = EMPTY
+    entries: tuple[IndexEntry, ...] = ()
+    seen: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    history: tuple[tuple[str, ...], ...] = ()
+    key: str = ""
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """The sums and locations that some kept generation needs."""
+        return frozenset(need for needs in self.history for need in needs)
+
+
+def current_digest(folder: Path) -> Digest:
+    """Read which index is published now; costs one small file."""
+    try:
+        sums = parse_release((folder / "InRelease").read_bytes())
+    except FileNotFoundError:
+        return EMPTY
+    if "Packages" not in sums:
+        raise PublishError(f"{folder / 'InRelease'}: names no Packages")
+    return Digest("sha256", sums["Packages"][0])
+
+
+def load_generation(folder: Path) -> Generation:
+    """Read the published generation; safe beside a publisher.
+
+    Raises:
+        PublishError: its index is missing or damaged.
+    """
+    for _ in range(10):
+        digest = current_digest(folder)
+        if digest == EMPTY and not (folder / "InRelease").exists():
+            return Generation()
+        try:
+            data = (folder / _BY_HASH / digest.hex).read_bytes()
+        except FileNotFoundError:
+            continue  # generations went by since we read InRelease; or it is really missing
+        if hashlib.sha256(data).hexdigest() != digest.hex:
+            raise PublishError(f"{folder / _BY_HASH / digest.hex}: is damaged")
+        entries = parse_index(data)
+        cache = _load_cache(folder, digest)
+        return Generation(
+            digest=digest,
+            entries=entries,
+            seen={name: (size, time) for name, (size, time) in cache.get("seen", {}).items()},
+            history=tuple(tuple(needs) for needs in cache.get("history", ()))
+            or (_needs((digest.hex, *_other_sums(folder)), entries),),
+            key=str(cache.get("key", "")),
+        )
+    raise PublishError(f"{folder}: InRelease names an index that is missing: {digest}")
+
+
+def write_generation(
+    folder: Path,
+    *,
+    entries: Sequence[IndexEntry],
+    seen: Mapping[str, tuple[int, int]],
+    before: Generation,
+    suite: str,
+    signer: Signer,
+) -> Generation:
+    """Publish an index in one step; the caller holds the repository's lock.
+
+    Args:
+        folder: the repository.
+        entries: the packages; their files are in place and flushed.
+        seen: see `Generation`.
+        before: the published generation.
+        suite: the branch's name.
+        signer: whose key signs.
+    """
+    files = _compressed(render_index(entries))
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    release = render_release(
+        origin="Lapstrake",
+        label=f"Lapstrake {suite}",
+        suite=suite,
+        date=datetime.now(UTC),
+        files={name: f"{sums[name]} {len(data)}".encode() for name, data in files.items()},
+    )
+    signed = signer.sign(release)
+    digest = Digest("sha256", sums["Packages"])
+    older = before.history[1:] if before.digest == digest else before.history
+    after = Generation(
+        digest=digest,
+        entries=tuple(entries),
+        seen=seen,
+        history=(_needs(sums.values(), entries), *older)[:KEPT_GENERATIONS],
+        key=signer.fingerprint,
+    )
+    (folder / _BY_HASH).mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        _write_by_hash(folder, sums[name], data)
+    sync_folder(folder / _BY_HASH)
+    for name in _PUBLIC:
+        link_atomic(folder / _BY_HASH / sums[name], folder / name)
+    write_atomic(folder / "Release", release, durable=False)
+    write_atomic(folder / "Release.gpg", signed.detached, durable=False)
+    save_cache(folder, after)
+    sync_folder(folder)  # the packages' names, before an index names them
+    write_atomic(folder / "InRelease", signed.inline)  # the switch
+    return after
+
+
+def is_whole(folder: Path, generation: Generation) -> bool:
+    """Whether the public files are all there as the published generation says (by size)."""
+    try:
+        inline = (folder / "InRelease").read_bytes()
+        if (folder / "Release").read_bytes() not in inline:
+            return False
+        (folder / "Release.gpg").stat()
+        for name, (digits, size) in parse_release(inline).items():
+            public, hashed = (folder / name).stat(), (folder / _BY_HASH / digits).stat()
+            if not public.st_size == hashed.st_size == size or public.st_ino != hashed.st_ino:
+                return False
+    except FileNotFoundError:
+        return False
+    return generation.digest.hex in inline.decode("utf-8", "replace")
+
+
+def drop_old(folder: Path, generation: Generation) -> None:
+    """Remove the index files and caches that no kept generation needs."""
+    needed = generation.needed
+    for file in (folder / _BY_HASH).iterdir():
+        if file.name not in needed:
+            file.unlink()
+    kept = {_cache_name(needs[0]) for needs in generation.history if needs}
+    for file in (folder / PRIVATE).glob("cache-*.json"):
+        # The order of a history's sums is that of `_PUBLIC`: Packages' own is the first.
+        if file.name not in kept:
+            file.unlink()
+
+
+def _compressed(index: bytes) -> dict[str, bytes]:
+    """Compress an index: xz at its fastest, as every publication waits for it."""
+    with ThreadPoolExecutor(1) as helper:  # both let go of the interpreter's lock
+        xz = helper.submit(lzma.compress, index, preset=0)
+        gz = gzip.compress(index, compresslevel=6, mtime=0)
+        return dict(zip(_PUBLIC, (index, gz, xz.result()), strict=True))
+
+
+def _write_by_hash(folder: Path, digits: str, data: bytes) -> None:
+    path = folder / _BY_HASH / digits
+    try:
+        if path.stat().st_size == len(data) and path.read_bytes() == data:
+            return
+    except FileNotFoundError:
+        pass
+    write_atomic(path, data, durable=False)
+    sync_file(path)
+
+
+def _needs(sums: Iterable[str], entries: Sequence[IndexEntry]) -> tuple[str, ...]:
+    """What a generation needs beyond the files of plain names; the sum of Packages comes first."""
+    return (*sums, *(entry.location for entry in entries if entry.location != f"./{entry.name}"))
+
+
+def _other_sums(folder: Path) -> tuple[str, ...]:
+    sums = parse_release((folder / "InRelease").read_bytes())
+    return tuple(digits for name, (digits, _) in sums.items() if name != "Packages")
+
+
+def _cache_name(digits: str) -> str:
+    return f"cache-{digits}.json"
+
+
+def save_cache(folder: Path, generation: Generation) -> None:
+    """Keep what makes the next publication fast; it belongs to its index by the index's sum."""
+    document = {
+        "seen": generation.seen,
+        "history": generation.history,
+        "key": generation.key,
+    }
+    path = folder / PRIVATE / _cache_name(generation.digest.hex)
+    write_atomic(path, json.dumps(document).encode(), durable=False)
+
+
+def _load_cache(folder: Path, digest: Digest) -> dict[str, Any]:
+    """Read what makes publishing fast; an empty one only costs reading every package again."""
+    try:
+        document = json.loads((folder / PRIVATE / _cache_name(digest.hex)).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
