@@ -1,0 +1,3 @@
+module example.org/greet-go
+
+go 1.19

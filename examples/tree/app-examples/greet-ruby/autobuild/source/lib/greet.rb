@@ -1,0 +1,6 @@
+# Greets who is named.
+module Greet
+  def self.to(name)
+    "Ahoy, #{name}!"
+  end
+end
