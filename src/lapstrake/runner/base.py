@@ -55,6 +55,7 @@ class Command:
         network: what it can reach.
         limits: what it may use.
         binds: what it sees of the host.
+        files: what it sees besides, for as long as it runs; never part of what is captured.
     """
 
     argv: tuple[str, ...]
@@ -64,14 +65,16 @@ class Command:
     network: Network = Network.NONE
     limits: Limits = field(default_factory=Limits)
     binds: tuple[Bind, ...] = ()
+    files: Mapping[GuestPath, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lack:
-    """Something a runner misses on this host, and the remedy."""
+    """Something a runner misses on this host, and the remedy; `blocks` when it cannot run so."""
 
     what: str
     remedy: str
+    blocks: bool = True
 
 
 class Session(Protocol):
@@ -123,6 +126,8 @@ class Runner(Protocol):
     name: str
     isolates: bool
     """False when commands run on the host itself."""
+    mounts: bool
+    """Whether a workspace's changes can be captured as a layer."""
 
     def probe(self) -> tuple[Lack, ...]:
         """What this host lacks for this runner; empty when it can be used."""

@@ -31,6 +31,7 @@ class NspawnRunner:
 
     name = "nspawn"
     isolates = True
+    mounts = True
 
     def probe(self) -> tuple[Lack, ...]:
         """What this host lacks for systemd-nspawn."""

@@ -27,6 +27,11 @@ def lay(folder: Path, command: Command) -> Path:
     _write(folder / "etc/hostname", HOSTNAME + "\n")
     if command.network is Network.HOST:
         _write(folder / "etc/resolv.conf", _host_resolver())
+    for target, content in command.files.items():
+        file = folder / target.relative_to("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        file.chmod(0o644)
     for bind in command.binds:
         _mount_point(folder, bind)
     return folder

@@ -22,6 +22,7 @@ class UsernsRunner:
 
     name = "userns"
     isolates = True
+    mounts = True
 
     def probe(self) -> tuple[Lack, ...]:
         """What this host lacks for user namespaces."""
@@ -43,7 +44,8 @@ class UsernsRunner:
             lacks.append(
                 Lack(
                     what=f"no seccomp filter for {os.uname().machine}",
-                    remedy="Builds run without one; tell us, and use trusted bundles meanwhile.",
+                    remedy="Builds run without one: use trusted bundles.",
+                    blocks=False,
                 )
             )
         return tuple(lacks)

@@ -1,0 +1,113 @@
+"""apt inside a root: how it is called, and what its complaints mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lapstrake.errors import LapstrakeError
+from lapstrake.host.process import PASSED_ON, clean_environment, tail
+from lapstrake.names import GuestPath
+from lapstrake.progress import Progress
+from lapstrake.runner.base import Bind, Command, Ending, Limits, Network, Session
+
+OPTIONS = (
+    "-y",
+    "-q",
+    "-oAcquire::Languages=none",
+    "-oAcquire::Retries=3",
+    "-oAPT::Install-Recommends=false",
+    "-oAPT::Get::AllowUnauthenticated=false",
+    "-oDpkg::Use-Pty=false",
+    "-oDpkg::Options::=--force-confold",
+    "-oDpkg::Options::=--force-unsafe-io",
+)
+"""What every call of apt-get in a root gets; flushing is ours, when a layer is published."""
+
+_ENVIRONMENT = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "DEBCONF_NONINTERACTIVE_SEEN": "true",
+    "APT_LISTCHANGES_FRONTEND": "none",
+}
+_PROXIES = {name for name in PASSED_ON if name.lower().endswith("_proxy")}
+_POLICY = (GuestPath("/usr/sbin/policy-rc.d"), b"#!/bin/sh\nexit 101\n")
+_COMPLAINT = re.compile(rb"^(?:E: |.* : (?:Depends|PreDepends|Conflicts|Breaks): ).*$", re.M)
+_SIMULATED = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apt:
+    """apt-get in an entered root.
+
+    Attributes:
+        session: the root.
+        progress: hears it.
+        error: raised when it fails.
+        limits: of each call.
+        binds: folders of the host it sees (a branch's own repository).
+        files: lists and preferences it sees besides those of the root.
+    """
+
+    session: Session
+    progress: Progress
+    error: type[LapstrakeError]
+    limits: Limits
+    binds: tuple[Bind, ...] = ()
+    files: Mapping[GuestPath, bytes] | None = None
+
+    def get(self, *words: str, network: bool = True) -> bytes:
+        """Run apt-get.
+
+        Returns:
+            its output.
+
+        Raises:
+            LapstrakeError: of the class `error`; the details are apt's own complaints.
+        """
+        return self.run(("apt-get", *OPTIONS, *words), network=network)
+
+    def run(self, argv: Sequence[str], *, network: bool = False) -> bytes:
+        """Run a program beside apt-get, with the same environment."""
+        output = bytearray()
+
+        def listen(data: bytes) -> None:
+            output.extend(data)
+            self.progress.output(data)
+
+        env = {name: value for name, value in clean_environment().items() if name in _PROXIES}
+        command = Command(
+            argv=tuple(argv),
+            env=env | _ENVIRONMENT,
+            network=Network.HOST if network else Network.NONE,
+            limits=self.limits,
+            binds=self.binds,
+            files={_POLICY[0]: _POLICY[1]} | dict(self.files or {}),
+        )
+        outcome = self.session.run(command, on_output=listen)
+        if not outcome.ok:
+            raise self._failure(argv, outcome.status, outcome.ending, bytes(output))
+        return bytes(output)
+
+    def _failure(
+        self, argv: Sequence[str], status: int, ending: Ending, output: bytes
+    ) -> LapstrakeError:
+        """The complaints, or the last lines when there are none."""
+        words = [word for word in argv if not word.startswith("-")]
+        complaints = b"\n".join(line.strip() for line in _COMPLAINT.findall(output))
+        how = f"status {status}" if ending is Ending.EXITED else str(ending)
+        return self.error(
+            f"`{' '.join(words[:2])}` failed in the root: {how}",
+            details=complaints.decode("utf-8", "replace") or tail(output),
+        )
+
+
+def simulated_installs(output: str) -> tuple[tuple[str, str], ...]:
+    """Read ``apt-get --simulate``: the packages it would install, and their versions, sorted."""
+    return tuple(
+        sorted(
+            match.groups()  # type: ignore[misc] # two groups, both always there
+            for match in map(_SIMULATED.match, output.splitlines())
+            if match
+        )
+    )

@@ -1,0 +1,85 @@
+"""Where work happens: one configuration, its layer store, one runner, somebody who listens."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lapstrake.config.model import Config
+from lapstrake.host.locks import locked
+from lapstrake.layer.store import LayerStore
+from lapstrake.names import BranchName
+from lapstrake.progress import Progress
+from lapstrake.runner.base import Limits, Runner
+from lapstrake.runner.choose import choose
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What every command that touches roots works with.
+
+    On disk, below the configuration's ``work_dir``::
+
+        .builder/store/              the layers
+        .builder/base.json           which layer is the base OS
+        .builder/branches/NAME.json  which layers a branch is made of, now and before
+        .builder/locks/              locks between commands
+        .builder/resolved/           what apt made of dependencies
+        output/BRANCH/               the branch's repository
+        builds/                      records and logs
+        keys/                        the key that signs
+    """
+
+    config: Config
+    runner: Runner
+    progress: Progress
+
+    @property
+    def private(self) -> Path:
+        """Everything that is nobody else's business."""
+        return self.config.work_dir / ".builder"
+
+    @functools.cached_property
+    def store(self) -> LayerStore:
+        """The layer store; made when missing."""
+        return LayerStore(self.private / "store")
+
+    @functools.cached_property
+    def layer_runner(self) -> Runner:
+        """What makes layers: it must mount, which an engine's containers and `local` do not.
+
+        Raises:
+            RunnerError: this host can use none that does.
+        """
+        return self.runner if self.runner.mounts else choose("auto")
+
+    def output(self, branch: BranchName) -> Path:
+        """The folder of a branch's repository."""
+        return self.config.work_dir / "output" / branch.text
+
+    @property
+    def builds(self) -> Path:
+        """The folder of build records."""
+        return self.config.work_dir / "builds"
+
+    @property
+    def limits(self) -> Limits:
+        """What the configuration lets a build use."""
+        limits = self.config.limits
+        return Limits(
+            seconds=limits.time,
+            memory=limits.memory,
+            disk=limits.disk,
+            processes=limits.processes,
+            cpus=limits.cpus,
+        )
+
+    @contextmanager
+    def lock(self, name: str, *, what: str) -> Iterator[None]:
+        """Keep others out of something of ours; says so when it has to wait."""
+        path = self.private / "locks" / name
+        with locked(path, what=what, on_wait=self.progress.headline):
+            yield

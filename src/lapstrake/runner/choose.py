@@ -1,0 +1,51 @@
+"""The runners there are, and which one a host uses when nobody says."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import cast
+
+from lapstrake.errors import RunnerError
+from lapstrake.runner.base import Runner
+
+RUNNERS = {
+    "userns": "lapstrake.runner.userns:UsernsRunner",
+    "nspawn": "lapstrake.runner.nspawn:NspawnRunner",
+    "docker": "lapstrake.runner.docker:DockerRunner",
+    "local": "lapstrake.runner.local:LocalRunner",
+}
+"""Name → where it lives; imported only when used."""
+
+
+def load(name: str) -> Runner:
+    """Get a runner by name, whether this host can use it or not."""
+    module, _, attribute = RUNNERS[name].partition(":")
+    return cast("Runner", getattr(import_module(module), attribute)())
+
+
+def choose(name: str = "auto") -> Runner:
+    """Get a runner that this host can use.
+
+    ``auto`` takes nspawn for root and userns for everybody else; root without systemd-nspawn gets
+    userns too.
+
+    Raises:
+        RunnerError: the host lacks what it needs; the resolution says what.
+    """
+    if name == "auto":
+        candidates = ("nspawn", "userns") if os.geteuid() == 0 else ("userns",)
+    else:
+        candidates = (name,)
+    problems = []
+    for candidate in candidates:
+        runner = load(candidate)
+        lacks = [lack for lack in runner.probe() if lack.blocks]
+        if not lacks:
+            return runner
+        problems += [f"{candidate}: {lack.what}. {lack.remedy}" for lack in lacks]
+    raise RunnerError(
+        f"the runner {candidates[-1]} cannot be used here",
+        details="\n".join(problems),
+        resolution="Run `lapstrake doctor` to see all runners.",
+    )
