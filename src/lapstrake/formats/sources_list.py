@@ -82,7 +82,7 @@ class SourceList:
 _TYPES = ("deb", "deb-src")
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:\S*\Z|[a-zA-Z][a-zA-Z0-9+.-]*:\[.*\]\S*\Z")
 _WORD = re.compile(r"(?:\[[^\]]*\]|[^\s\[\]#])+")  # brackets may hold blanks and #
-_OPTION = re.compile(r"([a-z0-9-]+)([+-]?)=(.*)\Z")
+_OPTION = re.compile(r"([a-z0-9][a-z0-9-]*?)([+-]?)=(.*)\Z")
 _FIELD = re.compile(r"([!-9;-~]+):[ \t]*(.*?)[ \t]*\Z")
 _TRUTHS = {
     **dict.fromkeys(("yes", "true", "with", "on", "enable", "1"), True),
@@ -124,15 +124,17 @@ def render(entries: Iterable[SourceEntry], *, style: ListStyle) -> str:
 
 
 def index_urls(entries: Iterable[SourceEntry], arch: str) -> tuple[str, ...]:
-    """The URLs of the ``InRelease`` files that ``apt update`` would fetch for an architecture.
+    """The URLs of the ``InRelease`` files that tell ``apt update`` of new packages.
+
+    An entry for other architectures counts: apt takes the packages for all architectures from it.
 
     Args:
-        entries: disabled ones, sources only, and other architectures' are left out.
-        arch: Debian's name; also put in the place of ``$(ARCH)``.
+        entries: disabled ones and those of sources only are left out.
+        arch: Debian's name of the architecture, which apt puts in the place of ``$(ARCH)``.
     """
     urls: dict[str, None] = {}
     for entry in entries:
-        if not _applies(entry, arch):
+        if not entry.enabled or "deb" not in entry.types:
             continue
         for uri, suite in product(entry.uris, entry.suites):
             base = uri.replace("$(ARCH)", arch).rstrip("/")
@@ -146,13 +148,6 @@ def index_urls(entries: Iterable[SourceEntry], arch: str) -> tuple[str, ...]:
 def is_exact(suite: str) -> bool:
     """Whether a suite is the exact path of a flat repository."""
     return suite.endswith("/")
-
-
-def _applies(entry: SourceEntry, arch: str) -> bool:
-    removed = entry.options.get("architectures-remove", "").split()
-    named = (*entry.architectures, *entry.options.get("architectures-add", "").split())
-    wanted = not entry.architectures or arch in named
-    return entry.enabled and "deb" in entry.types and wanted and arch not in removed
 
 
 # ---- reading
