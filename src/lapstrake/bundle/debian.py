@@ -13,7 +13,7 @@ from lapstrake.bundle.debian_fields import Paragraph
 from lapstrake.bundle.debian_relations import RelationError, package_names, split_relations
 from lapstrake.bundle.debian_tree import read_tree
 from lapstrake.errors import BundleError, UsageError
-from lapstrake.names import Arch, package_name
+from lapstrake.names import Arch
 from lapstrake.source.spec import SourceSpec
 
 _PROFILE = re.compile(r"[a-z0-9][a-z0-9.+-]*\Z")
@@ -58,9 +58,8 @@ def read(
     else:
         description = read_description(path)
         paragraph, binaries, dsc = description.paragraph, description.binaries, path.name
-        name, version = paragraph.require("Source"), paragraph.require("Version")
+        name, version = paragraph.require_name("Source"), paragraph.require("Version")
         sources = _agreeing(sources, description) if sources else local_sources(path, description)
-    _check_name(name, paragraph)
     built = _built(binaries, paragraph, arch=arch, kind=kind, profiles=profiles)
     return Bundle(
         name=name,
@@ -150,13 +149,6 @@ def _agreeing(
                 details=f"the .dsc says {file.digest}\n{source.origin} says {source.digest}",
             )
     return tuple(sources)
-
-
-def _check_name(name: str, paragraph: Paragraph) -> None:
-    try:
-        package_name(name)
-    except BundleError as wrong:
-        raise paragraph.error("Source", wrong.brief, resolution=wrong.resolution) from wrong
 
 
 def _upstream_version(version: str, paragraph: Paragraph) -> str:

@@ -13,6 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from lapstrake.errors import BundleError
+from lapstrake.names import package_name
 
 _FIELD = re.compile(r"([!-,.-9;-~][!-9;-~]*)\s*:")  # no colon, no leading hyphen, no blanks
 _SIGNED = "-----BEGIN PGP SIGNED MESSAGE-----"
@@ -51,6 +52,18 @@ class Paragraph:
         if not value:
             raise self.error(field, f"the field {field} is missing or empty")
         return value
+
+    def require_name(self, field: str) -> str:
+        """Return a field's value, a package name.
+
+        Raises:
+            BundleError: the field is missing, or its value is not a package name.
+        """
+        value = self.require(field)
+        try:
+            return package_name(value)
+        except BundleError as wrong:
+            raise self.error(field, wrong.brief, resolution=wrong.resolution) from wrong
 
     def error(
         self, field: str, problem: str, *, near: str = "", resolution: str = ""

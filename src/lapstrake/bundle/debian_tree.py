@@ -41,7 +41,7 @@ def read_tree(folder: Path) -> SourceTree:
     if not paragraphs:
         raise BundleError(f"{control} is empty")
     source, *packages = paragraphs
-    name = source.require("Source")
+    name = source.require_name("Source")
     if not packages:
         raise source.error("Source", "there is no paragraph for a binary package")
     changelog_name, version = _read_changelog(debian / "changelog")
@@ -64,7 +64,7 @@ def _binaries(paragraphs: list[Paragraph]) -> Iterator[BinaryPackage]:
             except RelationError as wrong:
                 raise paragraph.error(field, f"{field}: {wrong}", near=wrong.text) from wrong
         yield BinaryPackage(
-            name=paragraph.require("Package"),
+            name=paragraph.require_name("Package"),
             architectures=tuple(paragraph.require("Architecture").split()),
             profiles=" ".join(paragraph.get("Build-Profiles").split()),
             depends=depends,
@@ -89,6 +89,7 @@ def _read_changelog(file: Path) -> tuple[str, str]:
     text = read_text(file)
     try:
         entry = Changelog(text, max_blocks=1, strict=True)[0]
+        return str(entry.package), str(entry.version)
     except ChangelogParseError as wrong:
         raise BundleError(
             f"{file}:{_line_of(str(wrong), text)}: {wrong}".replace(
@@ -97,7 +98,8 @@ def _read_changelog(file: Path) -> tuple[str, str]:
         ) from wrong
     except IndexError:
         raise BundleError(f"{file}: there is no entry") from None
-    return str(entry.package), str(entry.version)
+    except ValueError as wrong:  # from the version
+        raise BundleError(f"{file}:1: {wrong}") from wrong
 
 
 def _line_of(problem: str, text: str) -> int:

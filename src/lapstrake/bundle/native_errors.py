@@ -40,6 +40,8 @@ def _finding(item: ErrorDetails, *, text: str, model: type[BaseModel]) -> tuple[
         problem = f"unknown key {key}{hint}"
     elif kind == "missing":
         problem = f"the key {key} is missing"
+    elif kind == "string_pattern_mismatch":
+        problem = f"{key}: {item['input']!r} does not match {item['ctx']['pattern']}"
     elif kind == "value_error":
         problem = str(item["ctx"]["error"]) if "ctx" in item else item["msg"]
         problem = f"{key}: {problem}" if key else problem

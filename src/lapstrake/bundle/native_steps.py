@@ -6,6 +6,7 @@ empty lines until its text stands where it stands in the TOML file.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from lapstrake.bundle.native_presets import OPTIONS, PRESETS
 
 if TYPE_CHECKING:
     from lapstrake.bundle.native_model import NativeBundle, Steps
+
+_BLANK_END = re.compile(r"(\n[ \t]*)+\Z")
 
 ALIGNED = "# lapstrake.toml"
 """First line of a script whose lines are those of the TOML file."""
@@ -47,7 +50,7 @@ def _script(steps: Steps, step: str, text: str) -> str:
         preset = PRESETS[steps.use].steps if steps.use else {}
         return preset.get(step, "").replace(OPTIONS, shlex.join(steps.options))
     chunks = [commands] if isinstance(commands, str) else [_shell(item) for item in commands]
-    chunks = [chunk.rstrip("\n") + "\n" for chunk in chunks if chunk.strip()]
+    chunks = [_BLANK_END.sub("", chunk) + "\n" for chunk in chunks if chunk.strip()]
     return align(chunks, lines=text.split("\n"), start=line_of(text, ("steps", step)))
 
 
