@@ -14,8 +14,6 @@ LISTS_NAME = "source_lists"
 SYSTEM_DIRS = (Path("/etc/lapstrake"), Path("/etc/aoinb-builder"), Path("/var/cache/aoinb/conf"))
 """The system's folders of configuration; the last two are aoinb-builder's."""
 
-_OS_RELEASE = (Path("/etc/os-release"), Path("/usr/lib/os-release"))  # os-release(5)
-
 
 def xdg_dir(variable: str, fallback: str) -> Path:
     """A base directory of the XDG specification (0.8): relative values are ignored.
@@ -86,27 +84,12 @@ def default_download_dir() -> Path:
 @cache
 def os_release() -> Mapping[str, str]:
     """What the host says it is: the variables of os-release(5), empty when it does not say."""
-    for path in _OS_RELEASE:
-        try:
-            return parse_os_release(path.read_text("utf-8", "replace"))
-        except OSError:
-            continue
-    return {}
+    import platform  # only when the host's release matters
 
-
-def parse_os_release(text: str) -> dict[str, str]:
-    """Read os-release(5): assignments as a shell writes them, without expansion."""
-    import shlex
-
-    values = {}
-    for line in text.splitlines():
-        name, equals, value = line.strip().partition("=")
-        if equals and not name.startswith("#"):
-            try:
-                values[name] = "".join(shlex.split(value))
-            except ValueError:
-                continue  # an unbalanced quote: os-release(5) says to skip what cannot be read
-    return values
+    try:
+        return platform.freedesktop_os_release()
+    except OSError:
+        return {}
 
 
 def _asked_dir(asked: Path, how: str) -> Path:
