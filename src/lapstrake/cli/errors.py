@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -15,7 +16,7 @@ from types import FrameType
 import click
 
 from lapstrake.cli.output import Style, paint, printable
-from lapstrake.errors import Interrupted, LapstrakeError
+from lapstrake.errors import Interrupted, LapstrakeError, StoreError
 
 _SIGNAL_BASE = 128  # the shell's convention: 128 + the signal's number
 _BROKEN_PIPE_STATUS = 1
@@ -44,6 +45,8 @@ def run_guarded(work: Callable[[], int]) -> int:
     except BrokenPipeError:
         _forget_stdout()
         return _BROKEN_PIPE_STATUS
+    except OSError as error:
+        return _tell_system(error)
     except Exception as bug:  # noqa: BLE001 - the last resort: no traceback reaches a user
         return _tell_bug(bug)
     return status
@@ -106,16 +109,32 @@ def _tell_usage(error: click.ClickException) -> int:
     return error.exit_code
 
 
+def _tell_system(error: OSError) -> int:
+    """Say what the system refused where nothing more specific caught it."""
+    what = error.strerror or str(error)
+    brief = f"{error.filename}: {what}" if error.filename is not None else what
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        _write(message(brief, resolution="Make room: `lapstrake store gc` frees what it can."))
+        return StoreError.exit_code
+    _tell_with_traceback(brief, error, "If this is no fault of the host's, report it with {}.")
+    return LapstrakeError.exit_code
+
+
 def _tell_bug(bug: Exception) -> int:
     """Say that this is our fault, and keep the traceback for a report."""
-    text = "".join(traceback.format_exception(bug))
     brief = f"an error in Lapstrake itself: {type(bug).__name__}: {bug}"
+    _tell_with_traceback(brief, bug, "Please report it, with {}.")
+    return LapstrakeError.exit_code
+
+
+def _tell_with_traceback(brief: str, error: Exception, resolution: str) -> None:
+    """Tell an error whose traceback goes to a file; without a file, or for debugging, to stderr."""
+    text = "".join(traceback.format_exception(error))
     report = None if os.environ.get("LAPSTRAKE_DEBUG") else _save_report(text)
     if report is None:
         _write(message(brief, details=text))
     else:
-        _write(message(brief, resolution=f"Please report it, with {report}."))
-    return LapstrakeError.exit_code
+        _write(message(brief, resolution=resolution.format(report)))
 
 
 def _save_report(text: str) -> Path | None:
@@ -133,11 +152,12 @@ def _save_report(text: str) -> Path | None:
 def _write(text: str) -> None:
     try:
         sys.stdout.flush()  # so that both streams on one terminal keep their order
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place for errors
     except OSError:
-        _forget_stdout()  # nobody reads either; the exit status still tells
+        _forget_stdout()
+    with suppress(OSError):  # nobody reads it; the exit status still tells
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place for errors
 
 
 def _forget_stdout() -> None:
-    """Keep the interpreter's last flush from complaining about a closed pipe."""
+    """Keep the interpreter's last flush from complaining about what nobody can read."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

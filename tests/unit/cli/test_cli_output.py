@@ -1,0 +1,117 @@
+"""Tables, styles, and what is told how loud."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lapstrake.cli.output import (
+    Output,
+    Style,
+    Verbosity,
+    cell_width,
+    paint,
+    printable,
+    table,
+    wants_color,
+)
+
+
+def test_columns_are_aligned() -> None:
+    rows = [("a", "10", "x"), ("long", "5", ""), ("s",)]
+    assert table(rows, header=("NAME", "N", "REST"), right={1}) == (
+        "NAME   N  REST\na     10  x\nlong   5\ns"
+    )
+    assert table([], header=("NAME",)) == ""
+
+
+def test_wide_characters_take_two_columns() -> None:
+    assert table([("漢字", "x"), ("abcd", "y"), ("é", "z")]) == "漢字  x\nabcd  y\né     z"
+    assert cell_width("e\u0301") == 1
+
+
+CELL = st.text(alphabet="ab漢é ", max_size=6).map(str.strip)
+
+
+@given(st.lists(st.tuples(CELL, CELL, st.just("|")), min_size=1, max_size=8))
+def test_columns_start_at_the_same_place(rows: list[tuple[str, str, str]]) -> None:
+    lines = table(rows).split("\n")
+    assert len(lines) == len(rows)
+    assert len({cell_width(line) for line in lines}) == 1
+    assert all(line.endswith("|") for line in lines)
+
+
+@given(st.text())
+def test_printable_text_obeys_nothing(text: str) -> None:
+    shown = printable(text)
+    assert not [char for char in shown if ord(char) < 32 and char not in "\n\t"]
+    assert "\x7f" not in shown
+    assert printable(shown) == shown
+
+
+def test_styles_are_for_those_who_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert not wants_color(stream)
+    assert paint("x", Style.RED, stream=stream) == "x"
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert paint("x", Style.BOLD, Style.RED, stream=stream) == "\x1b[1;31mx\x1b[0m"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert paint("x", Style.RED, stream=stream) == "x"
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "told"),
+    [
+        (Verbosity.QUIET, ["warning: w"]),
+        (Verbosity.NORMAL, ["say", "warning: w", "busy"]),
+        (Verbosity.VERBOSE, ["say", "detail", "warning: w", "busy", "more"]),
+    ],
+)
+def test_verbosity(
+    capsys: pytest.CaptureFixture[str], verbosity: Verbosity, told: list[str]
+) -> None:
+    output = Output(verbosity=verbosity)
+    output.say("say")
+    output.detail("detail")
+    output.warn("w")
+    output.result("result")
+    with output.status("busy") as update:
+        update("more")
+    seen = capsys.readouterr()
+    assert seen.out == "result\n"
+    assert seen.err.splitlines() == told
+
+
+def test_a_status_on_a_terminal_is_wiped_at_the_end() -> None:
+    code = (
+        "import time; from lapstrake.cli.output import Output\n"
+        "with Output().status('busy') as update:\n    time.sleep(0.2)\n    update('more')\n"
+        "    time.sleep(0.2)"
+    )
+    master, slave = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    with os.fdopen(slave, "wb") as terminal:
+        process = subprocess.Popen([sys.executable, "-c", code], stderr=terminal, env=environment)
+    seen = b""
+    while True:
+        try:
+            piece = os.read(master, 4096)
+        except OSError:  # the other side is closed
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(master)
+    assert process.wait(30) == 0
+    assert b"busy" in seen
+    assert b"more" in seen
+    assert seen.rstrip().endswith(b"\x1b[2K")  # the line is erased (ECMA-48 EL)
