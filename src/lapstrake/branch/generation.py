@@ -13,6 +13,8 @@ import gzip
 import hashlib
 import json
 import lzma
+import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,7 +31,7 @@ from lapstrake.formats.aptindex import (
     render_index,
     render_release,
 )
-from lapstrake.host.files import link_atomic, sync_file, sync_folder, write_atomic
+from lapstrake.host.files import link_atomic, open_atomic, sync_file, sync_folder, write_atomic
 from lapstrake.names import Digest
 
 KEPT_GENERATIONS = 4
@@ -158,7 +160,10 @@ def write_generation(
     write_atomic(folder / "Release.gpg", signed.detached, durable=False)
     save_cache(folder, after)
     sync_folder(folder)  # the packages' names, before an index names them
-    write_atomic(folder / "InRelease", signed.inline)  # the switch
+    with open_atomic(folder / "InRelease") as file:  # its end is the switch
+        file.write(signed.inline)
+        file.flush()
+        os.utime(file.fileno(), ns=(stamp := _next_stamp(folder), stamp))
     return after
 
 
@@ -192,11 +197,25 @@ def drop_old(folder: Path, generation: Generation) -> None:
 
 
 def _compressed(index: bytes) -> dict[str, bytes]:
-    """Compress an index: xz at its fastest, as every publication waits for it."""
+    """Compress an index; not at their smallest, as every publication waits for it."""
     with ThreadPoolExecutor(1) as helper:  # both let go of the interpreter's lock
         xz = helper.submit(lzma.compress, index, preset=0)
-        gz = gzip.compress(index, compresslevel=6, mtime=0)
+        gz = gzip.compress(index, compresslevel=3, mtime=0)
         return dict(zip(_PUBLIC, (index, gz, xz.result()), strict=True))
+
+
+def _next_stamp(folder: Path) -> int:
+    """The modification time (ns) for the next ``InRelease``: a whole second after the last one.
+
+    apt asks for what is newer than its own copy (``If-Modified-Since``, in seconds), and would miss
+    the second of two publications in one second.
+    """
+    second = 1_000_000_000
+    now = time.time_ns() // second * second
+    try:
+        return max(now, (folder / "InRelease").stat().st_mtime_ns // second * second + second)
+    except FileNotFoundError:
+        return now
 
 
 def _write_by_hash(folder: Path, digits: str, data: bytes) -> None:
