@@ -14,7 +14,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from lapstrake.config.units import format_duration, format_size, parse_duration, parse_size
+from lapstrake.config.units import (
+    MOST,
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_size,
+)
 from lapstrake.names import Arch, Digest
 
 T = TypeVar("T")
@@ -80,7 +86,7 @@ def whole_number(*, least: int) -> Kind[int]:
     """A whole number, not less than `least`."""
 
     def read(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST:
             raise ValueError(f"{value!r} is not a whole number from {least}")
         return value
 
@@ -94,13 +100,13 @@ def _positive(value: object) -> float:
 
 
 def _size(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST:
         return value
     return parse_size(_text_or(value, "a size in quotes"))
 
 
 def _duration(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"):
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST:
         return float(value)
     return parse_duration(_text_or(value, "a duration in quotes"))
 

@@ -73,7 +73,9 @@ def _given(text: str, file: Path, given: Given) -> Given:
 
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise ConfigError(f"{file}: lists or tables are nested too deep") from error
+    except ValueError as error:  # TOMLDecodeError, and numbers with thousands of digits
         line, what = syntax_error(error, text)
         raise ConfigError(f"{file}:{line}: not TOML: {what}", resolution="See toml.io.") from error
     return replace(given, raw=raw, lines=locate(text), file=file)

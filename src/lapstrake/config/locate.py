@@ -40,21 +40,21 @@ def locate(text: str) -> dict[KeyPath, int]:
     return lines
 
 
-def syntax_error(error: tomllib.TOMLDecodeError, text: str) -> tuple[int, str]:
+def syntax_error(error: ValueError, text: str) -> tuple[int, str]:
     """The line and the message of what tomllib says is wrong with a text."""
     found = _ERROR_LINE.search(str(error))
     if found is None:
         return 1, str(error)
-    line = int(found.group(1) or 0) or max(len(text.splitlines()), 1)
+    line = int(found.group(1) or 0) or text.rstrip("\n").count("\n") + 1
     return line, _ERROR_LINE.sub("", str(error))
 
 
 def _statements(text: str) -> Iterator[tuple[int, bool, Mapping[str, object]]]:
     """Cut a file: the line each statement starts at, whether it is a header, what it says."""
     start, pending = 0, ""
-    for number, line in enumerate(text.splitlines(keepends=True), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # TOML knows no other line ends
         start = start if pending else number
-        pending += line
+        pending += line + "\n"
         try:
             said = tomllib.loads(pending)
         except tomllib.TOMLDecodeError:

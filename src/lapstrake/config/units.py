@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+MOST = 2**62
+"""No size, duration or count is above this: it must fit the kernel's 64-bit fields."""
+
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*\Z", re.ASCII)
 _PREFIXES = "kmgtp"
 _BINARY, _DECIMAL = 1024, 1000
@@ -32,6 +35,8 @@ def parse_size(text: str) -> int:
     size = Fraction(found.group(1)) * factor
     if size.denominator != 1:
         raise ValueError(f"{text!r} is not a whole number of bytes")
+    if size > MOST:
+        raise ValueError(f"{text!r} is not a size that any machine has")
     return int(size)
 
 
@@ -68,6 +73,8 @@ def parse_duration(text: str) -> float:
         position = found.end()
         parts += 1
     if not parts or (bare and parts > 1):
+        raise wrong
+    if total > MOST:
         raise wrong
     return float(total)
 

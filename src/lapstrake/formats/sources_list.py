@@ -154,7 +154,7 @@ def is_exact(suite: str) -> bool:
 
 
 def _one_line_entries(text: str, origin: str) -> Iterator[SourceEntry]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         place = f"{origin}:{number}"
         words = _words(line, place)
         if not words:
@@ -204,7 +204,7 @@ def _options(text: str, place: str) -> dict[str, str]:
 def _deb822_entries(text: str, origin: str) -> Iterator[SourceEntry]:
     fields: dict[str, str] = {}
     start = name = ""
-    for number, line in enumerate([*text.splitlines(), ""], 1):
+    for number, line in enumerate([*text.split("\n"), ""], 1):
         place = f"{origin}:{number}"
         if line.startswith("#"):
             continue

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import cast
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lapstrake.config import places
 from lapstrake.config.load import load_config
 from lapstrake.config.model import BaseMethod, Config, OriginKind, Rewrite, Secret, host_arch
 from lapstrake.config.places import default_work_dir, find_config_dir
-from lapstrake.config.read import all_settings
+from lapstrake.config.read import Given, all_settings, read_config
 from lapstrake.config.setting import sections_of
 from lapstrake.config.view import show
 from lapstrake.errors import ConfigError
@@ -164,6 +168,7 @@ def test_download_dir_has_two_more_variables(monkeypatch: pytest.MonkeyPatch) ->
         ("[secrets]\nA = { env = '' }", 2, "secrets.A.env: the variable's name is empty"),
         ("a = 1\nb = = 2", 2, "not TOML"),
         ("a = [", 1, "not TOML"),
+        ("a = " + "9" * 5000, 1, "not TOML"),
     ],
 )
 def test_errors_name_file_line_and_key(write: Write, text: str, line: int, says: str) -> None:
@@ -264,3 +269,46 @@ def test_reading_the_configuration_stays_light(write: Write) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
+
+
+KEYS = [key.split(".") for key in all_settings()] + [
+    ["mirrors", "https://a/"],
+    ["rewrite"],
+    ["dependency_names", "x"],
+    ["secrets", "T"],
+]
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["1GiB", "2h", "/x", "~nobody-here/x", "sha256:00", datetime.date.min])
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["from", "to", "env", "file", "x"]), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=4))
+def test_any_value_is_read_or_refused(pairs: list[tuple[list[str], object]]) -> None:
+    raw: dict[str, object] = {}
+    for (*tables, name), value in pairs:
+        table = raw
+        for each in tables:
+            table = cast(dict[str, object], table.setdefault(each, {}))
+        table[name] = value
+    try:
+        config = read_config(Given(raw=raw, file=Path("/conf/config.toml")))
+    except ConfigError as error:
+        brief = error.brief
+    else:
+        assert [show(config, key) for key in all_settings()]
+        return
+    assert brief.startswith("/conf/config.toml: ")

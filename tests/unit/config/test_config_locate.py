@@ -68,6 +68,7 @@ VALUES = [
     "[\n1,\n2,\n]",
     "[ # c\n'''\n]''' ]",
     "true # x = 1",
+    '"\u2028"',
 ]
 
 
@@ -98,7 +99,7 @@ def test_lines_are_those_that_we_wrote(parts: list[tuple[str, str, bool]]) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "line"), [("a = 1\nb = \n", 2), ("a = [\n\n", 2), ("a = 1\na = 2\n", 2), ("= 1", 1)]
+    ("text", "line"), [("a = 1\nb = \n", 2), ("a = [\n\n", 1), ("a = 1\na = 2\n", 2), ("= 1", 1)]
 )
 def test_lines_of_syntax_errors(text: str, line: int) -> None:
     with pytest.raises(tomllib.TOMLDecodeError) as caught:

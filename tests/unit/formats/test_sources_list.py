@@ -77,7 +77,12 @@ def test_lines_round_trip(written: list[SourceEntry]) -> None:
     assert read(render(written, style=ListStyle.ONE_LINE)) == tuple(written)
 
 
-@given(st.text(alphabet="deb [=]#:/ \tax\n.", max_size=60), st.sampled_from(ListStyle))
+ANYTHING = st.text(alphabet="deb [=]#:/ \tax\n.", max_size=60) | st.text(max_size=20).map(
+    "Types: deb\nURIs: a:b\nSuites: s\nComponents: {}\n".format
+)
+
+
+@given(ANYTHING, st.sampled_from(ListStyle))
 def test_any_text_is_read_or_refused_with_its_line(text: str, style: ListStyle) -> None:
     try:
         found = read(text, style)
