@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapstrake.cli.output import (
@@ -40,6 +40,7 @@ def test_wide_characters_take_two_columns() -> None:
 CELL = st.text(alphabet="ab漢é ", max_size=6).map(str.strip)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(CELL, CELL, st.just("|")), min_size=1, max_size=8))
 def test_columns_start_at_the_same_place(rows: list[tuple[str, str, str]]) -> None:
     lines = table(rows).split("\n")
@@ -48,6 +49,7 @@ def test_columns_start_at_the_same_place(rows: list[tuple[str, str, str]]) -> No
     assert all(line.endswith("|") for line in lines)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_printable_text_obeys_nothing(text: str) -> None:
     shown = printable(text)

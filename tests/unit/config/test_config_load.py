@@ -295,7 +295,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=4))
 def test_any_value_is_read_or_refused(pairs: list[tuple[list[str], object]]) -> None:
     raw: dict[str, object] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapstrake.config.locate import KeyPath, locate, syntax_error
@@ -72,6 +72,7 @@ VALUES = [
 ]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

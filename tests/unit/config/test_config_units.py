@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapstrake.config.units import format_duration, format_size, parse_duration, parse_size
@@ -38,11 +38,13 @@ def test_wrong_sizes(text: str) -> None:
         parse_size(text)
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=2**60))
 def test_sizes_round_trip(size: int) -> None:
     assert parse_size(format_size(size)) == size
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=1, max_value=999), st.sampled_from("KMGTP"))
 def test_whole_units_stay_readable(count: int, prefix: str) -> None:
     assert format_size(parse_size(f"{count}{prefix}iB")) == f"{count}{prefix}iB"
@@ -64,6 +66,7 @@ def test_wrong_durations(text: str) -> None:
         parse_duration(text)
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=10**9) | st.floats(min_value=0.001, max_value=1e6))
 def test_durations_round_trip(seconds: float) -> None:
     assert parse_duration(format_duration(seconds)) == pytest.approx(seconds, rel=1e-12)

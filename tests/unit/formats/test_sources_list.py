@@ -66,12 +66,14 @@ def read(text: str, style: ListStyle = ListStyle.ONE_LINE) -> tuple[SourceEntry,
     return parse(text, origin="x", style=style)
 
 
+@settings(deadline=None)
 @given(st.lists(entries(), max_size=4))
 def test_stanzas_round_trip(written: list[SourceEntry]) -> None:
     text = render(written, style=ListStyle.DEB822)
     assert read(text, ListStyle.DEB822) == tuple(written)
 
 
+@settings(deadline=None)
 @given(st.lists(entries(one_line=True), max_size=4))
 def test_lines_round_trip(written: list[SourceEntry]) -> None:
     assert read(render(written, style=ListStyle.ONE_LINE)) == tuple(written)
@@ -82,6 +84,7 @@ ANYTHING = st.text(alphabet="deb [=]#:/ \tax\n.", max_size=60) | st.text(max_siz
 )
 
 
+@settings(deadline=None)
 @given(ANYTHING, st.sampled_from(ListStyle))
 def test_any_text_is_read_or_refused_with_its_line(text: str, style: ListStyle) -> None:
     try:
