@@ -73,9 +73,10 @@ class Output:
             yield self.detail
             return
         from rich.console import Console  # slow to import
+        from rich.markup import escape
 
-        with Console(stderr=True).status(text) as spinner:
-            yield spinner.update
+        with Console(stderr=True).status(escape(text)) as spinner:
+            yield lambda changed: spinner.update(escape(changed))
 
 
 def wants_color(stream: TextIO) -> bool:

@@ -21,6 +21,8 @@ T = TypeVar("T")
 OPEN_TABLES = ("mirrors", "rewrite", "dependency_names", "secrets")
 """What a file may hold beside settings: tables whose keys are the user's own."""
 
+_ALL_KEYS = "`lapstrake -c NEW_FOLDER config init` writes a file that shows every key."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
@@ -73,7 +75,7 @@ def read_config(given: Given) -> Config:
         raise ConfigError(
             first,
             details="\n".join(others),
-            resolution="`lapstrake config init` shows every key." if reader.unknown else "",
+            resolution=_ALL_KEYS if reader.unknown else "",
         )
     made: dict[str, object] = {
         name: kind(**values.pop(name, {})) for name, kind in sections_of(Config).items()

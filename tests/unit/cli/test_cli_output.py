@@ -96,7 +96,7 @@ def test_verbosity(
 def test_a_status_on_a_terminal_is_wiped_at_the_end() -> None:
     code = (
         "import time; from lapstrake.cli.output import Output\n"
-        "with Output().status('busy') as update:\n    time.sleep(0.2)\n    update('more')\n"
+        "with Output().status('busy') as update:\n    time.sleep(0.2)\n    update('more [bold]')\n"
         "    time.sleep(0.2)"
     )
     master, slave = pty.openpty()
@@ -115,5 +115,5 @@ def test_a_status_on_a_terminal_is_wiped_at_the_end() -> None:
     os.close(master)
     assert process.wait(30) == 0
     assert b"busy" in seen
-    assert b"more" in seen
+    assert b"more [bold]" in seen
     assert seen.rstrip().endswith(b"\x1b[2K")  # the line is erased (ECMA-48 EL)
