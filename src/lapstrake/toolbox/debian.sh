@@ -101,7 +101,7 @@ follow_steps() {
                 step("qa", "test") if $helper =~ /^auto_test/;
                 step("install", "install") if $helper =~ /^(?:prep$|auto_install|install)/;
                 step("pack", "pack") if $helper =~ /^(?:gencontrol|md5sums|builddeb)/;
-            } elsif ($line =~ m{^ debian/rules (build\S*|binary\S*)$}) {
+            } elsif ($line =~ m{^ (?:\S+ )?debian/rules (build\S*|binary\S*)$}) {
                 # Who needs root for "binary" has built before; others do it all in "binary",
                 # and say with debhelper where they are.
                 my $target = $1;
