@@ -25,6 +25,8 @@ __all__ = ["NeedsShell", "ShellSyntaxError", "Value", "evaluate"]
 _GAP = re.compile(r"(?:[ \t]|\\\n)+")
 _COMMENT = re.compile(r"#[^\n]*")
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|\[)")
+_EXPORT = re.compile(r"export[ \t]+(?=[A-Za-z_][A-Za-z0-9_]*\+?=[^(])")
+_COMMAND_END = re.compile(r"[ \t]*(?:[\n;]|\Z|[ \t]#)")
 _FIRST_WORD = re.compile(r"[^ \t\n;&|<>]+")
 _FUNCTION = re.compile(r"[^ \t\n;&|<>()=]+[ \t]*\([ \t]*\)")
 
@@ -87,7 +89,11 @@ class _Evaluator:
                 text.position += 1
                 command_before = False
                 continue
-            self._assignment()
+            export = _EXPORT.match(text.text, text.position)
+            if export is not None and not command_before:
+                self._export(export.end())
+            else:
+                self._assignment()
             command_before = True
 
     def _skip_gap(self) -> None:
@@ -97,7 +103,15 @@ class _Evaluator:
             if gap is not None:
                 self.text.position = gap.end()
 
+    def _export(self, assignment: int) -> None:
+        """Read ``export NAME=WORD``; of several, all would be expanded before any is set."""
+        start, self.text.position = self.text.position, assignment
+        self._assignment()
+        if _COMMAND_END.match(self.text.text, self.text.position) is None:
+            raise self.text.refuse("export with more than one assignment", at=start)
+
     def _assignment(self) -> None:
+        """Read ``NAME=VALUE`` and take it over."""
         text = self.text
         start = text.position
         assignment = _ASSIGNMENT.match(text.text, start)

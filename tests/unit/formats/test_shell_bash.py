@@ -122,7 +122,7 @@ arrays = st.lists(st.tuples(values, blanks).map("".join), max_size=4).map(
     lambda elements: "(" + "".join(elements) + ")"
 )
 statements = st.tuples(
-    st.sampled_from(["X", "Y", "LIST", "EMPTY", "NONE"]),
+    st.sampled_from(["X", "Y", "LIST", "EMPTY", "NONE", "export X", "export Y"]),
     st.sampled_from(["=", "=", "+="]),
     st.one_of(values, arrays),
     st.sampled_from(["\n", "\n", " ", ";", "; # end\n", " # end\n", "\n\n"]),
