@@ -12,11 +12,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import lzma
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,9 +26,10 @@ from lapstrake.formats.aptindex import (
     IndexEntry,
     parse_index,
     parse_release,
-    render_index,
     render_release,
+    render_sections,
 )
+from lapstrake.formats.blockxz import Block, compress_blocks, read_blocks
 from lapstrake.host.files import link_atomic, open_atomic, sync_file, sync_folder, write_atomic
 from lapstrake.names import Digest
 
@@ -106,7 +105,7 @@ def load_generation(folder: Path) -> Generation:
             entries=entries,
             seen={name: (size, time) for name, (size, time) in cache.get("seen", {}).items()},
             history=tuple(tuple(needs) for needs in cache.get("history", ()))
-            or (_needs((digest.hex, *_other_sums(folder)), entries),),
+            or (_needs(_public_sums(folder), entries),),
             key=str(cache.get("key", "")),
         )
     raise PublishError(f"{folder}: InRelease names an index that is missing: {digest}")
@@ -131,14 +130,14 @@ def write_generation(
         suite: the branch's name.
         signer: whose key signs.
     """
-    files = _compressed(render_index(entries))
+    files = _index_files(folder, before, render_sections(entries))
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     release = render_release(
         origin="Lapstrake",
         label=f"Lapstrake {suite}",
         suite=suite,
         date=datetime.now(UTC),
-        files={name: f"{sums[name]} {len(data)}".encode() for name, data in files.items()},
+        files={name: (sums[name], len(data)) for name, data in files.items()},
     )
     signed = signer.sign(release)
     digest = Digest("sha256", sums["Packages"])
@@ -196,12 +195,25 @@ def drop_old(folder: Path, generation: Generation) -> None:
             file.unlink()
 
 
-def _compressed(index: bytes) -> dict[str, bytes]:
-    """Compress an index; not at their smallest, as every publication waits for it."""
-    with ThreadPoolExecutor(1) as helper:  # both let go of the interpreter's lock
-        xz = helper.submit(lzma.compress, index, preset=0)
-        gz = gzip.compress(index, compresslevel=3, mtime=0)
-        return dict(zip(_PUBLIC, (index, gz, xz.result()), strict=True))
+def _index_files(folder: Path, before: Generation, sections: Sequence[bytes]) -> dict[str, bytes]:
+    """Make the index's three files; what did not change since `before` is not compressed again."""
+    index = b"".join(sections)
+    xz = compress_blocks(sections, _known_blocks(folder, before))
+    return dict(zip(_PUBLIC, (index, gzip.compress(index, 3, mtime=0), xz), strict=True))
+
+
+def _known_blocks(folder: Path, before: Generation) -> dict[bytes, Block]:
+    if not before.history:
+        return {}
+    try:
+        digits, _, xz_digits = before.history[0][: len(_PUBLIC)]
+        text = (folder / _BY_HASH / digits).read_bytes()
+        packed = (folder / _BY_HASH / xz_digits).read_bytes()
+    except (FileNotFoundError, ValueError):
+        return {}
+    if hashlib.sha256(packed).hexdigest() != xz_digits:
+        return {}
+    return read_blocks(packed, text)
 
 
 def _next_stamp(folder: Path) -> int:
@@ -234,9 +246,9 @@ def _needs(sums: Iterable[str], entries: Sequence[IndexEntry]) -> tuple[str, ...
     return (*sums, *(entry.location for entry in entries if entry.location != f"./{entry.name}"))
 
 
-def _other_sums(folder: Path) -> tuple[str, ...]:
+def _public_sums(folder: Path) -> tuple[str, ...]:
     sums = parse_release((folder / "InRelease").read_bytes())
-    return tuple(digits for name, (digits, _) in sums.items() if name != "Packages")
+    return tuple(sums[name][0] for name in _PUBLIC if name in sums)
 
 
 def _cache_name(digits: str) -> str:

@@ -154,6 +154,8 @@ class Repository:
 
     def verify(self) -> tuple[str, ...]:
         """Check signature, index and every file's bytes; gives a line for each thing wrong."""
+        if not (self.path / "InRelease").exists():
+            return ()
         with self._locked(exclusive=False):
             return check_repository(self.path)
 

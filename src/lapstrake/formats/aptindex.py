@@ -6,6 +6,7 @@ What the fields mean is in Debian's *repository format* and in apt-secure(8).
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ BUILD_FIELD = "Lapstrake-Build"
 _OURS = frozenset(
     {"filename", "size", "md5sum", "sha1", "sha256", "sha512", BUILD_FIELD.lower(), "status"}
 )
+_SECTION = 64  # packages in a section, on average
 _FIRST = ("Package", "Version", "Architecture")
 _READ = re.compile(
     rf"^(Package|Version|Architecture|Filename|Size|SHA256|{BUILD_FIELD}): (.*)$", re.MULTILINE
@@ -86,14 +88,23 @@ def index_entry(deb: Deb, *, location: str, sha256: str, build: str = "") -> Ind
     )
 
 
-def render_index(entries: Iterable[IndexEntry]) -> bytes:
-    """Write ``Packages``: the same entries give the same bytes, in whatever order they come."""
-    ordered = sorted(entries, key=lambda entry: (*entry.identity, entry.location))
-    return "".join(f"{entry.stanza}\n\n" for entry in ordered).encode("utf-8")
+def render_sections(entries: Iterable[IndexEntry]) -> list[bytes]:
+    """Write ``Packages``, cut where the packages' names say, so that a change moves no other cut.
+
+    The same entries give the same bytes, in whatever order they come.
+    """
+    sections: list[list[str]] = [[]]
+    package = ""
+    for entry in sorted(entries, key=lambda entry: (*entry.identity, entry.location)):
+        if entry.package != package and zlib.crc32(entry.package.encode()) % _SECTION == 0:
+            sections.append([])
+        package = entry.package
+        sections[-1].append(f"{entry.stanza}\n\n")
+    return ["".join(section).encode("utf-8") for section in sections if section]
 
 
 def parse_index(data: bytes) -> tuple[IndexEntry, ...]:
-    """Read a ``Packages`` that `render_index` wrote.
+    """Read a ``Packages`` that `render_sections` wrote.
 
     Raises:
         PublishError: it is damaged.
@@ -121,7 +132,7 @@ def parse_index(data: bytes) -> tuple[IndexEntry, ...]:
 
 
 def render_release(
-    *, origin: str, label: str, suite: str, date: datetime, files: Mapping[str, bytes]
+    *, origin: str, label: str, suite: str, date: datetime, files: Mapping[str, tuple[str, int]]
 ) -> bytes:
     """Write ``Release`` for a flat repository.
 
@@ -133,9 +144,11 @@ def render_release(
         label: for people.
         suite: the branch.
         date: when, in UTC.
-        files: the index files' names and SHA-256 digests as ``b"hex size"``.
+        files: the index files' SHA-256 sums in hexadecimal and their bytes, by name.
     """
-    stamp = date.strftime("%a, %d %b %Y %H:%M:%S UTC")
+    from email.utils import format_datetime  # not at start-up
+
+    stamp = format_datetime(date).replace("+0000", "UTC")  # RFC 2822, in English everywhere
     lines = [
         f"Origin: {origin}",
         f"Label: {label}",
@@ -145,7 +158,7 @@ def render_release(
         "Acquire-By-Hash: yes",
         "SHA256:",
     ]
-    lines += [f" {sums.decode('ascii')} {name}" for name, sums in sorted(files.items())]
+    lines += [f" {digits} {size} {name}" for name, (digits, size) in sorted(files.items())]
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 

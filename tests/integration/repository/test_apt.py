@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -144,3 +145,20 @@ def test_a_reader_with_the_last_release_still_gets_its_index(
         indexes.append(re.findall(r"^ ([0-9a-f]{64}) ", release, re.MULTILINE))
     there = {file.name for file in (repository.path / "by-hash" / "SHA256").iterdir()}
     assert there == {digits for sums in indexes[-4:] for digits in sums}
+
+
+def test_apt_reads_an_index_of_many_blocks_changed_in_some(
+    make_deb: MakeDeb, make_repository: MakeRepository, make_apt: MakeApt, web: Web
+) -> None:
+    repository = make_repository()
+    names = [f"package{number}" for number in range(130)]
+    repository.publish([make_deb(name) for name in names])
+    repository.publish([make_deb("package7", content="again"), make_deb("added")])
+    repository.remove("package8")
+    packed = (repository.path / "Packages.xz").read_bytes()
+    assert lzma.decompress(packed) == (repository.path / "Packages").read_bytes()
+    apt: Apt = make_apt()
+    apt.use(repository.sources_text(f"{web.address}/stable"))
+    assert apt.update().returncode == 0
+    expected = sorted(f"{name} 1.0" for name in [*names, "added"] if name != "package8")
+    assert apt.names() == expected

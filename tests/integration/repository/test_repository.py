@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from lapstrake.branch.generation import EMPTY
 from lapstrake.branch.repository import Repository
 from lapstrake.errors import PackError, PublishError
+from lapstrake.host.files import remove_tree
 
 if TYPE_CHECKING:
     from .conftest import MakeDeb, MakeRepository
@@ -214,6 +216,50 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_ours(
     repository.path.write_text("a file")
     with pytest.raises(PublishError, match="stable"):
         repository.publish([make_deb("hello")])
+
+
+def test_a_full_disk_publishes_nothing_and_the_next_time_works(
+    make_deb: MakeDeb, make_repository: MakeRepository
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount a small tmpfs")
+    repository = make_repository()
+    repository.path.mkdir(parents=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", repository.path],
+        stderr=subprocess.PIPE,
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount a tmpfs: {mounted.stderr.decode().strip()}")
+    try:
+        repository.publish([make_deb("hello")])
+        state = repository.state()
+        with pytest.raises(PublishError, match="No space left"):
+            repository.publish([make_deb("small"), make_deb("zlarge", content="x" * 600_000)])
+        assert repository.state() == state
+        assert repository.verify() == ()
+        assert sorted(path.name for path in repository.path.glob("*.deb")) == ["hello_1.0_all.deb"]
+        repository.publish([make_deb("small")])
+        assert listed(repository) == ["hello 1.0", "small 1.0"]
+    finally:
+        subprocess.run(["umount", repository.path], check=True)
+
+
+def test_a_key_that_cannot_sign_publishes_nothing(
+    make_deb: MakeDeb, make_repository: MakeRepository, tmp_path: Path
+) -> None:
+    repository = make_repository()
+    repository.publish([make_deb("hello")])
+    secret = tmp_path / "keys" / "repository" / "private-keys-v1.d"
+    secret.rename(tmp_path / "away")
+    with pytest.raises(PublishError, match="signing the index"):
+        repository.publish([make_deb("new"), make_deb("hello", content="rebuilt")])
+    assert listed(repository) == ["hello 1.0"]
+    assert repository.verify() == ()
+    remove_tree(secret)  # gpg makes an empty one
+    (tmp_path / "away").rename(secret)
+    repository.publish([make_deb("new")])
+    assert repository.verify() == ()
 
 
 PUBLISHER = """
