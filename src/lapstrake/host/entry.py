@@ -52,6 +52,8 @@ SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "loongarch64": 41
                   "i686": 217, "ppc64le": 203, "s390x": 217, "mips64": 5151}  # fmt: skip
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 1, 24, 38, 22
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, SECCOMP_MODE_FILTER = 47, 4, 2
+PR_SET_CHILD_SUBREAPER = 36
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 LINUX_CAPABILITY_VERSION_3 = 0x20080522
 LAST_CAPABILITY = 63
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
@@ -223,11 +225,12 @@ def tmpfs(operation: Plan) -> None:
 
 
 def secret(operation: Plan) -> None:
-    """A file in memory, read from a pipe, so that its content is in no argument and no layer."""
+    """A file in memory: its content came with the plan, so it is in no argument and no layer."""
     os.makedirs(os.path.dirname(operation["target"]), 0o755, exist_ok=True)
-    with open(operation["fd"], "rb") as pipe, open(operation["target"], "wb") as file:
-        file.write(pipe.read())
-    os.chmod(operation["target"], 0o444)
+    with open(operation["target"], "wb") as file:
+        file.write(bytes.fromhex(operation["content"]))
+    os.chmod(operation["target"], 0o400)
+    os.chown(operation["target"], operation["user"], operation["user"])
 
 
 OPERATIONS = {
@@ -355,7 +358,7 @@ def run_command(plan: Plan) -> NoReturn:
         os.setgroups([])
         os.setresgid(plan["user"], plan["user"], plan["user"])
         os.setresuid(plan["user"], plan["user"], plan["user"])
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, *IGNORED):
         signal.signal(number, signal.SIG_DFL)
     if plan["seccomp"]:
         install_filter(bytes.fromhex(plan["seccomp"]))
@@ -432,12 +435,53 @@ def start(plan: Plan) -> NoReturn:
         with open(file, "w") as joined:
             joined.write("0")
     enter_namespaces(plan)
+    if plan["adopts"]:
+        check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
     child = os.fork()
     if child == 0:
         guard(plan, init if "pid" in plan["namespaces"] else run_bare)
     for descriptor in (0, 1, plan["status_fd"]):
         os.close(descriptor)
-    os._exit(supervise(child, plan["lifeline_fd"]))
+    status = supervise(child, plan["lifeline_fd"])
+    if plan["adopts"]:
+        kill_orphans()
+    if plan["farewell"]:
+        say_farewell(plan)
+    os._exit(status)
+
+
+def kill_orphans() -> None:
+    """Kill what a command left behind; whatever those leave becomes our child in turn."""
+    own = os.getpid()
+    while True:
+        for orphan in children(own):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(orphan, signal.SIGKILL)
+        try:
+            while os.waitpid(-1, 0)[0] in children(own):
+                pass
+        except ChildProcessError:
+            return
+
+
+def children(parent: int) -> list[int]:
+    """The children of a process, from proc(5): the parent follows the name, which may hold ')'."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+                if int(file.read().rpartition(b")")[2].split()[1]) == parent:
+                    found.append(int(name))
+    return found
+
+
+def say_farewell(plan: Plan) -> None:
+    """Run the program that ends what the command only asked somebody else for (a container)."""
+    null = os.open("/dev/null", os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    argv = plan["farewell"]
+    os.spawnvpe(os.P_WAIT, argv[0], argv, plan["env"])  # noqa: S606
 
 
 def run_bare(plan: Plan) -> NoReturn:
@@ -450,8 +494,9 @@ def run_bare(plan: Plan) -> NoReturn:
 
 def main() -> NoReturn:
     """Read the plan and go."""
-    # Interrupts are Lapstrake's to handle: it ends us through the lifeline.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Signals to the whole group are Lapstrake's to handle: it ends us through the lifeline.
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
     with open(int(sys.argv[1]), "rb") as pipe:
         plan: Plan = json.loads(pipe.read())
     for name in ("status_fd", "lifeline_fd"):

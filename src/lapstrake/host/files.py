@@ -211,7 +211,7 @@ def _make_writable(function: Callable[..., object], name: str, info: object) -> 
     if function in (os.unlink, os.rmdir):
         function(name)
     else:
-        shutil.rmtree(path)
+        remove_tree(path)
 
 
 def _exchange(new: Path, target: Path) -> Path:

@@ -109,7 +109,25 @@ class MemoryFolder:
         return {"op": "tmpfs", "target": str(self.target), "options": "mode=755,size=16m"}
 
 
-Operation: TypeAlias = Overlay | BindMount | KernelFilesystems | MemoryFolder
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretFile:
+    """A file below a file system in memory (`KernelFilesystems`' /run, or a `MemoryFolder`)."""
+
+    target: Path
+    content: bytes = field(repr=False)
+    user: int = 0
+
+    def describe(self) -> dict[str, Any]:
+        """The operation as JSON; the plan travels through a pipe, never through arguments."""
+        return {
+            "op": "secret",
+            "target": str(self.target),
+            "content": self.content.hex(),
+            "user": self.user,
+        }
+
+
+Operation: TypeAlias = Overlay | BindMount | KernelFilesystems | MemoryFolder | SecretFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +149,8 @@ class SandboxPlan:
         terminal: standard input is a terminal that the command shall control.
         rlimits: ``RLIMIT_*`` to value.
         cgroups: ``cgroup.procs`` files to join first.
+        adopts: without a PID namespace, kill the orphans that the command leaves, and theirs.
+        farewell: a program of the host that is run at the very end, also when we are dead by then.
     """
 
     argv: tuple[str, ...]
@@ -147,6 +167,8 @@ class SandboxPlan:
     terminal: bool = False
     rlimits: Mapping[str, int] = field(default_factory=dict)
     cgroups: tuple[Path, ...] = ()
+    adopts: bool = False
+    farewell: tuple[str, ...] = ()
 
     def describe(self) -> dict[str, Any]:
         """The plan as JSON, but for the descriptors."""
@@ -170,6 +192,8 @@ class SandboxPlan:
             "terminal": self.terminal,
             "rlimits": dict(self.rlimits),
             "cgroups": [str(file) for file in self.cgroups],
+            "adopts": self.adopts,
+            "farewell": list(self.farewell),
             "capabilities": sorted(CAPABILITIES.values()) if self.confined else None,
             "no_new_privileges": self.confined,
             "seccomp": filter_hex() if self.confined else "",

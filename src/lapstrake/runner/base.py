@@ -56,6 +56,7 @@ class Command:
         limits: what it may use.
         binds: what it sees of the host.
         files: what it sees besides, for as long as it runs; never part of what is captured.
+        secrets: likewise, but held in memory only and readable by its user alone.
     """
 
     argv: tuple[str, ...]
@@ -66,6 +67,7 @@ class Command:
     limits: Limits = field(default_factory=Limits)
     binds: tuple[Bind, ...] = ()
     files: Mapping[GuestPath, bytes] = field(default_factory=dict)
+    secrets: Mapping[GuestPath, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +99,11 @@ class Session(Protocol):
         """
         ...
 
-    def put(self, source: Path, target: GuestPath) -> None:
+    def put(self, source: Path, target: GuestPath, *, move: bool = False) -> None:
         """Copy a file or a tree of the host into the root, owned by the root's root.
 
-        Links are copied as links; set-id bits are kept out.
+        Links are copied as links; set-id bits are kept out. With `move` the source is given away,
+        which saves the copy where it lies on the workspace's disk.
         """
         ...
 

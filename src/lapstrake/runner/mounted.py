@@ -96,9 +96,13 @@ class MountedSession(ABC):
             os.close(ended)
             os.close(ours)
 
-    def put(self, source: Path, target: GuestPath) -> None:
+    def put(self, source: Path, target: GuestPath, *, move: bool = False) -> None:
         """Copy in, straight into the workspace; see `Session.put`."""
-        files.copy_tree(source, self._place(target))
+        place = self._place(target)
+        if move and not place.exists() and source.stat().st_dev == self.upper.stat().st_dev:
+            source.rename(place)
+        else:
+            files.copy_tree(source, place)
 
     def get(self, source: GuestPath, target: Path) -> None:
         """Copy out, confined to what was written in the workspace; see `Session.get`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lapstrake.errors import RunnerError
 from lapstrake.host.process import find_program
-from lapstrake.host.sandbox import MemoryFolder, SandboxPlan
+from lapstrake.host.sandbox import MemoryFolder, SandboxPlan, SecretFile
 from lapstrake.names import GuestPath
 from lapstrake.runner.base import Command, Lack, Network, OnOutput, Outcome, Session
 from lapstrake.runner.mounted import MountedSession, environment
@@ -82,6 +82,12 @@ class _NspawnSession(MountedSession):
 
     def plan(self, command: Command, *, terminal: bool) -> SandboxPlan:
         """Nspawn's arguments; what each is for stands beside it."""
+        vault = self.workspace / "secrets"
+        secrets = [
+            (target, SecretFile(target=vault / str(number), content=content, user=command.user))
+            for number, (target, content) in enumerate(command.secrets.items())
+        ]
+        held = (MemoryFolder(target=vault), *(file for _, file in secrets)) if secrets else ()
         options = [
             "--quiet",
             f"--directory={self.root}",
@@ -100,6 +106,7 @@ class _NspawnSession(MountedSession):
             f"--chdir={command.cwd}",
             *(f"--setenv={name}={value}" for name, value in environment(command).items()),
             *(_bind_option(bind.source, bind.target, bind.writable) for bind in command.binds),
+            *(_bind_option(file.target, GuestPath(target), False) for target, file in secrets),
         ]
         if command.network is Network.NONE:
             options.append("--private-network")
@@ -110,7 +117,7 @@ class _NspawnSession(MountedSession):
                 "SYSTEMD_NSPAWN_TMPFS_TMP": "0",  # /tmp counts as the workspace's disk
                 "TERM": command.env.get("TERM", "dumb"),
             },
-            host_operations=(self.overlay(), MemoryFolder(target=_RUNTIME)),
+            host_operations=(self.overlay(), MemoryFolder(target=_RUNTIME), *held),
             confined=False,  # nspawn needs its rights to give them up inside
             terminal=terminal,
         )

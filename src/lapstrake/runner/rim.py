@@ -31,7 +31,7 @@ def lay(folder: Path, command: Command) -> Path:
         file = folder / target.relative_to("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-        file.chmod(0o644)
+        file.chmod(0o755 if content.startswith(b"#!") else 0o644)
     for bind in command.binds:
         _mount_point(folder, bind)
     return folder

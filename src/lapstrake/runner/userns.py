@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lapstrake.errors import RunnerError
 from lapstrake.host import idmap, seccomp
-from lapstrake.host.sandbox import BindMount, KernelFilesystems, Operation, SandboxPlan
+from lapstrake.host.sandbox import BindMount, KernelFilesystems, Operation, SandboxPlan, SecretFile
 from lapstrake.runner.base import Command, Lack, Network, Session
 from lapstrake.runner.mounted import MountedSession, environment
 from lapstrake.runner.rim import HOSTNAME
@@ -69,7 +69,13 @@ class _UsernsSession(MountedSession):
             )
             for bind in command.binds
         )
-        inside: tuple[Operation, ...] = (KernelFilesystems(root=self.root), *binds)
+        secrets = tuple(
+            SecretFile(
+                target=self.root / target.relative_to("/"), content=content, user=command.user
+            )
+            for target, content in command.secrets.items()
+        )
+        inside: tuple[Operation, ...] = (KernelFilesystems(root=self.root), *binds, *secrets)
         isolated = command.network is Network.NONE
         return SandboxPlan(
             argv=command.argv,

@@ -1,0 +1,58 @@
+"""AOSC bundles in roots that are not AOSC's: other names, and tools that AOSC OS takes for granted.
+
+The tables are data of the toolbox (``toolbox/tools.toml``); the configuration's
+``[dependency_names]`` adds to them. A root that has AOSC's own ``autobuild`` needs none of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import lapstrake
+from lapstrake.errors import BundleError
+
+_TABLES = Path(lapstrake.__file__).with_name("toolbox") / "tools.toml"
+_AUTOBUILD = ("usr/bin/autobuild", "usr/bin/ab4")
+
+
+@functools.cache
+def _tables() -> dict[str, Any]:
+    return tomllib.loads(_TABLES.read_text())
+
+
+def is_aosc(trees: Iterable[Path]) -> bool:
+    """Whether a stack has AOSC's own build program."""
+    return any((tree / name).exists() for tree in trees for name in _AUTOBUILD)
+
+
+def build_names(configured: Mapping[str, str]) -> dict[str, str | None]:
+    """AOSC's name of a build dependency → Debian's (blank-separated); empty to leave out."""
+    tables = _tables()["names"]
+    return {**tables["run"], **tables["build"], **configured}
+
+
+def run_names(configured: Mapping[str, str]) -> dict[str, str]:
+    """AOSC's name of a run-time dependency → Debian's; empty to leave out."""
+    return {**_tables()["names"]["run"], **configured}
+
+
+def template_packages(templates: Iterable[str]) -> tuple[str, ...]:
+    """The Debian packages that templates need, sorted.
+
+    Raises:
+        BundleError: there is no such template.
+    """
+    tables = _tables()
+    needed = set(tables["always"])
+    for template in templates:
+        if template not in tables["templates"]:
+            raise BundleError(
+                f"{template!r} is no build template",
+                resolution=f"There are: {', '.join(sorted(tables['templates']))}.",
+            )
+        needed.update(tables["templates"][template])
+    return tuple(sorted(needed))

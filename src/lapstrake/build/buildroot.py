@@ -1,0 +1,121 @@
+"""What a build finds under ``/buildroot``: toolbox, bundle, sources, plan; and its environment.
+
+::
+
+    /buildroot/toolbox/   the drivers (this program's own scripts)
+    /buildroot/bundle/    a copy of the bundle's folder
+    /buildroot/plan/      what the bundle's reader wrote for the driver
+    /buildroot/VER.bin    the fetched archives, VER-1.bin and so on
+    /buildroot/build/     everything unpacked, side by side
+    /buildroot/output/    what the build leaves for us
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import lapstrake
+from lapstrake.bundle.base import Bundle
+from lapstrake.config.model import Config
+from lapstrake.errors import BundleError
+from lapstrake.host import files
+from lapstrake.host.process import find_program, run
+from lapstrake.names import BranchName, GuestPath
+from lapstrake.runner.base import Session
+from lapstrake.source.fetch import Fetched
+from lapstrake.source.stage import stage
+
+BUILDROOT = GuestPath("/buildroot")
+_TOOLBOX = Path(lapstrake.__file__).with_name("toolbox")
+
+
+def stage_buildroot(
+    session: Session, bundle: Bundle, sources: Sequence[Fetched], *, scratch: Path
+) -> GuestPath:
+    """Fill the build root of an entered root.
+
+    Args:
+        session: the entered root.
+        bundle: what is built.
+        sources: its sources, fetched and verified.
+        scratch: a folder on the workspace's disk; the tree made there is moved in.
+
+    Returns:
+        the folder of the sources to build in.
+
+    Raises:
+        UnpackError: an archive is hostile or damaged.
+    """
+    root = scratch / "buildroot"
+    root.mkdir()
+    (root / "output").mkdir()
+    (root / "build").mkdir()
+    files.copy_tree(_TOOLBOX, root / "toolbox")
+    folder = bundle.path if bundle.path.is_dir() else None
+    if folder is not None:
+        files.copy_tree(folder, root / "bundle")
+    else:
+        (root / "bundle").mkdir()
+    for name, content in bundle.files.items():
+        file = root / "plan" / PurePosixPath(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    relative = stage(sources, root, bundle.subdir, upstream_version=bundle.upstream_version)
+    session.put(root, BUILDROOT, move=True)
+    return BUILDROOT / relative
+
+
+def build_environment(
+    bundle: Bundle,
+    config: Config,
+    *,
+    branch: BranchName,
+    srcdir: GuestPath,
+    sources: Sequence[Fetched],
+    epoch: int,
+) -> dict[str, str]:
+    """The variables every driver gets, and the bundle's own."""
+    return {
+        "LAPSTRAKE_BUILDROOT": str(BUILDROOT),
+        "LAPSTRAKE_SRCDIR": str(srcdir),
+        "LAPSTRAKE_ARCH": config.arch.value,
+        "LAPSTRAKE_JOBS": str(config.build.jobs or os.cpu_count() or 1),
+        "LAPSTRAKE_BRANCH": branch.text,
+        "LAPSTRAKE_SOURCES": "\n".join(source.spec.name for source in sources),
+        "LAPSTRAKE_MAINTAINER": config.build.maintainer,
+        "SOURCE_DATE_EPOCH": str(epoch),
+        **bundle.environment,
+    }
+
+
+def source_epoch(bundle: Bundle, config: Config) -> int:
+    """The time that files of the packages carry, seconds since 1970.
+
+    The configuration's (or the environment's) if set; else when the bundle was last committed; else
+    when its newest file was last changed. See https://reproducible-builds.org/specs/source-date-epoch/.
+    """
+    if config.build.epoch is not None:
+        return config.build.epoch
+    folder = bundle.path if bundle.path.is_dir() else bundle.path.parent
+    if any((parent / ".git").exists() for parent in (folder, *folder.parents)):
+        committed = _committed(folder)
+        if committed is not None:
+            return committed
+    times = [entry.stat().st_mtime for entry in folder.rglob("*") if entry.is_file()]
+    return int(max(times, default=0))
+
+
+def _committed(folder: Path) -> int | None:
+    """When a folder last changed in git; ``None`` when git does not know it."""
+    if find_program("git") is None:
+        return None
+    done = run(
+        ["git", "-C", folder, "log", "-1", "--format=%ct", "--", "."],
+        timeout=60,
+        error=BundleError,
+        allowed=(0, 128),
+    )
+    text = done.text.strip()
+    return int(text) if done.status == 0 and text.isdigit() else None

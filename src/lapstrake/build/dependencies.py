@@ -1,0 +1,193 @@
+"""A bundle's build dependencies as a layer: resolved by apt, installed once, used by every build.
+
+Two steps, each remembered. *Resolving* asks apt what it would install, which depends on the
+instance and on the branch's own repository; *installing* depends only on the answer. So a package
+published meanwhile costs a question, and a new layer only if the answer differs.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lapstrake.branch.apt import Apt, simulated_installs
+from lapstrake.branch.instance import Branch
+from lapstrake.branch.repository import Repository
+from lapstrake.branch.workplace import Workplace
+from lapstrake.bundle.base import BuildDependencies, Bundle
+from lapstrake.errors import DependencyError
+from lapstrake.formats.keys import cache_key
+from lapstrake.host import files
+from lapstrake.layer.store import Layer
+from lapstrake.names import CacheKey, GuestPath
+from lapstrake.runner.base import Bind, Session
+
+REPOSITORY = GuestPath("/var/lib/lapstrake/repository")
+"""Where a root sees the repository of its branch."""
+
+_LIST = GuestPath("/etc/apt/sources.list.d/lapstrake.sources")
+_PIN = GuestPath("/etc/apt/preferences.d/lapstrake")
+# The branch's own packages are preferred, even to newer ones of the archive: they were built to be.
+_PREFERENCES = b"Package: *\nPin: release l=Lapstrake\nPin-Priority: 900\n"
+_NO_DEPENDENCIES = BuildDependencies()
+Resolved = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependencies:
+    """What was found to be needed.
+
+    Attributes:
+        layer: ``None`` when nothing has to be installed.
+        packages: names and versions, sorted.
+        reason: how it came: from the store, or made, and why.
+    """
+
+    layer: Layer | None
+    packages: Resolved
+    reason: str
+
+
+def satisfy_argument(wanted: BuildDependencies) -> str:
+    """Write dependencies as ``apt-get satisfy`` takes them (apt-get(8)).
+
+    >>> satisfy_argument(BuildDependencies(depends=("a (>= 1)", "b | c"), conflicts=("d",)))
+    'a (>= 1), b | c, Conflicts: d'
+    """
+    essential = ("build-essential",) if wanted.essential else ()
+    relations = [*essential, *wanted.depends]
+    return ", ".join([*relations, *(f"Conflicts: {other}" for other in wanted.conflicts)])
+
+
+def install_dependencies(
+    place: Workplace, branch: Branch, bundle: Bundle, repository: Repository
+) -> Dependencies:
+    """Get the layer of a bundle's build dependencies over a branch.
+
+    Raises:
+        DependencyError: apt cannot satisfy them; the details name which.
+    """
+    wanted = bundle.build_depends
+    if wanted == _NO_DEPENDENCIES:
+        return Dependencies(layer=None, packages=(), reason="it needs nothing")
+    profiles = bundle.environment.get("LAPSTRAKE_PROFILES", "")
+    question = cache_key(
+        "resolution",
+        {
+            "instance": branch.instance.key.hex,
+            "repository": str(repository.state()),
+            "depends": satisfy_argument(wanted),
+            "profiles": profiles,
+        },
+    )
+    request = _Request(
+        place=place, branch=branch, repository=repository, wanted=wanted, profiles=profiles
+    )
+    packages = _remembered(place, question)
+    if packages is None:
+        place.progress.headline("resolving the build dependencies")
+        packages = request.resolve()
+        _remember(place, question, packages)
+    if not packages:
+        return Dependencies(layer=None, packages=(), reason="the branch has all it needs")
+    return request.layer(packages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """One bundle's wish, and where it is fulfilled."""
+
+    place: Workplace
+    branch: Branch
+    repository: Repository
+    wanted: BuildDependencies
+    profiles: str
+
+    def resolve(self) -> Resolved:
+        """Ask apt what it would install."""
+        with (
+            self.place.store.lease(self.branch.layers) as stack,
+            self.place.store.workspace("resolve") as workspace,
+            self.place.layer_runner.open(stack.trees, workspace) as session,
+        ):
+            apt = self._apt(session)
+            output = apt.get("--simulate", *self._satisfy(), network=False)
+        return simulated_installs(output.decode("utf-8", "replace"))
+
+    def layer(self, packages: Resolved) -> Dependencies:
+        """Find or make the layer with these packages installed."""
+        own = {entry.package: entry.sha256 for entry in self.repository.packages()}
+        inputs = {
+            "instance": self.branch.instance.key.hex,
+            "packages": [[name, version, own.get(name, "")] for name, version in packages],
+        }
+        key = cache_key("dependencies", inputs)
+        found = self.place.store.find(key)
+        if found is not None:
+            return Dependencies(
+                layer=found, packages=packages, reason=f"{len(packages)} packages, in the store"
+            )
+        self.place.progress.headline(f"installing {len(packages)} packages it needs")
+        layer = self.place.store.make(
+            key,
+            kind="dependencies",
+            facts={**inputs, "depends": satisfy_argument(self.wanted)},
+            fill=self._install,
+            on_wait=self.place.progress.headline,
+        )
+        return Dependencies(
+            layer=layer, packages=packages, reason=f"{len(packages)} packages, installed now"
+        )
+
+    def _install(self, tree: Path) -> None:
+        with (
+            self.place.store.lease(self.branch.layers) as stack,
+            self.place.store.workspace("dependencies") as workspace,
+            self.place.layer_runner.open(stack.trees, workspace) as session,
+        ):
+            apt = self._apt(session)
+            apt.get(*self._satisfy())
+            apt.get("clean")
+            session.capture(tree)
+
+    def _satisfy(self) -> list[str]:
+        profiles = [f"-oAPT::Build-Profiles={','.join(self.profiles.split())}"]
+        return [*(profiles if self.profiles else []), "satisfy", satisfy_argument(self.wanted)]
+
+    def _apt(self, session: Session) -> Apt:
+        """apt-get that knows the branch's own repository, if anything is in it."""
+        place = self.place
+        apt = Apt(
+            session=session, progress=place.progress, error=DependencyError, limits=place.limits
+        )
+        if not self.repository.packages():
+            return apt
+        listed = self.repository.sources_text(f"file:{REPOSITORY}").encode()
+        apt = replace(
+            apt,
+            binds=(Bind(source=self.repository.path, target=REPOSITORY),),
+            files={_LIST: listed, _PIN: _PREFERENCES},
+        )
+        apt.get(
+            f"-oDir::Etc::sourcelist={_LIST}",
+            "-oDir::Etc::sourceparts=-",
+            "-oAPT::Get::List-Cleanup=false",
+            "update",
+            network=False,
+        )
+        return apt
+
+
+def _remembered(place: Workplace, question: CacheKey) -> Resolved | None:
+    file = place.private / "resolved" / f"{question}.json"
+    try:
+        return tuple((name, version) for name, version in json.loads(file.read_bytes()))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _remember(place: Workplace, question: CacheKey, packages: Resolved) -> None:
+    file = place.private / "resolved" / f"{question}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    files.write_atomic(file, json.dumps(packages).encode(), durable=False)

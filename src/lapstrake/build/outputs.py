@@ -1,0 +1,86 @@
+"""What a build left: taken out as data, checked, compared, published."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lapstrake.branch.repository import Repository
+from lapstrake.build.record import Output
+from lapstrake.bundle.base import Bundle
+from lapstrake.errors import PackError, ReproduceError
+from lapstrake.host import files
+
+_PACKAGES = frozenset({".deb"})
+
+
+def collect(folder: Path, bundle: Bundle) -> tuple[Path, ...]:
+    """The files a build left in a folder that was copied out of its root.
+
+    Raises:
+        PackError: there is no package, and the bundle does not say that there is none.
+    """
+    found = tuple(sorted(file for file in folder.rglob("*") if file.is_file()))
+    if bundle.makes_packages and not any(file.suffix in _PACKAGES for file in found):
+        raise PackError(
+            f"{bundle.name} was built, but there is no package",
+            details="in its output: " + (", ".join(file.name for file in found) or "nothing"),
+            resolution="The bundle must leave .deb files in its output folder.",
+        )
+    return found
+
+
+def describe(found: Sequence[Path]) -> tuple[Output, ...]:
+    """Name, size and SHA-256 of files."""
+    return tuple(
+        Output(name=file.name, size=file.stat().st_size, sha256=_sha256(file)) for file in found
+    )
+
+
+def publish(
+    repository: Repository, found: Sequence[Path], outputs: Sequence[Output], build_id: str
+) -> tuple[Output, ...]:
+    """Put the packages into the branch's repository, all in one step."""
+    packages = [file for file in found if file.suffix in _PACKAGES]
+    if not packages:
+        return tuple(outputs)
+    done = {
+        result.path.name: f"{result.action}: {result.reason}"
+        for result in repository.publish(packages, build_id)
+    }
+    return tuple(replace(output, published=done.get(output.name, "")) for output in outputs)
+
+
+def keep_others(found: Sequence[Path], folder: Path) -> None:
+    """Keep what is no package (``.changes``, ``.buildinfo``, plain results) beside the record."""
+    for file in found:
+        if file.suffix not in _PACKAGES:
+            folder.mkdir(exist_ok=True)
+            files.copy_tree(file, folder / file.name)
+
+
+def compare(first: Sequence[Output], second: Sequence[Output]) -> None:
+    """Compare two builds of the same inputs.
+
+    Raises:
+        ReproduceError: a file differs, or is only in one of them; the details name each.
+    """
+    one, other = ({output.name: output.sha256 for output in build} for build in (first, second))
+    differing = [
+        f"{name}: {one.get(name, 'missing')[:16]} and {other.get(name, 'missing')[:16]}"
+        for name in sorted(one.keys() | other.keys())
+        if one.get(name) != other.get(name) and not name.endswith((".buildinfo", ".changes"))
+    ]
+    if differing:
+        raise ReproduceError(
+            "a second build of the same inputs made different bytes",
+            details="\n".join(differing),
+            resolution="Compare the packages, for example with diffoscope.",
+        )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,215 @@
+"""One build, from a bundle to packages in the branch's repository."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lapstrake.branch.repository import Repository
+from lapstrake.branch.signing import own_signer, user_signer
+from lapstrake.branch.workplace import Workplace
+from lapstrake.build import outputs
+from lapstrake.build.buildroot import BUILDROOT, build_environment, source_epoch, stage_buildroot
+from lapstrake.build.dependencies import Dependencies, install_dependencies
+from lapstrake.build.log import BuildLog
+from lapstrake.build.outcome import STEPS, bounds, failure
+from lapstrake.build.prepare import Prepared, prepare
+from lapstrake.build.record import BuildRecord, Records, finished
+from lapstrake.build.request import BuildRequest
+from lapstrake.build.secrets import read_secrets
+from lapstrake.errors import LapstrakeError
+from lapstrake.host import terminal
+from lapstrake.host.usage import Limits, Outcome, Usage
+from lapstrake.names import BranchName, GuestPath
+from lapstrake.runner.base import Command, Network, Session
+
+_SECRETS = GuestPath("/run/secrets")
+
+
+def build(place: Workplace, request: BuildRequest) -> BuildRecord:
+    """Build a bundle on a branch, and publish its packages.
+
+    The workspace is removed whatever happens, and the record says how it went.
+
+    Raises:
+        LapstrakeError: it failed; the class names the stage (see `lapstrake.errors`).
+    """
+    place.store.recover()
+    records = Records(place.builds)
+    build_id = records.new_id(Path(request.bundle).name.removeprefix("apt:"))
+    record = BuildRecord(
+        id=build_id,
+        bundle=request.bundle,
+        branch=request.branch.text,
+        arch=place.config.arch.value,
+        runner=place.runner.name,
+    )
+    records.write(record)
+    with BuildLog(records.log_path(build_id), place.progress) as log:
+        log.note(f"build {build_id}: {request.bundle} on {request.branch}")
+        job = _Job(place=replace(place, progress=log), request=request, records=records, log=log)
+        try:
+            record = job.run(record)
+        except BaseException as error:
+            record = finished(replace(job.record or record, step=job.step), error)
+            log.note(f"{record.state}: {record.error}")
+            records.write(record)
+            raise
+        record = finished(record, None)
+        log.note(f"{record.state} after {record.seconds:.1f} s")
+        records.write(record)
+    return record
+
+
+def repository_of(place: Workplace, branch: BranchName) -> Repository:
+    """The repository of a branch, signed by the user's key or our own."""
+    settings = place.config.repository
+    return Repository(
+        place.output(branch),
+        branch,
+        lambda: (
+            user_signer(settings.sign_key)
+            if settings.sign_key
+            else own_signer(place.config.work_dir / "keys")
+        ),
+        on_warning=place.progress.warning,
+        on_wait=place.progress.headline,
+    )
+
+
+@dataclass(kw_only=True)
+class _Job:
+    """A build on its way; `record` and `step` are what is known of it when it fails."""
+
+    place: Workplace
+    request: BuildRequest
+    records: Records
+    log: BuildLog
+    record: BuildRecord | None = None
+    step: str = ""
+
+    def run(self, record: BuildRecord) -> BuildRecord:
+        """Everything, in order."""
+        place, request = self.place, self.request
+        self.record = record
+        prepared = prepare(place, request)
+        bundle, branch = prepared.bundle, prepared.branch
+        repository = repository_of(place, request.branch)
+        needed = install_dependencies(place, branch, bundle, repository)
+        self.record = record = replace(
+            record,
+            name=bundle.name,
+            version=bundle.version,
+            inputs=_inputs(prepared, needed),
+        )
+        self.records.write(record)
+        with ExitStack() as held:
+            built, usage = self._build_once(prepared, needed, held)
+            described = outputs.describe(built)
+            if request.check:
+                self.log.headline("building a second time, to compare")
+                again, _ = self._build_once(prepared, needed, held)
+                outputs.compare(described, outputs.describe(again))
+            if request.publish:
+                described = outputs.publish(repository, built, described, record.id)
+            outputs.keep_others(built, self.records.folder / record.id / "output")
+        return replace(record, outputs=described, usage=usage)
+
+    def _build_once(
+        self, prepared: Prepared, needed: Dependencies, held: ExitStack
+    ) -> tuple[tuple[Path, ...], Usage]:
+        """Build in a workspace of its own; the files live until `held` is closed."""
+        place = self.place
+        layers = [*prepared.branch.layers, *([needed.layer] if needed.layer else [])]
+        stack = held.enter_context(place.store.lease(layers))
+        results = held.enter_context(place.store.workspace("results"))
+        with place.store.workspace("build") as workspace:
+            entered = workspace / "entered"
+            entered.mkdir()
+            with place.runner.open(stack.trees, entered) as session:
+                try:
+                    outcome = self._drive(session, prepared, workspace)
+                except LapstrakeError:
+                    self._keep(entered, wanted=place.config.build.keep_failed)
+                    raise
+                session.get(BUILDROOT / "output", results / "output")
+            self._keep(entered, wanted=False)
+        return outputs.collect(results / "output", prepared.bundle), outcome.usage
+
+    def _drive(self, session: Session, prepared: Prepared, workspace: Path) -> Outcome:
+        """Fill the build root, run the driver in it, and judge how it ended."""
+        command = self._command(session, prepared, workspace)
+        self.log.headline(f"building {prepared.bundle.name} {prepared.bundle.version}")
+        outcome = session.run(command, on_output=self.log.output)
+        self.step = _step(session, workspace)
+        if not outcome.ok:
+            if self.request.shell_on_fail and terminal.has_terminal():
+                self.log.headline("the build failed: a shell in its workspace (exit to go on)")
+                session.interact(replace(command, argv=("/bin/bash",), limits=Limits()))
+            raise failure(
+                outcome,
+                step=self.step,
+                limits=command.limits,
+                log_tail=self.log.tail,
+                log=str(self.log.path),
+            )
+        return outcome
+
+    def _command(self, session: Session, prepared: Prepared, workspace: Path) -> Command:
+        """The driver's command line, environment and bounds."""
+        place, bundle = self.place, prepared.bundle
+        srcdir = stage_buildroot(session, bundle, prepared.sources, scratch=workspace)
+        secrets = read_secrets(bundle.needs.secrets, place.config.secrets)
+        self.log.hide(secrets.values())
+        networked = bundle.needs.network or self.request.network
+        return Command(
+            argv=("/bin/bash", str(BUILDROOT / "toolbox" / bundle.driver)),
+            env=build_environment(
+                bundle,
+                place.config,
+                branch=self.request.branch,
+                srcdir=srcdir,
+                sources=prepared.sources,
+                epoch=source_epoch(bundle, place.config),
+            ),
+            cwd=BUILDROOT,
+            user=bundle.user,
+            network=Network.HOST if networked else Network.NONE,
+            limits=bounds(place.limits, bundle.needs),
+            secrets={_SECRETS / name: value for name, value in secrets.items()},
+        )
+
+    def _keep(self, entered: Path, *, wanted: bool) -> None:
+        """Keep a workspace for the user to look at, where that is wanted."""
+        if wanted or self.request.keep:
+            kept = self.place.config.work_dir / "kept" / self.log.path.parent.name
+            kept.parent.mkdir(exist_ok=True)
+            entered.rename(kept)
+            self.log.headline(f"the workspace is kept in {kept}")
+
+
+def _step(session: Session, workspace: Path) -> str:
+    """The step that the driver had begun last; what it wrote is only believed if it is one."""
+    session.get(BUILDROOT / "step", workspace / "step")
+    try:
+        text = (workspace / "step").read_text(errors="replace")[:20].strip()
+    except FileNotFoundError:
+        text = ""
+    return text if text in STEPS else "prepare"
+
+
+def _inputs(prepared: Prepared, needed: Dependencies) -> dict[str, Any]:
+    """What a build was made from, with the reason of each part, for the record."""
+    branch, bundle = prepared.branch, prepared.bundle
+    return {
+        "format": bundle.format.value,
+        "base": branch.base.key.hex,
+        "instance": branch.instance.key.hex,
+        "instance_reason": branch.refreshed or "nothing changed upstream",
+        "dependencies": needed.layer.key.hex if needed.layer else "",
+        "dependencies_reason": needed.reason,
+        "packages": [f"{name}={version}" for name, version in needed.packages],
+        "sources": {source.spec.name: str(source.digest) for source in prepared.sources},
+    }
