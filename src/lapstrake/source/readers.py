@@ -1,0 +1,222 @@
+"""Readers: the entries of an archive of any kind, in one shape, without writing anything."""
+
+from __future__ import annotations
+
+import bz2
+import calendar
+import gzip
+import io
+import lzma
+import os
+import stat
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from lapstrake.formats.archive_entry import ArchiveDamaged, ArchiveEntry, EntryKind
+from lapstrake.formats.archive_kind import Compression
+from lapstrake.formats.lzip import LzipReader
+
+HEADER_LIMIT = 64 << 10
+"""Bytes that the headers before one entry may take. Real ones have some hundred; tarfile keeps them
+in memory, and before Python 3.11.10 its time grows with their square (CVE-2024-6232)."""
+
+_LONGEST_TARGET = 4096
+
+
+class MeteredStream(io.RawIOBase):
+    """A stream that counts what is read from it, and can be told how much that may be.
+
+    Args:
+        stream: where the bytes come from.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self.total = 0
+        self.allowance: int | None = None
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read from the stream.
+
+        Raises:
+            ArchiveDamaged: `allowance` is used up.
+        """
+        data = self._stream.read(size)
+        self.total += len(data)
+        if self.allowance is not None:
+            self.allowance -= len(data)
+            if self.allowance < 0:
+                raise ArchiveDamaged("an entry's headers are too large")
+        return data
+
+
+def decompressed(stream: BinaryIO, kind: Compression) -> BinaryIO:
+    """The bytes of a compressed stream; errors come while it is read."""
+    match kind:
+        case Compression.GZIP:
+            return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+        case Compression.BZIP2:
+            return cast(BinaryIO, bz2.BZ2File(stream))
+        case Compression.XZ | Compression.LZMA:
+            return cast(BinaryIO, lzma.LZMAFile(stream))
+        case Compression.LZIP:
+            return io.BufferedReader(LzipReader(stream), 1 << 16)
+        case Compression.ZSTD:
+            return _zstd(stream)
+        case Compression.NONE:
+            return stream
+
+
+def _zstd(stream: BinaryIO) -> BinaryIO:
+    if sys.version_info >= (3, 14):
+        from compression.zstd import ZstdFile
+    else:
+        from backports.zstd import ZstdFile
+    return cast(BinaryIO, ZstdFile(stream))
+
+
+class _StrictHeader(tarfile.TarInfo):
+    """A header that must be one: tarfile itself takes a broken header for the archive's end."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> _StrictHeader:
+        try:
+            return super().fromtarfile(tarfile)
+        except _HEADER_ERROR as broken:
+            kind = type(broken).__name__  # typeshed does not know the subclasses
+            if kind == "EOFHeaderError" or (kind == "EmptyHeaderError" and tarfile.offset > 0):
+                raise
+            raise ArchiveDamaged(f"{broken} at offset {tarfile.offset}") from broken
+
+
+_HEADER_ERROR = tarfile.HeaderError  # the method's parameter, named by tarfile, hides the module
+
+_TAR_KINDS = {
+    tarfile.DIRTYPE: EntryKind.FOLDER,
+    tarfile.SYMTYPE: EntryKind.SYMLINK,
+    tarfile.LNKTYPE: EntryKind.HARD_LINK,
+    tarfile.CHRTYPE: EntryKind.DEVICE,
+    tarfile.BLKTYPE: EntryKind.DEVICE,
+    tarfile.FIFOTYPE: EntryKind.FIFO,
+    **dict.fromkeys(tarfile.REGULAR_TYPES, EntryKind.FILE),
+}
+_VOLUME_LABEL = b"V"
+
+
+def read_tar(stream: MeteredStream, *, marked_end: bool) -> Iterator[ArchiveEntry]:
+    """Give the entries of a tar, read from front to end.
+
+    Args:
+        stream: the uncompressed bytes.
+        marked_end: insist on the empty blocks at the end. Some archives lack them; nothing else
+            shows that one without compression was cut short between two entries.
+
+    Raises:
+        ArchiveDamaged, tarfile.TarError and the errors of decompression.
+    """
+    stream.allowance = HEADER_LIMIT  # opening reads the first header already
+    with tarfile.open(
+        fileobj=cast(BinaryIO, stream), mode="r|", tarinfo=_StrictHeader, encoding="utf-8",
+        errors="surrogateescape",
+    ) as tar:  # fmt: skip
+        while True:
+            stream.allowance = HEADER_LIMIT
+            member = tar.next()
+            stream.allowance = None
+            if member is None:
+                if marked_end and stream.total <= tar.offset:
+                    raise ArchiveDamaged("no end marker")
+                break
+            tar.members.clear()  # type: ignore[attr-defined]  # or a million entries stay in memory
+            if member.type == _VOLUME_LABEL:
+                continue
+            yield _tar_entry(tar, member)
+
+
+def _tar_entry(tar: tarfile.TarFile, member: tarfile.TarInfo) -> ArchiveEntry:
+    kind = _TAR_KINDS.get(member.type, EntryKind.OTHER)
+    content = tar.extractfile(member) if kind is EntryKind.FILE else None
+    return ArchiveEntry(
+        name=member.name, kind=kind, mode=member.mode & 0o7777, mtime=int(member.mtime),
+        target=member.linkname, read=content.read if content is not None else None,
+    )  # fmt: skip
+
+
+def read_zip(path: Path) -> Iterator[ArchiveEntry]:
+    """Give the entries of a zip; Unix modes and symbolic links are kept, times are taken as UTC.
+
+    Raises:
+        ArchiveDamaged: an entry is encrypted, or a method is unknown.
+        zipfile.BadZipFile: damaged.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            mode = member.external_attr >> 16
+            if member.flag_bits & 0x1:
+                raise ArchiveDamaged(f"the entry {member.filename!r} is encrypted")
+            try:
+                content = archive.open(member)
+            except NotImplementedError as unknown:
+                raise ArchiveDamaged(f"the entry {member.filename!r}: {unknown}") from unknown
+            with content:
+                kind, target = EntryKind.FILE, ""
+                if member.is_dir():
+                    kind = EntryKind.FOLDER
+                elif stat.S_ISLNK(mode):
+                    kind = EntryKind.SYMLINK
+                    target = content.read(_LONGEST_TARGET).decode("utf-8", "surrogateescape")
+                elif stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+                    kind = EntryKind.OTHER
+                yield ArchiveEntry(
+                    name=member.filename, kind=kind, mode=stat.S_IMODE(mode) or 0o644,
+                    mtime=calendar.timegm((*member.date_time, 0, 0, 0)), target=target,
+                    read=content.read,
+                )  # fmt: skip
+
+
+def read_folder(folder: Path) -> Iterator[ArchiveEntry]:
+    """Give what is below a folder, sorted by name, as if it were an archive; links stay links."""
+    waiting = [""]
+    while waiting:
+        name = waiting.pop()
+        path = folder / name
+        status = path.lstat()
+        kind, target, stream = _kind_of(status.st_mode), "", None
+        if kind is EntryKind.SYMLINK:
+            target = os.readlink(path)  # noqa: PTH115 - Path would tidy the text up
+        elif kind is EntryKind.FOLDER:
+            children = sorted(os.listdir(path), reverse=True)  # noqa: PTH208 - names only
+            waiting.extend(f"{name}/{child}" if name else child for child in children)
+        elif kind is EntryKind.FILE:
+            stream = path.open("rb")
+        try:
+            if name:
+                yield ArchiveEntry(
+                    name=name, kind=kind, mode=stat.S_IMODE(status.st_mode),
+                    mtime=int(status.st_mtime), target=target,
+                    read=stream.read if stream is not None else None,
+                )  # fmt: skip
+        finally:
+            if stream is not None:
+                stream.close()
+
+
+def _kind_of(mode: int) -> EntryKind:
+    for test, kind in (
+        (stat.S_ISREG, EntryKind.FILE),
+        (stat.S_ISDIR, EntryKind.FOLDER),
+        (stat.S_ISLNK, EntryKind.SYMLINK),
+        (stat.S_ISFIFO, EntryKind.FIFO),
+    ):
+        if test(mode):
+            return kind
+    return EntryKind.DEVICE

@@ -1,0 +1,101 @@
+"""Write entries of an archive into a private folder, by the rules of `ArchiveTree`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lapstrake.formats.archive_entry import ArchiveEntry, EntryKind
+from lapstrake.formats.checksum import PIECE
+from lapstrake.source.archive_tree import ArchiveTree, Place, RefusedEntry
+
+_LATEST = (1 << 32) - 1
+"""Times are clamped to what every file system and archive format can hold."""
+
+
+class TreeWriter:
+    """Writes entries below a folder that nobody else can reach.
+
+    Args:
+        root: an empty folder.
+        limit: bytes of content that may be written.
+        inside_only: refuse symbolic links that leave the folder.
+    """
+
+    def __init__(self, root: Path, *, limit: int, inside_only: bool) -> None:
+        self._root = root
+        self._tree = ArchiveTree(inside_only=inside_only)
+        self._left = limit
+        self._limit = limit
+        self._folder_times: dict[str, int] = {}
+
+    def write(self, entry: ArchiveEntry) -> None:
+        """Write one entry.
+
+        Raises:
+            RefusedEntry: the entry would reach outside, is a device, or there is too much.
+            OSError: the disk is full.
+        """
+        match entry.kind:
+            case EntryKind.FOLDER:
+                place = self._tree.folder(entry.name)
+                self._make_folders(place)
+                self._folder_times[place.path] = _clamped(entry.mtime)
+            case EntryKind.FILE:
+                self._write_file(entry)
+            case EntryKind.SYMLINK:
+                place = self._tree.symlink(entry.name, entry.target)
+                path = self._prepare(place)
+                path.symlink_to(entry.target)
+                time = _clamped(entry.mtime)
+                os.utime(path, (time, time), follow_symlinks=False)
+            case EntryKind.HARD_LINK:
+                place, source = self._tree.hard_link(entry.name, entry.target)
+                os.link(self._root / source, self._prepare(place), follow_symlinks=False)
+            case EntryKind.DEVICE | EntryKind.FIFO | EntryKind.OTHER:
+                raise RefusedEntry(f"it is a {entry.kind}, which no source needs")
+
+    def finish(self) -> None:
+        """Judge the links and give folders their times, when all entries are written.
+
+        Raises:
+            RefusedEntry: a symbolic link leads outside.
+        """
+        self._tree.check_links()
+        for path, time in self._folder_times.items():
+            os.utime(self._root / path, (time, time))
+
+    def _prepare(self, place: Place) -> Path:
+        self._make_folders(place)
+        path = self._root / place.path
+        if place.replaces:
+            path.unlink()
+        return path
+
+    def _make_folders(self, place: Place) -> None:
+        for folder in place.new_folders:
+            path = self._root / folder
+            path.mkdir()
+            path.chmod(0o755)  # whatever the umask, and without a set-gid bit from above
+
+    def _write_file(self, entry: ArchiveEntry) -> None:
+        place = self._tree.file(entry.name)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self._prepare(place), flags, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            while entry.read is not None and (piece := entry.read(PIECE)):
+                self._left -= len(piece)
+                if self._left < 0:
+                    raise RefusedEntry(
+                        f"the archive's content is larger than {self._limit} bytes, more than an "
+                        "archive of this size may hold"
+                    )
+                file.write(piece)
+            file.flush()
+            os.fchmod(descriptor, 0o755 if entry.mode & 0o111 else 0o644)
+            time = _clamped(entry.mtime)
+            os.utime(descriptor, (time, time))
+
+
+def _clamped(mtime: int) -> int:
+    return min(max(mtime, 0), _LATEST)
