@@ -83,6 +83,23 @@ def enter_branch(place: Workplace, name: BranchName, *, refresh: bool | None = N
     return _refresh(place, name, listed, base)
 
 
+def refresh_reason(place: Workplace, name: BranchName, *, refresh: bool | None = None) -> str:
+    """Why a build would make a new instance now; empty when the one there serves.
+
+    Nothing is changed. Without a base OS the answer is that there is none yet.
+    """
+    listed = one_branch(place.config.folder, name)
+    state = StateFiles(place.private).branch(name)
+    loaded = StateFiles(place.private).base()
+    base = place.store.find(loaded.key) if loaded else None
+    if base is None:
+        return "there is no base OS yet"
+    look = _look_upstream(place, state) if refresh is None else refresh
+    if not look and state.current is not None and _fits(place, state.current, base, listed):
+        return ""
+    return _want(place, base, listed, state.current).reason
+
+
 def _refresh(place: Workplace, name: BranchName, listed: SourceList, base: Layer) -> Branch:
     """Look upstream, and make a new instance if it differs; one at a time for each branch."""
     with place.lock(f"branch-{name}", what=f"the branch {name}"):
