@@ -34,6 +34,9 @@ class ControlGroup:
         """The files that a process writes ``0`` to, to join."""
         return tuple(folder / "cgroup.procs" for folder in dict.fromkeys(self.folders.values()))
 
+    def observe(self) -> None:
+        """Nothing: the kernel keeps the counts until the group is removed."""
+
     def memory(self) -> int:
         """Bytes of memory in use now."""
         return self._number("memory", "memory.current", "memory.usage_in_bytes")

@@ -458,8 +458,7 @@ def kill_orphans() -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(orphan, signal.SIGKILL)
         try:
-            while os.waitpid(-1, 0)[0] in children(own):
-                pass
+            os.waitpid(-1, 0)
         except ChildProcessError:
             return
 

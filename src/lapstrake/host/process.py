@@ -11,9 +11,10 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from lapstrake.errors import LapstrakeError
 
@@ -76,7 +77,7 @@ def run(
     doing: str = "",
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    stdin: bytes = b"",
+    stdin: bytes | int = b"",
     allowed: Sequence[int] = (0,),
 ) -> Completed:
     """Run a program to its end.
@@ -88,7 +89,7 @@ def run(
         doing: what this is for, as in "fetching hello from git"; the error's brief starts with it.
         cwd: the working directory.
         env: variables in addition to the allow-list.
-        stdin: what the program reads.
+        stdin: what the program reads, or a descriptor that it reads from.
         allowed: the exit statuses that are no error.
     """
     words = [str(word) for word in argv]
@@ -96,7 +97,7 @@ def run(
     try:
         process = subprocess.Popen(
             words,
-            stdin=subprocess.PIPE,
+            stdin=stdin if isinstance(stdin, int) else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
@@ -106,7 +107,9 @@ def run(
     except FileNotFoundError as missing:
         raise error(f"{what}: {missing.filename} does not exist") from missing
     try:
-        stdout, stderr = process.communicate(stdin, timeout=timeout)
+        stdout, stderr = process.communicate(
+            None if isinstance(stdin, int) else stdin, timeout=timeout
+        )
     except subprocess.TimeoutExpired as late:
         _kill_group(process)
         raise error(
@@ -121,6 +124,34 @@ def run(
             details=tail(stderr or stdout),
         )
     return Completed(argv=tuple(words), status=process.returncode, stdout=stdout, stderr=stderr)
+
+
+@contextlib.contextmanager
+def open_output(
+    argv: Sequence[str | Path],
+    *,
+    errors: BinaryIO,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program whose standard output is read as it comes; killed at the end of the block.
+
+    Args:
+        argv: the program and its arguments.
+        errors: a file that takes what it says on standard error.
+        env: variables in addition to the allow-list.
+    """
+    process = subprocess.Popen(
+        [str(word) for word in argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=clean_environment(env),
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        _kill_group(process)
 
 
 def run_lines(

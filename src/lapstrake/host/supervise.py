@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from lapstrake.host.cgroup import ControlGroup
 from lapstrake.host.sandbox import SandboxProcess
 from lapstrake.host.usage import Ending, Limits, Outcome, Sample, Usage
 
@@ -21,13 +21,49 @@ _DRAIN_SECONDS = 2.0
 _DISK_SHARE = 20  # a walk over the workspace may take at most 1/20 of the time
 
 
+class Meter(Protocol):
+    """What counts, limits and kills all processes of a sandbox together: a control group, say."""
+
+    def observe(self) -> None:
+        """Look now, where what was used cannot be asked for at the end."""
+        ...
+
+    def memory(self) -> int:
+        """Bytes of memory in use now."""
+        ...
+
+    def peak_memory(self) -> int:
+        """The most bytes ever in use at a time."""
+        ...
+
+    def processes(self) -> int:
+        """How many processes and threads there are now."""
+        ...
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far."""
+        ...
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether the kernel killed one of them for lack of memory."""
+        ...
+
+    def kill(self) -> None:
+        """Kill all that are left."""
+        ...
+
+    def remove(self) -> None:
+        """Let go of it; nothing is left in it."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class _Watch:
     """The state of one watched command."""
 
     process: SandboxProcess
     limits: Limits
-    group: ControlGroup | None
+    group: Meter | None
     workspace: Path | None
     started: float = field(default_factory=time.monotonic)
     samples: list[Sample] = field(default_factory=list)
@@ -121,7 +157,7 @@ def watch(
     *,
     limits: Limits,
     on_output: Callable[[bytes], None],
-    group: ControlGroup | None = None,
+    group: Meter | None = None,
     workspace: Path | None = None,
 ) -> Outcome:
     """Follow a started sandbox until everything in it is dead.
@@ -170,6 +206,8 @@ def _follow(watched: _Watch, on_output: Callable[[bytes], None]) -> None:
                 poll.unregister(process.output)
             if ended in ready:
                 break
+            if watched.group is not None:
+                watched.group.observe()
             broken = watched.check_limits()
             if broken is not None:
                 watched.ending = broken

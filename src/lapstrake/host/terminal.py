@@ -14,12 +14,42 @@ import tty
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from lapstrake.host import sandbox
+
 _READ_BYTES = 1 << 16
 
 
 def has_terminal() -> bool:
     """Whether standard input and output are a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def converse(plan: sandbox.SandboxPlan) -> int:
+    """Run a plan on a terminal of its own, joined to ours.
+
+    Returns:
+        the command's exit status.
+
+    Raises:
+        RunnerError: the sandbox could not be set up.
+    """
+    ours, theirs = open_pair()
+    try:
+        process = sandbox.spawn(plan, stdin=theirs, stdout=theirs)
+    finally:
+        os.close(theirs)
+    ended = os.pidfd_open(process.process.pid)
+    try:
+        relay(ours, ended, lambda: copy_window_size(ours))
+        process.kill()
+        failure = process.failure()
+        if failure is not None:
+            raise failure
+        return process.process.returncode
+    finally:
+        process.close()
+        os.close(ended)
+        os.close(ours)
 
 
 def open_pair() -> tuple[int, int]:

@@ -74,27 +74,7 @@ class MountedSession(ABC):
         self._prepare(command)
         env = {"TERM": os.environ.get("TERM", "dumb"), **command.env}
         plan = self.plan(replace(command, env=env), terminal=True)
-        ours, theirs = terminal.open_pair()
-        try:
-            process = sandbox.spawn(plan, stdin=theirs, stdout=theirs)
-        finally:
-            os.close(theirs)
-        ended = os.pidfd_open(process.process.pid)
-
-        def resized() -> None:
-            terminal.copy_window_size(ours)
-
-        try:
-            terminal.relay(ours, ended, resized)
-            process.kill()
-            failure = process.failure()
-            if failure is not None:
-                raise failure
-            return process.process.returncode
-        finally:
-            process.close()
-            os.close(ended)
-            os.close(ours)
+        return terminal.converse(plan)
 
     def put(self, source: Path, target: GuestPath, *, move: bool = False) -> None:
         """Copy in, straight into the workspace; see `Session.put`."""
