@@ -5,7 +5,7 @@
 #   bash toolbox/aosc.sh --probe    only print the template of each package, one per line
 #
 # The host staged toolbox/, bundle/, build/ and the fetched files below $LAPSTRAKE_BUILDROOT and
-# tells the rest in LAPSTRAKE_* variables (docs: toolbox/aosc/README.md).
+# tells the rest in LAPSTRAKE_* variables: see aosc/README.md.
 set -eE
 
 : "${LAPSTRAKE_BUILDROOT:?must name the folder that the host staged}"
@@ -56,12 +56,14 @@ build_packages() {
 }
 
 umask 022
-begin_step prepare "reading the bundle"
-find_packages
 if [[ ${1-} == --probe ]]; then
+	begin_step prepare "looking for the template" >&2
+	find_packages
 	for folder in "${REPLY_LIST[@]}"; do
 		bash "$LAPSTRAKE_TOOLBOX/package.sh" "$folder" --probe
 	done
 	exit
 fi
+begin_step prepare "reading the bundle"
+find_packages
 build_packages

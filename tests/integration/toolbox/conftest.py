@@ -1,4 +1,4 @@
-"""Builds bundles with the toolbox as the host does, in a Debian root with every template's tools."""
+"""Builds bundles with the toolbox as the host does, in a Debian root with all templates' tools."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import shutil
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ def root(cache: Path) -> Path:
     if find_program("mmdebstrap") is None:
         pytest.skip("mmdebstrap is not installed")
     tools = tomllib.loads((TOOLBOX / "tools.toml").read_text())
-    packages = sorted({*tools["always"], *sum(tools["templates"].values(), []), *_EXTRA})
+    packages = sorted({*tools["always"], *chain(*tools["templates"].values()), *_EXTRA})
     key = hashlib.sha256(json.dumps(packages).encode()).hexdigest()[:12]
     target = cache / f"toolbox-{key}"
     with locked(cache / "toolbox.lock", what="the test root", error=BaseError):
@@ -214,15 +215,13 @@ def _environment(srcdir: str, names: list[str]) -> dict[str, str]:
     }
 
 
-def _stage(
-    bundle: Path, stage: Path, source: Callable[[str, str], Path]
-) -> tuple[str, list[str]]:
+def _stage(bundle: Path, stage: Path, source: Callable[[str, str], Path]) -> tuple[str, list[str]]:
     """Lay out the buildroot; returns the folder of the sources and the fetched files' names."""
     shutil.copytree(TOOLBOX, stage / "toolbox")
     shutil.copytree(bundle, stage / "bundle", symlinks=True)
     (stage / "build").mkdir()
     script = '. "$0"; printf "%s\\n" "$VER" "${SRCS-}" "${CHKSUMS-}"'
-    argv = ["bash", "-c", script, bundle / "spec"]
+    argv: list[str | Path] = ["bash", "-c", script, bundle / "spec"]
     version, item, sum_ = run(argv, timeout=60, error=LapstrakeError).text.split("\n")[:3]
     if not item:
         return "", []

@@ -27,10 +27,9 @@ _compress_manuals() {
 	for file; do
 		if [[ -L $file ]]; then
 			target=$(readlink "$file")
-			[[ $file != *.@(gz|xz|bz2|zst) && $target == *.+([0-9a-z]) ]] || continue
 			# A link to a folder of manuals keeps its name.
-			[[ ! -d $file ]] || continue
-			ln -sfn "${target%.xz}.xz" "$file.xz"
+			[[ ! -d $file && $file != *.@(gz|xz|bz2|zst) && $target != *.@(gz|xz|bz2|zst) ]] || continue
+			ln -s "$target.xz" "$file.xz"
 			rm "$file"
 		elif [[ -f $file && $file != *.@(gz|xz|bz2|zst|png|jpg|html) ]]; then
 			xz --format=xz --threads=1 --force "$file" # --force: hard links, set-id bits

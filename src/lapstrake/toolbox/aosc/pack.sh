@@ -2,7 +2,7 @@
 # Packs $PKGDIR, and $SYMDIR when there is one, into packages: the same bytes from the same content.
 
 pack_package() {
-	local control=$PKGDIR/DEBIAN
+	local control=$PKGDIR/DEBIAN packed=()
 	cd "$SRCDIR"
 	mkdir -p "$control"
 	write_conffiles "$control"
@@ -14,6 +14,9 @@ pack_package() {
 		write_debug_control "$SYMDIR/DEBIAN/control"
 		_pack "$SYMDIR" "$PKGNAME-dbg"
 	fi
+	# So that later packages of the bundle can build with this one; the host says so where the root
+	# is thrown away.
+	! bool "${LAPSTRAKE_INSTALL_RESULTS-}" || dpkg --install --force-depends "${packed[@]}"
 }
 
 # _pack FOLDER NAME: the file's name always has the revision, and never the epoch.
@@ -30,6 +33,7 @@ _pack() {
 	# dpkg-deb takes times after SOURCE_DATE_EPOCH back to it.
 	dpkg-deb "${options[@]}" --build "$1" "$file.part"
 	mv "$file.part" "$file"
+	packed+=("$file")
 	abinfo "made ${file##*/}"
 }
 

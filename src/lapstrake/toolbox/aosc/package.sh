@@ -35,6 +35,7 @@ read_bundle() {
 
 prepare() {
 	begin_step prepare "$PKGNAME $PKGVER"
+	probe_template
 	patch_sources
 	cd "$SRCDIR"
 	if find_variant prepare; then
@@ -42,6 +43,7 @@ prepare() {
 		# shellcheck source=/dev/null
 		. "$REPLY"
 	fi
+	require_template
 }
 
 finish_content() {
@@ -63,14 +65,13 @@ main() {
 	read_bundle
 	load_templates
 	if [[ ${2-} == --probe ]]; then
-		choose_template
+		require_template
 		printf '%s\n' "$ABTYPE"
 	else
 		begin_step qa "the definitions of ${PKGNAME-${1##*/}}"
 		check_definitions
 		clean_sources
 		prepare
-		choose_template
 		run_template
 		finish_content
 		begin_step qa "the content of $PKGNAME"

@@ -14,7 +14,8 @@ load_templates() {
 	done
 }
 
-choose_template() {
+# Sets ABTYPE, unless nothing fits: the sources as they came decide, before patches and prepare.
+probe_template() {
 	local type
 	if [[ ${ABTYPE-} ]]; then
 		declare -F "build_${ABTYPE}_build" >/dev/null || abdie "E102: ABTYPE=$ABTYPE is no template"
@@ -30,7 +31,13 @@ choose_template() {
 			return
 		fi
 	done
-	abdie "E211: cannot determine the build type of $SRCDIR (probed: ${REPLY_LIST[*]}); set ABTYPE in defines"
+}
+
+# After prepare, when only that brought something to build, or nothing did.
+require_template() {
+	probe_template
+	[[ ${ABTYPE-} ]] ||
+		abdie "E211: cannot determine the build type of ${SRCDIR##*/} (probed: ${REPLY_LIST[*]}); set ABTYPE in defines"
 }
 
 # Calls a function when the template (or the bundle) has it.

@@ -73,14 +73,14 @@ _check_places() {
 			_finding E321 "/$path must not be in a package"
 	done
 	while IFS= read -r path; do
-		_is_one_of "$path" "${QA_ALLOWED[@]}" "${QA_FORBIDDEN[@]}" && continue
-		if [[ ! -d $PKGDIR/$path || -L $PKGDIR/$path ]]; then
-			_finding E321 "/$path is no folder"
-		elif ! _is_one_of "$path" "${QA_TOP[@]}" "${QA_USR[@]/#/usr/}"; then
-			[[ $path == usr/share/* ]] || _finding E321 "/$path is an unexpected folder"
+		! _is_one_of "$path" "${QA_ALLOWED[@]}" "${QA_FORBIDDEN[@]}" || continue
+		if [[ -f $PKGDIR/$path && ! -L $PKGDIR/$path ]]; then
+			_finding E321 "/$path is a file where only folders belong"
+		elif ! _is_one_of "$path" "${QA_TOP[@]}" "${QA_USR[@]/#/usr/}" 'usr/share/*'; then
+			_finding E321 "/$path is unexpected"
 		fi
-	done < <(cd "$PKGDIR" && find . usr usr/share -mindepth 1 -maxdepth 1 -printf '%P\t%H\n' 2>/dev/null |
-		awk -F'\t' '{ print ($2 == "." ? "" : $2 "/") $1 }' | LC_ALL=C sort)
+	done < <(cd "$PKGDIR" && find ./ usr/ usr/share/ -mindepth 1 -maxdepth 1 -printf '%H%P\n' 2>/dev/null |
+		sed 's|^\./||' | LC_ALL=C sort)
 }
 
 _check_modes() {

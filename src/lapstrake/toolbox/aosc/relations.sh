@@ -26,25 +26,37 @@ _join() {
 	printf %s "${joined%"$1"}"
 }
 
-# _relation FIELD ITEM: one relation, into REPLY; empty when it is to be left out.
+# _relation FIELD ITEM: one relation, into REPLY (several where Debian has several packages for it);
+# empty when it is to be left out.
 _relation() {
-	local name operator version
+	local name operator version unversioned other relations=()
 	REPLY=
 	[[ $2 != @* ]] || return 0 # a directive
-	if [[ ! $2 =~ ^([A-Za-z0-9][A-Za-z0-9.+-]*(_spiral)?)(_|(<=|>=|==|<<|>>|=)(.+))?$ ]]; then
+	[[ $2 =~ ^([A-Za-z0-9][A-Za-z0-9.+-]*)(_spiral)?(_|(<=|>=|==|<<|>>|=)(.+))?$ ]] ||
 		abdie "E102: $1: $2 is no relation"
-	fi
-	name=${BASH_REMATCH[1]} operator=${BASH_REMATCH[4]/==/=} version=${BASH_REMATCH[5]}
-	[[ $name != *_spiral ]] || name=${name%_spiral}
+	name=${BASH_REMATCH[1]} unversioned=${BASH_REMATCH[3]}
+	operator=${BASH_REMATCH[4]/==/=} version=${BASH_REMATCH[5]}
 	if [[ $1 == @(Depends|Pre-Depends|Recommends|Suggests) ]]; then
 		[[ $name != "$PKGNAME" ]] || return 0
 		name=${_DEPENDENCY_NAME[$name]-$name}
-		[[ $name ]] || return 0
 	fi
-	if [[ ! $operator && ${BASH_REMATCH[3]} != _ && $1 == @(Depends|Pre-Depends) ]] && ! bool "$VER_NONE"; then
-		# What it was built with is the least it needs. Only of what is installed is that known.
-		version=$(dpkg-query --show --showformat='${db:Status-Abbrev} ${Version}' "$name" 2>/dev/null) || version=
-		[[ $version == ii* ]] && operator='>=' version=${version##* } || version=
-	fi
-	REPLY=$name${operator:+ ($operator $version)}
+	for other in $name; do
+		if [[ $operator ]]; then
+			other+=" ($operator $version)"
+		elif [[ ! $unversioned && $1 == @(Depends|Pre-Depends) ]]; then
+			_version_built_with "$other"
+			other+=$REPLY
+		fi
+		relations+=("$other")
+	done
+	REPLY=$(_join ', ' "${relations[@]}")
+}
+
+# What a package was built with is the least it needs: ` (>= VERSION)`, into REPLY. Empty when that
+# is not installed: then nothing is known.
+_version_built_with() {
+	REPLY=
+	! bool "$VER_NONE" || return 0
+	REPLY=$(dpkg-query --show --showformat='${db:Status-Abbrev}${Version}' "$1" 2>/dev/null) || REPLY=
+	if [[ $REPLY == ii\ * ]]; then REPLY=" (>= ${REPLY#ii })"; else REPLY=; fi
 }

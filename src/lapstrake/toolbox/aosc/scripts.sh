@@ -57,17 +57,19 @@ user() {
 
 # _write_script NAME FOLDER
 _write_script() {
-	local own=/dev/null fragment=$_FRAGMENTS/$1 interpreter='#!/bin/bash'
+	local own=/dev/null fragment=$_FRAGMENTS/$1 interpreter='#!/bin/bash' first=
 	if find_variant "$1"; then own=$REPLY; fi
-	[[ $own != /dev/null || -s $fragment ]] || return 0
-	if [[ $(head -c2 "$own") == '#!' && $(head -n1 "$own") != *sh ]]; then
-		interpreter=$(head -n1 "$own")
-		[[ ! -s $fragment ]] || abdie "E102: $1 is no shell script, so alternatives and users cannot be added to it"
+	[[ $own != /dev/null || -e $fragment ]] || return 0
+	read -r first <"$own" || true
+	if [[ $first == '#!'* ]]; then
+		interpreter=$first
+		[[ ! -e $fragment || $first =~ sh( |$) ]] ||
+			abdie "E102: $1 is no shell script: alternatives and users cannot be added to it"
 	fi
 	{
 		printf '%s\n' "$interpreter"
-		if [[ -s $fragment ]]; then cat "$fragment"; fi
-		cat "$own"
+		[[ ! -e $fragment ]] || cat "$fragment"
+		if [[ $interpreter == "$first" ]]; then tail -n +2 "$own"; else cat "$own"; fi
 	} >"$2/$1"
 	chmod 755 "$2/$1"
 }

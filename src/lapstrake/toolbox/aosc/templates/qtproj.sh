@@ -1,13 +1,14 @@
 # shellcheck shell=bash
-# qmake, then make. QT_SELECT (4, 5 or 6) chooses the qmake.
+# qmake, then make. QT_SELECT (4, 5 or 6; default 5) chooses the Qt.
 
 build_qtproj_probe() {
 	compgen -G '*.pro' >/dev/null
 }
 
-# The qmake, into REPLY.
+# The qmake, into REPLY. Debian's `qmake` asks QT_SELECT itself.
 _find_qmake() {
-	for REPLY in ${QT_SELECT:+"qmake${QT_SELECT}" "qmake-qt${QT_SELECT}"} qmake qmake6 qmake-qt5; do
+	export QT_SELECT=${QT_SELECT:-5}
+	for REPLY in qmake{,-qt}"${QT_SELECT#qt}" qmake; do
 		! command -v "$REPLY" >/dev/null || return 0
 	done
 	abdie "E202: the root has no qmake (BUILDDEP)"
