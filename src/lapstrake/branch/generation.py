@@ -17,10 +17,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lapstrake.branch.signing import Signer
+from lapstrake.branch.signing import Signed, Signer
 from lapstrake.errors import PublishError
 from lapstrake.formats.aptindex import (
     IndexEntry,
@@ -34,7 +35,13 @@ from lapstrake.host.files import link_atomic, open_atomic, sync_file, sync_folde
 from lapstrake.names import Digest
 
 KEPT_GENERATIONS = 4
-"""How many generations' files stay, with the current one."""
+"""How many generations' files stay at least, with the current one."""
+
+KEPT_SECONDS = 300
+"""How long a generation's files stay at least once another has followed; see `MOST_GENERATIONS`."""
+
+MOST_GENERATIONS = 64
+"""How many generations' files stay at most, when publications follow each other fast."""
 
 PRIVATE = ".lapstrake"
 """The folder of a repository that is nobody else's business: lock, journal, caches."""
@@ -139,30 +146,19 @@ def write_generation(
         date=datetime.now(UTC),
         files={name: (sums[name], len(data)) for name, data in files.items()},
     )
-    signed = signer.sign(release)
     digest = Digest("sha256", sums["Packages"])
     older = before.history[1:] if before.digest == digest else before.history
     after = Generation(
         digest=digest,
         entries=tuple(entries),
         seen=seen,
-        history=(_needs(sums.values(), entries), *older)[:KEPT_GENERATIONS],
+        history=_recent(folder, (_needs(sums.values(), entries), *older)),
         key=signer.fingerprint,
     )
-    (folder / _BY_HASH).mkdir(parents=True, exist_ok=True)
-    for name, data in files.items():
-        _write_by_hash(folder, sums[name], data)
-    sync_folder(folder / _BY_HASH)
-    for name in _PUBLIC:
-        link_atomic(folder / _BY_HASH / sums[name], folder / name)
-    write_atomic(folder / "Release", release, durable=False)
-    write_atomic(folder / "Release.gpg", signed.detached, durable=False)
+    signed = signer.sign(release)  # before any public name changes: it may fail
+    _write_files(folder, files, sums)
     save_cache(folder, after)
-    sync_folder(folder)  # the packages' names, before an index names them
-    with open_atomic(folder / "InRelease") as file:  # its end is the switch
-        file.write(signed.inline)
-        file.flush()
-        os.utime(file.fileno(), ns=(stamp := _next_stamp(folder), stamp))
+    _switch(folder, release, signed)
     return after
 
 
@@ -188,10 +184,8 @@ def drop_old(folder: Path, generation: Generation) -> None:
     for file in (folder / _BY_HASH).iterdir():
         if file.name not in needed:
             file.unlink()
-    kept = {_cache_name(needs[0]) for needs in generation.history if needs}
     for file in (folder / PRIVATE).glob("cache-*.json"):
-        # The order of a history's sums is that of `_PUBLIC`: Packages' own is the first.
-        if file.name not in kept:
+        if file.name != _cache_name(generation.digest.hex):
             file.unlink()
 
 
@@ -216,6 +210,26 @@ def _known_blocks(folder: Path, before: Generation) -> dict[bytes, Block]:
     return read_blocks(packed, text)
 
 
+def _write_files(folder: Path, files: Mapping[str, bytes], sums: Mapping[str, str]) -> None:
+    (folder / _BY_HASH).mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        _write_by_hash(folder, sums[name], data)
+    sync_folder(folder / _BY_HASH)
+    for name in _PUBLIC:
+        link_atomic(folder / _BY_HASH / sums[name], folder / name)
+
+
+def _switch(folder: Path, release: bytes, signed: Signed) -> None:
+    write_atomic(folder / "Release", release, durable=False)
+    write_atomic(folder / "Release.gpg", signed.detached, durable=False)
+    sync_folder(folder)  # the packages' names, before an index names them
+    with open_atomic(folder / "InRelease") as file:  # its end is the switch
+        file.write(signed.inline)
+        file.flush()
+        stamp = _next_stamp(folder)
+        os.utime(file.fileno(), ns=(stamp, stamp))
+
+
 def _next_stamp(folder: Path) -> int:
     """The modification time (ns) for the next ``InRelease``: a whole second after the last one.
 
@@ -234,6 +248,7 @@ def _write_by_hash(folder: Path, digits: str, data: bytes) -> None:
     path = folder / _BY_HASH / digits
     try:
         if path.stat().st_size == len(data) and path.read_bytes() == data:
+            os.utime(path)  # an index that was published before is young again
             return
     except FileNotFoundError:
         pass
@@ -244,6 +259,20 @@ def _write_by_hash(folder: Path, digits: str, data: bytes) -> None:
 def _needs(sums: Iterable[str], entries: Sequence[IndexEntry]) -> tuple[str, ...]:
     """What a generation needs beyond the files of plain names; the sum of Packages comes first."""
     return (*sums, *(entry.location for entry in entries if entry.location != f"./{entry.name}"))
+
+
+def _recent(folder: Path, history: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+    """The part of a history whose files stay: the last few, and those followed not long ago."""
+    kept = list(history[:KEPT_GENERATIONS])
+    for younger, needs in pairwise(history[KEPT_GENERATIONS - 1 : MOST_GENERATIONS]):
+        try:
+            followed = (folder / _BY_HASH / younger[0]).stat().st_mtime
+        except (FileNotFoundError, IndexError):
+            break
+        if time.time() - followed > KEPT_SECONDS:
+            break
+        kept.append(needs)
+    return tuple(kept)
 
 
 def _public_sums(folder: Path) -> tuple[str, ...]:

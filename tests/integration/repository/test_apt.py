@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import lzma
+import os
 import re
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -134,17 +137,30 @@ def test_apt_sees_a_rebuild_an_upgrade_and_a_removal(
     assert apt.names() == []
 
 
-def test_a_reader_with_the_last_release_still_gets_its_index(
+def test_a_reader_with_an_older_release_still_gets_its_index(
     make_deb: MakeDeb, make_repository: MakeRepository
 ) -> None:
     repository = make_repository()
-    indexes = []
-    for number in range(6):
+    folder = repository.path / "by-hash" / "SHA256"
+    indexes: list[list[str]] = []
+
+    def publish(number: int) -> None:
         repository.publish([make_deb(f"p{number}")])
         release = (repository.path / "InRelease").read_text()
         indexes.append(re.findall(r"^ ([0-9a-f]{64}) ", release, re.MULTILINE))
-    there = {file.name for file in (repository.path / "by-hash" / "SHA256").iterdir()}
-    assert there == {digits for sums in indexes[-4:] for digits in sums}
+
+    def there() -> set[str]:
+        return {file.name for file in folder.iterdir()}
+
+    for number in range(7):
+        publish(number)
+    assert there() == {digits for sums in indexes for digits in sums}  # all followed just now
+    an_hour_ago = time.time() - 3600
+    for file in folder.iterdir():
+        os.utime(file, (an_hour_ago, an_hour_ago))
+    publish(7)
+    assert there() == {digits for sums in indexes[-4:] for digits in sums}
+    assert repository.verify() == ()
 
 
 def test_apt_reads_an_index_of_many_blocks_changed_in_some(
@@ -162,3 +178,28 @@ def test_apt_reads_an_index_of_many_blocks_changed_in_some(
     assert apt.update().returncode == 0
     expected = sorted(f"{name} 1.0" for name in [*names, "added"] if name != "package8")
     assert apt.names() == expected
+
+
+def test_readers_beside_a_publisher_get_the_old_or_the_new_index(
+    make_deb: MakeDeb, make_repository: MakeRepository, make_apt: MakeApt, web: Web
+) -> None:
+    repository = make_repository()
+    first = make_deb("first")
+    files = [make_deb(f"p{number:02}", content="x" * number) for number in range(30)]
+    repository.publish([first])
+    apt: Apt = make_apt()
+    apt.use(repository.sources_text(f"{web.address}/stable"))
+    with ThreadPoolExecutor(1) as pool:
+        publishing = pool.submit(lambda: [repository.publish([file]) for file in files])
+        seen = [len(repository.packages())]
+        updates = 0
+        while not publishing.done():
+            updated = apt.update()
+            assert (updated.returncode, updated.stderr) == (0, "")
+            seen.append(len(repository.packages()))
+            updates += 1
+        publishing.result()
+    assert updates > 1
+    assert seen == sorted(seen)
+    assert apt.update().returncode == 0
+    assert len(apt.names()) == 31
