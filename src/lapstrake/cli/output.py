@@ -16,6 +16,7 @@ from typing import TextIO
 
 _GAP = "  "
 _KEPT_CONTROLS = "\n\t"
+_wipers: list[Callable[[], None]] = []
 
 
 class Verbosity(IntEnum):
@@ -45,6 +46,7 @@ class Output:
 
     def result(self, text: str) -> None:
         """Print what the command was asked for, to stdout."""
+        _make_way()
         print(text)  # noqa: T201 - the one place for results
 
     def say(self, text: str) -> None:
@@ -77,6 +79,12 @@ class Output:
 
         with Console(stderr=True).status(escape(text)) as spinner:
             yield lambda changed: spinner.update(escape(changed))
+
+
+def on_print(wipe: Callable[[], None]) -> Callable[[], None]:
+    """Have a line of the terminal wiped before anything else is printed; gives what ends that."""
+    _wipers.append(wipe)
+    return lambda: _wipers.remove(wipe)
 
 
 def wants_color(stream: TextIO) -> bool:
@@ -158,5 +166,11 @@ def _align(line: Sequence[str], widths: Sequence[int], right: Collection[int]) -
     return _GAP.join(cells).rstrip()
 
 
+def _make_way() -> None:
+    for wipe in _wipers:
+        wipe()
+
+
 def _to_stderr(text: str) -> None:
+    _make_way()
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place for messages
