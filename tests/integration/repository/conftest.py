@@ -96,6 +96,7 @@ class Apt:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "APT_CONFIG": str(self.config), "LC_ALL": "C.UTF-8"}
+        environment["TMPDIR"] = str(self.folder)  # apt 2.6 forgets inline keys there
         return subprocess.run(
             words, env=environment, cwd=self.folder, capture_output=True, text=True, timeout=120
         )
