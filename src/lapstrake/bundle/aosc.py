@@ -113,7 +113,7 @@ def read(
         format=BundleFormat.AOSC,
         path=path,
         sources=read_sources(spec, name=name, version=version),
-        subdir=spec.string("SUBDIR"),
+        subdir=_subdir(spec),
         build_depends=BuildDependencies(
             depends=build_depends,
             essential=any(package.template != "dummy" for package in packages),
@@ -174,6 +174,17 @@ def _read_version(spec: AssignmentFile) -> tuple[str, str]:
     if not _RELEASE.match(release):
         raise BundleError(f"{spec.at('REL')}: REL={release!r} is not a revision")
     return version, release
+
+
+def _subdir(spec: AssignmentFile) -> str:
+    """Read SUBDIR: a folder below the unpacked sources, ``.`` for their top."""
+    folder = spec.string("SUBDIR")
+    if folder.startswith("/") or ".." in folder.split("/"):
+        raise BundleError(
+            f"{spec.at('SUBDIR')}: SUBDIR={folder!r} leaves the unpacked sources",
+            resolution="Name a folder below them.",
+        )
+    return folder
 
 
 def _read_package(defines: AssignmentFile, *, has_script: bool) -> _Package:

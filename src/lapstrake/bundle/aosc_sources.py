@@ -31,7 +31,7 @@ _NO_SOURCE = "none"
 _PINNED_BY_VERSION = VERSION_CONTROL | {SourceKind.PYPI, SourceKind.NPM}
 _UNPACKED = frozenset({SourceKind.ARCHIVE, SourceKind.PYPI, SourceKind.NPM})
 _LOOKS_LIKE_ARCHIVE = re.compile(r"\.(?:tar|cpio)\.[a-z0-9]", re.IGNORECASE)
-_SAFE_NAME = re.compile(r"[^/\0\n]{1,255}\Z")
+_SAFE_NAME = re.compile(r"[^-/\x00-\x1f\x7f][^/\x00-\x1f\x7f]{0,199}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ class _Names:
         rename = options.get("rename", "")
         if rename and by_address:
             raise BundleError(f"{origin}: rename and use-url-name=true exclude each other")
-        basename = PurePosixPath(unquote(urlsplit(url).path)).name
+        basename = _last_part(url, origin)
         if rename or by_address:
             return _safe(rename or basename, origin)
         suffix = _suffix(basename) if kind is SourceKind.FILE else ""
@@ -259,6 +259,15 @@ def unpinned_branch(spec: AssignmentFile) -> str:
     if spec.words("SRCS") or not spec.string("GITSRC") or spec.string("GITCO"):
         return ""
     return spec.string("GITBRCH")
+
+
+def _last_part(url: str, origin: str) -> str:
+    """The name of the file that an address leads to."""
+    try:
+        path = urlsplit(url).path
+    except ValueError as problem:
+        raise BundleError(f"{origin}: {url!r} is not an address: {problem}") from problem
+    return PurePosixPath(unquote(path)).name
 
 
 def _suffix(basename: str) -> str:

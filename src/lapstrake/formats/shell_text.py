@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lapstrake.errors import BundleError
 
-MAX_WORK = 20_000_000
+MAX_WORK = 5_000_000
 """How many characters a file's expansions may touch together, before it is refused as hostile."""
 
 MAX_NESTING = 20

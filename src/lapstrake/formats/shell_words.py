@@ -31,14 +31,21 @@ _SLICE = re.compile(r":[ \t]*(-?[0-9]{0,9})[ \t]*(?:(:)[ \t]*(-?[0-9]{0,9})[ \t]
 _TILDE = re.compile(r"(?:^|:)~")
 _NAME_GOES_ON = re.compile(r"\\\n[A-Za-z0-9_\[{(\\]")
 
-_OWN = re.compile(
-    r"(?:_|IFS|PATH|PWD|OLDPWD|HOME|USER|LOGNAME|SHELL|SHELLOPTS|SHLVL|TERM|TMPDIR|LANG|LC_.*"
-    r"|BASH.*|COMP_.*|COMPREPLY|COPROC|DIRSTACK|ENV|EPOCH.*|E?UID|EXECIGNORE|FCEDIT|FIGNORE"
-    r"|FUNC(?:NAME|NEST)|GLOBIGNORE|GROUPS|HIST.*|HOST.*|IGNOREEOF|INPUTRC|INSIDE_EMACS|LINENO"
-    r"|LINES|COLUMNS|MACHTYPE|MAIL.*|MAPFILE|OPT(?:ARG|ERR|IND)|OSTYPE|PIPESTATUS|POSIXLY_CORRECT"
-    r"|PPID|PROMPT_.*|PS[0-4]|RANDOM|READLINE_.*|REPLY|SECONDS|SRANDOM|TIMEFORMAT|TMOUT"
-    r"|auto_resume|histchars|CHILD_MAX|CDPATH)\Z"
-)
+_OWN_NAMES = """
+_ IFS PATH PWD OLDPWD HOME USER LOGNAME LANG TERM TMPDIR CDPATH ENV UID EUID PPID RANDOM SRANDOM
+SECONDS LINENO LINES COLUMNS REPLY COPROC DIRSTACK EXECIGNORE FCEDIT FIGNORE GLOBIGNORE GROUPS
+IGNOREEOF INPUTRC INSIDE_EMACS MACHTYPE MAPFILE OSTYPE PIPESTATUS POSIXLY_CORRECT CHILD_MAX
+PS0 PS1 PS2 PS3 PS4 TIMEFORMAT TMOUT auto_resume histchars
+"""
+_OWN = frozenset(_OWN_NAMES.split())
+_OWN_PREFIXES = (
+    "BASH", "COMP_", "COMPREPLY", "EPOCH", "FUNC", "HIST", "HOST", "LC_", "MAIL", "OPT", "PROMPT_",
+    "READLINE_", "SHELL", "SHLVL",
+)  # fmt: skip
+
+
+_PIECE_WORK = 100
+"""What a piece of a word costs besides its characters: arrays may double, too."""
 
 
 class Kind(Enum):
@@ -63,7 +70,7 @@ _BREAK = Piece(" ", Kind.BREAK)
 
 def is_shells_own(name: str) -> bool:
     """Whether the shell itself sets the variable, or behaves differently when it is set."""
-    return _OWN.match(name) is not None
+    return name in _OWN or name.startswith(_OWN_PREFIXES)
 
 
 class Words:
@@ -251,7 +258,7 @@ class Words:
         return value
 
     def _result(self, value: str, *, quoted: bool) -> Piece:
-        self.text.spend(len(value) + 1)
+        self.text.spend(len(value) + _PIECE_WORK)
         return Piece(value, Kind.QUOTED if quoted else Kind.EXPANDED)
 
     def _elements(self, value: Value | None, *, quoted: bool) -> list[Piece]:

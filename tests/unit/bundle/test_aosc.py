@@ -91,6 +91,8 @@ def test_versions(tmp_path: Path, spec: str, defines: str, version: str) -> None
         ("VER=1\nA=$(id)", "folder/spec:2: a command substitution"),
         ("VER='1", "folder/spec:1: a single quote"),
         ("VER=1\r\nREL=2\r\n", "spec:1: the line ends as on Windows"),
+        ("VER=1\nDUMMYSRC=1\nSUBDIR=a/../../b", "folder/spec:3: SUBDIR="),
+        ("VER=1\nDUMMYSRC=1\nSUBDIR=/etc", "folder/spec:3: SUBDIR="),
         ("VER=1\nDUMMYSRC=1\nENVREQ=much", "folder/spec:3: 'much'"),
         ("VER=1\nDUMMYSRC=1\nENVREQ=disk=inf", "folder/spec:3: 'disk=inf'"),
     ],

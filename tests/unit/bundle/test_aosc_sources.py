@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lapstrake.bundle.aosc import read
 from lapstrake.bundle.base import Bundle
@@ -106,6 +108,8 @@ def test_version_is_the_revision_of_an_index(tmp_path: Path) -> None:
         ("", SUM, "no sources"),
         ("file::rename=a;use-url-name=true::https://e.org/b", SUM, "exclude each other"),
         ("file::rename=../a::https://e.org/b", SUM, "cannot be the name"),
+        ("file::rename=-rf::https://e.org/b", SUM, "cannot be the name"),
+        ("file::https://[x/b", SUM, "is not an address"),
         ("file::rename=..::https://e.org/b", SUM, "cannot be the name"),
         ("file::use-url-name=true::https://e.org/..%2Fb/%2e%2e", SUM, "cannot be the name"),
         ("file::use-url-name=true::https://e.org/", SUM, "cannot be the name"),
@@ -193,3 +197,57 @@ def test_half_of_an_older_pair(tmp_path: Path, spec: str, message: str) -> None:
     with pytest.raises(BundleError) as problem:
         bundle(tmp_path, spec)
     assert message in problem.value.brief
+
+
+parts = st.sampled_from(
+    [
+        "tbl",
+        "file",
+        "git",
+        "svn",
+        "pypi",
+        "none",
+        "::",
+        "::",
+        "=",
+        ";",
+        "rename=",
+        "use-url-name=true",
+        "commit=1",
+        "version=2",
+        "submodule=",
+        "https://e.org/a",
+        ".tar.gz",
+        "/",
+        "..",
+        "%2F",
+        "%00",
+        "?",
+        "#",
+        "[",
+        "é",
+        "@",
+        "$",
+        "-",
+    ]
+)
+
+
+@given(st.lists(st.lists(parts, max_size=8).map("".join), min_size=1, max_size=3))
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_item_is_read_or_refused_and_no_name_leaves_the_workspace(
+    tmp_path: Path, items: list[str]
+) -> None:
+    sums = " ".join("SKIP" if item.startswith(("git", "svn")) else SUM for item in items)
+    problem = ""
+    sources: tuple[SourceSpec, ...] = ()
+    try:
+        sources = bundle(tmp_path, f"SRCS='{' '.join(items)}'\nCHKSUMS='{sums}'").sources
+    except BundleError as refusal:
+        problem = refusal.brief
+    assert not problem or problem.startswith(f"{tmp_path.name}/spec")
+    for source in sources:
+        assert source.name not in ("", ".", "..")
+        assert "/" not in source.name
