@@ -40,6 +40,11 @@ def run_names(configured: Mapping[str, str]) -> dict[str, str]:
     return {**_tables()["names"]["run"], **configured}
 
 
+def is_template(text: str) -> bool:
+    """Whether a word names a build template."""
+    return text in _tables()["templates"]
+
+
 def template_packages(templates: Iterable[str]) -> tuple[str, ...]:
     """The Debian packages that templates need, sorted.
 

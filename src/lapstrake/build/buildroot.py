@@ -24,7 +24,7 @@ from lapstrake.host import files
 from lapstrake.host.process import find_program, run
 from lapstrake.names import BranchName, GuestPath
 from lapstrake.runner.base import Session
-from lapstrake.source.fetch import Fetched
+from lapstrake.source.job import Fetched
 from lapstrake.source.stage import stage
 
 BUILDROOT = GuestPath("/buildroot")

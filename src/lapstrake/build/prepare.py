@@ -5,21 +5,21 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from lapstrake.branch.instance import Branch, enter_branch
 from lapstrake.branch.workplace import Workplace
 from lapstrake.build import aosc_roots
 from lapstrake.build.evaluate import evaluate_in
 from lapstrake.build.fetch import fetch_sources
+from lapstrake.build.probe import with_tools
 from lapstrake.build.request import BuildRequest
 from lapstrake.build.source_package import locate_source_package
-from lapstrake.bundle import aosc, debian, native
 from lapstrake.bundle.base import Bundle, BundleFormat
 from lapstrake.bundle.debian_uris import SourcePackageRequest
 from lapstrake.bundle.find import BundleLocation, find
+from lapstrake.bundle.read import ReadOptions, read
 from lapstrake.formats.shell import Value
-from lapstrake.source.fetch import Fetched
+from lapstrake.source.job import Fetched
 from lapstrake.source.spec import SourceSpec
 
 
@@ -43,7 +43,7 @@ def prepare(place: Workplace, request: BuildRequest) -> Prepared:
     for warning in bundle.warnings:
         place.progress.warning(warning)
     sources = fetch_sources(place, bundle, offline=request.offline)
-    return Prepared(bundle=bundle, sources=sources, branch=reading.branch)
+    return Prepared(bundle=reading.tools(bundle, sources), sources=sources, branch=reading.branch)
 
 
 def read_bundle(place: Workplace, request: BuildRequest) -> Bundle:
@@ -67,40 +67,37 @@ class _Reading:
         """The bundle, whatever its format."""
         request, config = self.request, self.place.config
         location = find(request.bundle, trees=config.tree, cwd=request.cwd)
+        sources: tuple[SourceSpec, ...] = ()
         if isinstance(location, SourcePackageRequest):
-            path, specs = locate_source_package(self.place, self.branch, location)
-            return self._debian(path, specs)
-        match location.format:
-            case BundleFormat.DEBIAN:
-                return self._debian(location.path, ())
-            case BundleFormat.NATIVE:
-                return native.read(location.path, arch=config.arch)
-            case BundleFormat.AOSC:
-                return self._aosc(location)
-
-    def _debian(self, path: Path, specs: tuple[SourceSpec, ...]) -> Bundle:
-        request = self.request
-        return debian.read(
-            path,
-            arch=self.place.config.arch,
+            path, sources = locate_source_package(
+                self.place, self.branch, location, offline=request.offline
+            )
+            location = BundleLocation(format=BundleFormat.DEBIAN, path=path)
+        options = ReadOptions(
             profiles=request.profiles,
             kind=request.kind,
-            sources=specs,
+            sources=sources,
+            maintainer=config.build.maintainer,
+            evaluate_in_root=self._evaluate,
+            dependency_names=self._names(location.format),
         )
+        return read(location, arch=config.arch, options=options)
 
-    def _aosc(self, location: BundleLocation) -> Bundle:
-        """An AOSC bundle, with names and tools for a root that is not AOSC's."""
-        config = self.place.config
+    def tools(self, bundle: Bundle, sources: tuple[Fetched, ...]) -> Bundle:
+        """The bundle with what its format takes for granted and the root lacks."""
+        if bundle.format is not BundleFormat.AOSC or self._is_aosc:
+            return bundle
+        return with_tools(self.place, self.branch, bundle, sources)
 
-        def evaluate(text: str, variables: Mapping[str, Value]) -> Mapping[str, Value]:
-            return evaluate_in(self.place, self.branch, text, variables)
+    @functools.cached_property
+    def _is_aosc(self) -> bool:
+        return aosc_roots.is_aosc(layer.tree for layer in self.branch.layers)
 
-        if aosc_roots.is_aosc(layer.tree for layer in self.branch.layers):
-            return aosc.read(location.path, arch=config.arch, evaluate_in_root=evaluate)
-        bundle = aosc.read(
-            location.path,
-            arch=config.arch,
-            evaluate_in_root=evaluate,
-            dependency_names=aosc_roots.build_names(config.dependency_names),
-        )
-        return aosc_roots.with_tools(bundle, config)
+    def _names(self, bundle_format: BundleFormat) -> Mapping[str, str | None]:
+        """AOSC's names of packages are translated where the root is not AOSC's."""
+        if bundle_format is not BundleFormat.AOSC or self._is_aosc:
+            return {}
+        return aosc_roots.build_names(self.place.config.dependency_names)
+
+    def _evaluate(self, text: str, variables: Mapping[str, Value]) -> Mapping[str, Value]:
+        return evaluate_in(self.place, self.branch, text, variables)

@@ -36,7 +36,6 @@ def build(place: Workplace, request: BuildRequest) -> BuildRecord:
     Raises:
         LapstrakeError: it failed; the class names the stage (see `lapstrake.errors`).
     """
-    place.store.recover()
     records = Records(place.builds)
     build_id = records.new_id(Path(request.bundle).name.removeprefix("apt:"))
     record = BuildRecord(

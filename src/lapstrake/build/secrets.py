@@ -22,7 +22,7 @@ def _read(name: str, secret: Secret | None) -> bytes:
     if secret is None:
         raise ConfigError(
             f"the bundle asks for the secret {name!r}, which the configuration does not give",
-            resolution=f'Allow it: [secrets] {name} = {{ env = "VARIABLE" }} (or {{ file = "…" }}).',
+            resolution=f'Allow it in [secrets]: {name} = {{ env = "VARIABLE" }}, or file = "…".',
         )
     if secret.file is not None:
         try:

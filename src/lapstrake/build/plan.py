@@ -1,0 +1,131 @@
+"""What a build would do, and why: actions as values, for ``--dry-run`` and ``--explain``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lapstrake.branch.instance import refresh_reason
+from lapstrake.branch.state import StateFiles
+from lapstrake.branch.workplace import Workplace
+from lapstrake.build.outcome import bounds
+from lapstrake.build.prepare import read_bundle
+from lapstrake.build.request import BuildRequest
+from lapstrake.bundle.base import Bundle
+from lapstrake.bundle.debian_uris import is_request
+from lapstrake.source.spec import SourceSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One thing a build does, or need not do.
+
+    Attributes:
+        stage: base, instance, source, dependencies, build, publish.
+        what: what is done, as a phrase; empty when nothing has to be.
+        reason: why, or why not.
+    """
+
+    stage: str
+    what: str
+    reason: str
+
+
+def plan(place: Workplace, request: BuildRequest) -> tuple[Action, ...]:
+    """The actions of a build, in order. Nothing is fetched, made or changed.
+
+    A source package asked for as ``apt:NAME`` is only known to the archive, so of it the plan tells
+    no more than that it will be looked for.
+
+    Raises:
+        LapstrakeError: what the build itself would say of the bundle, branch or configuration.
+    """
+    actions = [_base(place), _instance(place, request)]
+    if is_request(request.bundle):
+        actions.append(
+            Action(
+                stage="source",
+                what=f"ask the archive for the source package {request.bundle}",
+                reason="its sources and dependencies are known only then",
+            )
+        )
+    else:
+        bundle = read_bundle(place, request)
+        actions += [_source(place, spec) for spec in bundle.sources]
+        actions += [_dependencies(bundle), _build(place, request, bundle)]
+    actions.append(_publish(place, request))
+    return tuple(actions)
+
+
+def _base(place: Workplace) -> Action:
+    state = StateFiles(place.private).base()
+    if state is not None and place.store.find(state.key) is not None:
+        return Action(stage="base", what="", reason=f"{state.origin} is loaded")
+    base = place.config.base
+    return Action(
+        stage="base",
+        what=f"load the base OS ({base.method} {base.url or base.suite})",
+        reason="there is none yet",
+    )
+
+
+def _instance(place: Workplace, request: BuildRequest) -> Action:
+    reason = refresh_reason(place, request.branch, refresh=request.refresh)
+    if not reason:
+        return Action(stage="instance", what="", reason="nothing changed upstream, nor here")
+    return Action(stage="instance", what=f"refresh the branch {request.branch}", reason=reason)
+
+
+def _source(place: Workplace, spec: SourceSpec) -> Action:
+    from lapstrake.source.cache import DownloadCache
+
+    if spec.digest is not None:
+        if DownloadCache(place.config.cache.download_dir).find(spec.digest) is not None:
+            return Action(stage="source", what="", reason=f"{spec.name} is in the download cache")
+        return Action(
+            stage="source",
+            what=f"fetch {spec.name} from {spec.url}",
+            reason=f"nothing with {spec.digest.algorithm} {spec.digest.hex[:12]}… is in the cache",
+        )
+    return Action(
+        stage="source",
+        what=f"fetch {spec.name} from {spec.url}",
+        reason=f"revision {spec.revision} is looked up in its {spec.kind} repository",
+    )
+
+
+def _dependencies(bundle: Bundle) -> Action:
+    wanted = bundle.build_depends
+    if not wanted.depends and not wanted.conflicts and not wanted.essential:
+        return Action(stage="dependencies", what="", reason="the bundle needs none")
+    named = ", ".join((*wanted.depends, *(("build-essential",) if wanted.essential else ())))
+    return Action(
+        stage="dependencies",
+        what="take the layer of its build dependencies, or make it",
+        reason=f"it needs {named}",
+    )
+
+
+def _build(place: Workplace, request: BuildRequest, bundle: Bundle) -> Action:
+    networked = bundle.needs.network or request.network
+    limits = bounds(place.limits, bundle.needs)
+    parts = [
+        f"runner {place.runner.name}",
+        "with the network" if networked else "without network",
+        *([f"{limits.seconds:g} s"] if limits.seconds else []),
+        *([f"{limits.memory >> 20} MiB"] if limits.memory else []),
+    ]
+    return Action(
+        stage="build",
+        what=f"build {bundle.name} {bundle.version} ({', '.join(parts)})",
+        reason="a build is always done anew; only what it stands on is kept",
+    )
+
+
+def _publish(place: Workplace, request: BuildRequest) -> Action:
+    if not request.publish:
+        return Action(stage="publish", what="", reason="publishing was not wanted")
+    return Action(
+        stage="publish",
+        what=f"put the packages into {place.output(request.branch)}",
+        reason="so that the branch's next builds, and apt elsewhere, can use them",
+    )

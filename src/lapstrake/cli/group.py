@@ -1,0 +1,90 @@
+"""``lapstrake build --group``: the summary, and how the group as a whole went."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lapstrake.build.group import Member, MemberState
+from lapstrake.build.group_run import GroupRequest
+from lapstrake.build.group_run import build_group as run_group
+from lapstrake.cli.context import AppContext
+from lapstrake.cli.output import table
+from lapstrake.errors import GroupError
+from lapstrake.names import BranchName
+
+if TYPE_CHECKING:
+    from lapstrake.branch.workplace import Workplace
+
+_CORES_PER_MEMBER = 2
+_PASSED_ON = ("offline", "network", "check", "keep", "no_publish")
+
+
+def build_group(
+    app: AppContext,
+    place: Workplace,
+    items: tuple[str, ...],
+    branch: BranchName,
+    options: dict[str, Any],
+) -> None:
+    """Build a group and print its table.
+
+    Raises:
+        GroupError: members failed.
+    """
+    request = GroupRequest(
+        items=items,
+        branch=branch,
+        cwd=Path.cwd(),
+        workers=options["workers"] or max(1, (os.cpu_count() or 1) // _CORES_PER_MEMBER),
+        stop=options["stop"],
+        resume=options["resume"],
+        arguments=_global_options(app),
+        options=_member_options(options),
+    )
+    members = run_group(place, request)
+    _print(app, members, as_json=options["as_json"])
+    failed = [member.name for member in members if member.state is MemberState.FAILED]
+    if failed:
+        raise GroupError(
+            f"{len(failed)} of {len(members)} bundles failed: {', '.join(failed)}",
+            resolution="See `lapstrake log NAME`; give --resume to go on where it stopped.",
+        )
+
+
+def _global_options(app: AppContext) -> tuple[str, ...]:
+    """The configuration that holds here, said again for the members."""
+    folder = ("--config", str(app.config_dir)) if app.config_dir else ()
+    return (*folder, *(f"--set={key}={value}" for key, value in app.overrides.items()))
+
+
+def _member_options(options: dict[str, Any]) -> tuple[str, ...]:
+    """What each member's own command gets of the group's options."""
+    words = [f"--{name.replace('_', '-')}" for name in _PASSED_ON if options[name]]
+    if options["refresh"] is not None:
+        words.append("--refresh" if options["refresh"] else "--no-refresh")
+    if options["runner"]:
+        words.append(f"--runner={options['runner']}")
+    if options["jobs"]:
+        words.append(f"--jobs={options['jobs']}")
+    return (*words, *(f"--profile={name}" for name in options["profile"]))
+
+
+def _print(app: AppContext, members: tuple[Member, ...], *, as_json: bool) -> None:
+    if as_json:
+        rows = [{**asdict(member), "needs": sorted(member.needs)} for member in members]
+        app.output.result(json.dumps(rows, indent=1))
+        return
+    lines = [
+        (
+            member.name,
+            member.state.value,
+            f"{member.seconds:.1f} s" if member.seconds else "",
+            member.reason or ", ".join(sorted(member.needs)),
+        )
+        for member in members
+    ]
+    app.output.result(table(lines, header=("bundle", "state", "time", "needs, or why"), right=(2,)))
