@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+import lapstrake
 from lapstrake.bundle.aosc import NotForArch, aosc_name, from_aosc_name, read
+from lapstrake.bundle.aosc_arch import groups_of
 from lapstrake.bundle.base import Bundle, BundleFormat
-from lapstrake.errors import BundleError
+from lapstrake.errors import BundleError, LapstrakeError
 from lapstrake.formats.shell import NeedsShell, Value
+from lapstrake.host import process
 from lapstrake.names import Arch, Digest
 from lapstrake.source.spec import SourceKind
 
@@ -303,3 +306,14 @@ def test_a_pattern_that_never_matches_is_warned_of(tmp_path: Path) -> None:
     for pattern in ("(a|b)", "a|b"):
         (warning,) = bundle(tmp_path, defines=f"{DEFINES}FAIL_ARCH='{pattern}'").warnings
         assert "folder/autobuild/defines:4: FAIL_ARCH" in warning
+
+
+def test_the_toolbox_puts_machines_in_the_same_groups() -> None:
+    machines = Path(lapstrake.__file__).parent / "toolbox/aosc/machines.sh"
+    asked = ". $1; dpkg() { :; }; for LAPSTRAKE_ARCH in ${@:2}; do name_machine; "
+    asked += "echo $ARCH ${ARCH_GROUPS[*]}; unset CROSS; done"
+    done = process.run(
+        ["bash", "-c", asked, "bash", machines, *Arch], timeout=60, error=LapstrakeError
+    )
+    told = [tuple(line.split()) for line in done.text.splitlines()]
+    assert told == [(aosc_name(arch), *groups_of(aosc_name(arch))) for arch in Arch]
