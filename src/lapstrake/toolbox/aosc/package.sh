@@ -26,10 +26,13 @@ read_bundle() {
 	name_machine
 	load_spec
 	load_defines
+	check_machine
+}
+
+set_up_compiler() {
 	choose_compiler
 	# Once more, now that a compiler is chosen: defines may look at it.
 	load_defines
-	check_machine
 	set_flags
 }
 
@@ -68,6 +71,7 @@ main() {
 		require_template
 		printf '%s\n' "$ABTYPE"
 	else
+		set_up_compiler
 		begin_step qa "the definitions of ${PKGNAME-${1##*/}}"
 		check_definitions
 		clean_sources

@@ -5,8 +5,9 @@ build_cmake_probe() {
 	[[ -f CMakeLists.txt ]]
 }
 
+# Not whether there is a ninja: what is installed depends on the answer.
 build_cmakeninja_probe() {
-	command -v ninja >/dev/null && build_cmake_probe
+	build_cmake_probe
 }
 
 # The options of every project, into REPLY_LIST; CMAKE_DEF replaces them.
