@@ -70,42 +70,12 @@ def read(
         NotForArch: the bundle is not for this architecture.
         NeedsShell: a file needs a shell, and `evaluate_in_root` is ``None``.
     """
-    machine = aosc_name(arch)
     names = dependency_names or {}
-    spec = read_file(
-        path,
-        "spec",
-        variables={"ARCH": machine},
-        machine=machine,
-        groups=False,
-        evaluate_in_root=evaluate_in_root,
-    )
+    spec = _read_spec(path, aosc_name(arch), evaluate_in_root)
     version, release = _read_version(spec)
-    beforehand: dict[str, Value] = {
-        "ABHOST": machine,
-        "CROSS": machine,
-        **spec.values,
-        "ARCH": machine,
-        "PKGVER": version,
-        "PKGREL": release,
-    }
-    packages = [
-        _read_package(
-            read_file(
-                path,
-                f"{folder}/defines",
-                variables=beforehand,
-                machine=machine,
-                groups=True,
-                evaluate_in_root=evaluate_in_root,
-            ),
-            has_script=(path / folder / "build").exists(),
-        )
-        for folder in _defines_folders(path, machine)
-    ]
+    packages = _read_packages(path, spec, version, release, evaluate_in_root)
     name = packages[0].name if len(packages) == 1 else path.name
     provides = _provides(packages)
-    build_depends = _dependencies(packages, _AT_BUILD, names, provides)
     return Bundle(
         name=name,
         version=_full_version(packages[0].epoch, version, release),
@@ -114,15 +84,11 @@ def read(
         path=path,
         sources=read_sources(spec, name=name, version=version),
         subdir=_subdir(spec),
-        build_depends=BuildDependencies(
-            depends=build_depends,
-            essential=any(package.template != "dummy" for package in packages),
-        ),
+        build_depends=_build_depends(packages, names, provides),
         provides=provides,
         runtime_depends=_runtime_depends(packages, names, provides),
         driver="aosc.sh",
         environment=_environment(packages, version, release, names),
-        user=0,
         needs=_needs(spec),
         warnings=_warnings(spec, packages),
     )
@@ -161,6 +127,17 @@ def _defines_folders(path: Path, machine: str) -> list[str]:
     return found
 
 
+def _read_spec(path: Path, machine: str, evaluate_in_root: EvaluateInRoot | None) -> AssignmentFile:
+    return read_file(
+        path,
+        "spec",
+        variables={"ARCH": machine},
+        machine=machine,
+        groups=False,
+        evaluate_in_root=evaluate_in_root,
+    )
+
+
 def _read_version(spec: AssignmentFile) -> tuple[str, str]:
     """Read VER and REL (0 when it is not set)."""
     version, release = spec.string("VER"), spec.string("REL") or "0"
@@ -185,6 +162,37 @@ def _subdir(spec: AssignmentFile) -> str:
             resolution="Name a folder below them.",
         )
     return folder
+
+
+def _read_packages(
+    path: Path,
+    spec: AssignmentFile,
+    version: str,
+    release: str,
+    evaluate_in_root: EvaluateInRoot | None,
+) -> list[_Package]:
+    """Read every defines, which sees the spec's variables and what the builder adds to them."""
+    machine = spec.machine
+    beforehand: dict[str, Value] = {
+        "ABHOST": machine,
+        "CROSS": machine,
+        **spec.values,
+        "ARCH": machine,
+        "PKGVER": version,
+        "PKGREL": release,
+    }
+    packages = []
+    for folder in _defines_folders(path, machine):
+        defines = read_file(
+            path,
+            f"{folder}/defines",
+            variables=beforehand,
+            machine=machine,
+            groups=True,
+            evaluate_in_root=evaluate_in_root,
+        )
+        packages.append(_read_package(defines, has_script=(path / folder / "build").exists()))
+    return packages
 
 
 def _read_package(defines: AssignmentFile, *, has_script: bool) -> _Package:
@@ -234,21 +242,20 @@ def _full_version(epoch: str, version: str, release: str) -> str:
     return f"{prefix}{version}" + (f"-{release}" if release != "0" else "")
 
 
-def _dependencies(
-    packages: list[_Package],
-    variables: tuple[str, ...],
-    names: Mapping[str, str | None],
-    provides: tuple[str, ...],
-) -> tuple[str, ...]:
+def _build_depends(
+    packages: list[_Package], names: Mapping[str, str | None], provides: tuple[str, ...]
+) -> BuildDependencies:
     """All packages' relations, without those on the bundle's own packages."""
     found: dict[str, None] = {}
     for package in packages:
-        for variable in variables:
+        for variable in _AT_BUILD:
             items = package.defines.words(variable)
             for relation in relations(items, names, origin=package.defines.at(variable)):
                 if relation.split(" ")[0] not in provides:
                     found[relation] = None
-    return tuple(found)
+    return BuildDependencies(
+        depends=tuple(found), essential=any(package.template != "dummy" for package in packages)
+    )
 
 
 def _runtime_depends(
