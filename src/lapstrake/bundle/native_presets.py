@@ -88,7 +88,9 @@ PRESETS: Mapping[str, Preset] = {
             " --wheel-dir lapstrake-build .\n",
             "install": "DEB_PYTHON_INSTALL_LAYOUT=deb python3 -m pip install --no-deps --no-index"
             ' --no-compile --no-warn-script-location --root="$DESTDIR" --prefix=/usr'
-            " lapstrake-build/*.whl\n",
+            " lapstrake-build/*.whl\n"
+            # Says where the wheel was built, which is nobody's business.
+            """find "$DESTDIR" -path '*.dist-info/direct_url.json' -delete\n""",
         },
         build_depends=("python3", "python3-pip", "python3-setuptools", "python3-wheel"),
         toolchain=False,
