@@ -28,6 +28,11 @@ REPOSITORY = GuestPath("/var/lib/lapstrake/repository")
 
 _LIST = GuestPath("/etc/apt/sources.list.d/lapstrake.sources")
 _PIN = GuestPath("/etc/apt/preferences.d/lapstrake")
+_SOURCES = f"""Types: deb
+URIs: file:{REPOSITORY}
+Suites: ./
+Signed-By: {REPOSITORY}/key.asc
+""".encode()
 # The branch's own packages are preferred, even to newer ones of the archive: they were built to be.
 _PREFERENCES = b"Package: *\nPin: release l=Lapstrake\nPin-Priority: 900\n"
 _NO_DEPENDENCIES = BuildDependencies()
@@ -163,11 +168,10 @@ class _Request:
         )
         if not self.repository.packages():
             return apt
-        listed = self.repository.sources_text(f"file:{REPOSITORY}").encode()
         apt = replace(
             apt,
             binds=(Bind(source=self.repository.path, target=REPOSITORY),),
-            files={_LIST: listed, _PIN: _PREFERENCES},
+            files={_LIST: _SOURCES, _PIN: _PREFERENCES},
         )
         apt.get(
             f"-oDir::Etc::sourcelist={_LIST}",

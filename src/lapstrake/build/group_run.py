@@ -141,14 +141,11 @@ def _follow(
         record = json.loads(event.output)
     except ValueError:
         record = {}
-    facts = {
-        "seconds": float(record.get("finished", 0)) - float(record.get("started", 0)),
-        "record": str(record.get("id", "")),
-    }
+    seconds = float(record.get("finished", 0)) - float(record.get("started", 0))
     if event.status == 0:
         memory.note(event.name, [row["name"] for row in record["outputs"] if row["published"]])
-        schedule.mark(event.name, MemberState.BUILT, **facts)
-        place.progress.headline(f"{event.name}: built in {facts['seconds']:.1f} s")
+        schedule.mark(event.name, MemberState.BUILT, seconds=seconds, record=record["id"])
+        place.progress.headline(f"{event.name}: built in {seconds:.1f} s")
         return
     schedule.mark(event.name, MemberState.FAILED, reason=f"exit status {event.status}")
     place.progress.headline(f"{event.name}: failed with status {event.status}")
