@@ -2,7 +2,7 @@
 # AOSC's relations between packages in Debian's words: `name>=1` becomes `name (>= 1)`.
 
 # LAPSTRAKE_DEPENDENCY_NAMES: lines AOSC=DEBIAN, for packages that shall install on a Debian base.
-# An empty right side drops the dependency.
+# DEBIAN is written as in Depends (`a, b | c`); when it is empty, the dependency is dropped.
 declare -gA _DEPENDENCY_NAME=()
 while IFS='=' read -r _aosc _debian; do
 	[[ ! $_aosc ]] || _DEPENDENCY_NAME[$_aosc]=$_debian
@@ -29,7 +29,7 @@ _join() {
 # _relation FIELD ITEM: one relation, into REPLY (several where Debian has several packages for it);
 # empty when it is to be left out.
 _relation() {
-	local name operator version unversioned other relations=()
+	local name operator version unversioned other names relations=()
 	REPLY=
 	[[ $2 != @* ]] || return 0 # a directive
 	[[ $2 =~ ^([A-Za-z0-9][A-Za-z0-9.+-]*)(_spiral)?(_|(<=|>=|==|<<|>>|=)(.+))?$ ]] ||
@@ -40,8 +40,11 @@ _relation() {
 		[[ $name != "$PKGNAME" ]] || return 0
 		name=${_DEPENDENCY_NAME[$name]-$name}
 	fi
-	for other in $name; do
-		if [[ $operator ]]; then
+	IFS=', ' read -ra names <<<"${name// | /|}"
+	for other in "${names[@]}"; do
+		if [[ $other == *'|'* ]]; then
+			other=${other//|/ | }
+		elif [[ $operator ]]; then
 			other+=" ($operator $version)"
 		elif [[ ! $unversioned && $1 == @(Depends|Pre-Depends) ]]; then
 			_version_built_with "$other"
