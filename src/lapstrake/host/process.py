@@ -79,6 +79,7 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes | int = b"",
     allowed: Sequence[int] = (0,),
+    on_started: Callable[[Callable[[], None]], None] | None = None,
 ) -> Completed:
     """Run a program to its end.
 
@@ -91,6 +92,7 @@ def run(
         env: variables in addition to the allow-list.
         stdin: what the program reads, or a descriptor that it reads from.
         allowed: the exit statuses that are no error.
+        on_started: given a function that kills the program, for another thread that gives it up.
     """
     words = [str(word) for word in argv]
     what = doing or f"running {Path(words[0]).name}"
@@ -107,6 +109,8 @@ def run(
     except FileNotFoundError as missing:
         raise error(f"{what}: {missing.filename} does not exist") from missing
     try:
+        if on_started is not None:
+            on_started(lambda: _signal_group(process))
         stdout, stderr = process.communicate(
             None if isinstance(stdin, int) else stdin, timeout=timeout
         )
@@ -192,6 +196,12 @@ def tail(output: bytes, lines: int = _TAIL_LINES) -> str:
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill a program that was started as the leader of its own group, and reap it."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    _signal_group(process)
     process.communicate()
+
+
+def _signal_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program's group, unless it was reaped: its number may be another's by then."""
+    with contextlib.suppress(ProcessLookupError):
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
