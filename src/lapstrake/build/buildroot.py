@@ -62,7 +62,7 @@ def stage_buildroot(
         file = root / "plan" / PurePosixPath(name)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    relative = stage(sources, root, bundle.subdir, upstream_version=bundle.upstream_version)
+    relative = stage(sources, root, bundle.subdir)
     session.put(root, BUILDROOT, move=True)
     return BUILDROOT / relative
 
