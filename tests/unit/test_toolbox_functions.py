@@ -162,15 +162,18 @@ def test_spec_without_version_is_an_error(tmp_path: Path) -> None:
         ("renamed>=1", "new-name (>= 1)"),
         ("split", "one-surely, two-surely"),
         ("either", "one-surely | two-surely"),
+        ("newer>=9", "surely-not (>= 2)"),
         ("dropped", ""),
         ("self", ""),
         ("@directive", ""),
     ],
 )
 def test_relations_in_debian_words(tmp_path: Path, item: str, relation: str) -> None:
-    names = (
-        "renamed=new-name\nsplit=one-surely, two-surely\neither=one-surely | two-surely\ndropped="
-    )
+    names = """renamed=new-name
+split=one-surely, two-surely
+either=one-surely | two-surely
+newer=surely-not (>= 2)
+dropped="""
     script = f"PKGNAME=self; PKGDEP='{item}'; relation_field Depends PKGDEP"
     expected = f"Depends: {relation}\n" if relation else ""
     assert bash(script, tmp_path, LAPSTRAKE_DEPENDENCY_NAMES=names).text == expected

@@ -40,10 +40,10 @@ _relation() {
 		[[ $name != "$PKGNAME" ]] || return 0
 		name=${_DEPENDENCY_NAME[$name]-$name}
 	fi
-	IFS=', ' read -ra names <<<"${name// | /|}"
+	IFS=, read -ra names <<<"${name//, /,}"
 	for other in "${names[@]}"; do
-		if [[ $other == *'|'* ]]; then
-			other=${other//|/ | }
+		if [[ $other == *' '* ]]; then
+			: # more than a name: a whole relation, as the map says it
 		elif [[ $operator ]]; then
 			other+=" ($operator $version)"
 		elif [[ ! $unversioned && $1 == @(Depends|Pre-Depends) ]]; then
