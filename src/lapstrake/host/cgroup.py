@@ -17,6 +17,7 @@ from pathlib import Path
 from lapstrake.host.usage import Limits
 
 _MOUNT = Path("/sys/fs/cgroup")
+_OWN = Path("/proc/self/cgroup")
 _WANTED = ("memory", "pids")
 _CPU_PERIOD = 100_000  # microseconds
 _counter = itertools.count()
@@ -28,6 +29,22 @@ class ControlGroup:
 
     folders: dict[str, Path]
     unified: bool
+
+    @classmethod
+    def of_process(cls, number: int, name: str) -> ControlGroup | None:
+        """The group that a process is in, to look at; ``None`` unless `name` is in its path."""
+        paths = {
+            each: path
+            for each, path in _paths(Path(f"/proc/{number}/cgroup")).items()
+            if name in path
+        }
+        if not paths:
+            return None
+        if set(paths) == {""}:
+            folder = _MOUNT / paths[""].lstrip("/")
+            return cls(folders=dict.fromkeys((*_WANTED, "cpu"), folder), unified=True)
+        folders = {each: _MOUNT / each / path.lstrip("/") for each, path in paths.items() if each}
+        return cls(folders=folders, unified=False)
 
     @property
     def members(self) -> tuple[Path, ...]:
@@ -113,15 +130,15 @@ def create(limits: Limits) -> ControlGroup | None:
     return group
 
 
-def _own_paths() -> dict[str, str]:
-    """Our group's path for each controller; the empty name is version 2."""
-    rows = (line.split(":", 2) for line in _lines(Path("/proc/self/cgroup")))
+def _paths(file: Path) -> dict[str, str]:
+    """A process' group's path for each controller; the empty name is version 2."""
+    rows = (line.split(":", 2) for line in _lines(file))
     return {name: path for _, names, path in rows for name in names.split(",")}
 
 
 def _create_unified(name: str) -> ControlGroup | None:
     """Below the nearest group that passes the controllers on and that we may write."""
-    own = _own_paths().get("", "")
+    own = _paths(_OWN).get("", "")
     if not (_MOUNT / "cgroup.controllers").exists() or not own:
         return None
     here = _MOUNT / own.lstrip("/")
@@ -143,7 +160,7 @@ def _create_unified(name: str) -> ControlGroup | None:
 def _create_legacy(name: str) -> ControlGroup | None:
     """One folder below our own for each controller of version 1 that there is."""
     folders: dict[str, Path] = {}
-    for controller, path in _own_paths().items():
+    for controller, path in _paths(_OWN).items():
         if controller not in {*_WANTED, "cpu", "cpuacct"}:
             continue
         here = _MOUNT / controller / path.lstrip("/")

@@ -215,6 +215,7 @@ class SandboxProcess:
         output: where the command's output is read, unless it has a terminal.
         status: the pipe on which set-up failures are reported.
         lifeline: closing it kills everything.
+        delegates: the command only asks somebody else; what it uses itself counts for nothing.
         used: what the kernel counted for all its processes, once it has ended.
     """
 
@@ -222,6 +223,7 @@ class SandboxProcess:
     output: int | None
     status: int
     lifeline: int
+    delegates: bool = False
     used: resource.struct_rusage | None = None
 
     def kill(self) -> None:
@@ -285,7 +287,11 @@ def spawn(
     with os.fdopen(plan_write, "wb") as pipe:
         pipe.write(json.dumps(document).encode())
     return SandboxProcess(
-        process=process, output=output_read, status=status_read, lifeline=lifeline_write
+        process=process,
+        output=output_read,
+        status=status_read,
+        lifeline=lifeline_write,
+        delegates=bool(plan.farewell),
     )
 
 

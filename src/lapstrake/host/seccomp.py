@@ -8,6 +8,7 @@ never mounts, namespaces, modules, keys, clocks, tracing of the kernel, or virtu
 from __future__ import annotations
 
 import errno
+import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,17 @@ _EVERYWHERE = {
     "io_uring_setup": 425, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431,
     "fsmount": 432, "fspick": 433, "mount_setattr": 442, "quotactl_fd": 443,
 }  # fmt: skip
+
+
+DENIED = (
+    "syslog", "uselib", "ustat", "pivot_root", "_sysctl", "acct", "settimeofday", "mount",
+    "umount2", "swapon", "swapoff", "reboot", "iopl", "ioperm", "create_module", "init_module",
+    "delete_module", "get_kernel_syms", "query_module", "quotactl", "nfsservctl", "lookup_dcookie",
+    "clock_settime", "kexec_load", "add_key", "request_key", "keyctl", "unshare",
+    "perf_event_open", "fanotify_init", "open_by_handle_at", "clock_adjtime", "setns", "kcmp",
+    "finit_module", "kexec_file_load", "bpf", "userfaultfd", *_EVERYWHERE,
+)  # fmt: skip
+"""The names of the denied calls, for engines that compile the filter themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +113,43 @@ def build_filter(machine: str) -> bytes:
         program += block
     program.append(_fail(errno.ENOSYS))
     return b"".join(program)
+
+
+def engine_profile() -> str:
+    """The same filter as a profile of container engines (JSON, docs.docker.com/engine/security)."""
+    rules: list[dict[str, object]] = [_rule(DENIED, errno.EPERM), _rule(["clone3"], errno.ENOSYS)]
+    for bit in range(32):
+        if _NEW_NAMESPACES >> bit & 1:
+            flag = 1 << bit
+            rules.append(_rule(["clone"], errno.EPERM, "SCMP_CMP_MASKED_EQ", flag, flag))
+    rules.append(_rule(["socket"], errno.EAFNOSUPPORT, "SCMP_CMP_EQ", _AF_VSOCK, 0))
+    return json.dumps(
+        {
+            "defaultAction": "SCMP_ACT_ALLOW",
+            "archMap": [
+                {"architecture": f"SCMP_ARCH_{name}", "subArchitectures": below}
+                for name, below in (
+                    ("X86_64", ["SCMP_ARCH_X86", "SCMP_ARCH_X32"]),
+                    ("AARCH64", ["SCMP_ARCH_ARM"]),
+                )
+            ],
+            "syscalls": rules,
+        }
+    )
+
+
+def _rule(
+    names: Sequence[str], number: int, operator: str = "", value: int = 0, second: int = 0
+) -> dict[str, object]:
+    """Refuse calls; with an operator, only where their first argument is so."""
+    rule: dict[str, object] = {
+        "names": list(names),
+        "action": "SCMP_ACT_ERRNO",
+        "errnoRet": number,
+    }
+    if operator:
+        rule["args"] = [{"index": 0, "value": value, "valueTwo": second, "op": operator}]
+    return rule
 
 
 def _block(table: _Table) -> list[bytes]:

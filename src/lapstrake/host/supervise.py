@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -137,7 +138,7 @@ class _Watch:
 
     def usage(self) -> Usage:
         """Everything it used; exact where the kernel counted."""
-        used = self.process.used
+        used = None if self.process.delegates else self.process.used
         cpu = used.ru_utime + used.ru_stime if used else 0.0
         largest = used.ru_maxrss * 1024 if used else 0  # the largest single process
         if self.group is not None:
@@ -273,16 +274,28 @@ def tree_usage(root: int) -> tuple[int, float, int]:
 
 
 def tree_size(folder: Path) -> int:
-    """Bytes on disk below a folder; what cannot be read (other users' folders) is left out."""
-    total = 0
+    """Bytes on disk of a folder, as du(1) counts them: files with several names count once.
+
+    What cannot be read (other users' folders) is left out.
+    """
+    try:
+        total = folder.lstat().st_blocks * 512
+    except OSError:
+        return 0
     pending = [os.fspath(folder)]
+    linked: set[tuple[int, int]] = set()
     while pending:
         try:
             with os.scandir(pending.pop()) as entries:
                 for entry in entries:
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False):
+                    facts = entry.stat(follow_symlinks=False)
+                    if stat.S_ISDIR(facts.st_mode):
                         pending.append(entry.path)
+                    elif facts.st_nlink > 1:
+                        if (facts.st_dev, facts.st_ino) in linked:
+                            continue
+                        linked.add((facts.st_dev, facts.st_ino))
+                    total += facts.st_blocks * 512
         except OSError:
             continue
     return total

@@ -1,0 +1,238 @@
+"""Container engines, docker and podman, through their command line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from lapstrake.errors import RunnerError
+from lapstrake.host import process, transfer
+from lapstrake.host.cgroup import ControlGroup
+from lapstrake.names import GuestPath
+
+_QUICK = 60.0  # seconds for what only asks
+_LONG = 1800.0  # for what copies
+_OBSERVE_SECONDS = 0.2
+_PASSED_ON = (
+    "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "CONTAINER_HOST",
+    "CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
+)  # fmt: skip
+
+
+class EngineKind(StrEnum):
+    """Which of the two it is: their command lines differ in a few words."""
+
+    DOCKER = "docker"
+    PODMAN = "podman"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """A container engine that answers."""
+
+    program: Path
+    kind: EngineKind
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the engine's client may see of our environment: where its daemon and store are."""
+        return _environment()
+
+    @property
+    def whole_environment(self) -> dict[str, str]:
+        """The client's environment where it is not started by `call`."""
+        return process.clean_environment(self.environment)
+
+    def call(
+        self, *words: str | Path, doing: str, timeout: float = _QUICK, stdin: bytes | int = b""
+    ) -> process.Completed:
+        """Run the client; raises `RunnerError` with the engine's own words."""
+        return process.run(
+            [self.program, *words],
+            timeout=timeout,
+            error=RunnerError,
+            doing=doing,
+            env=self.environment,
+            stdin=stdin,
+        )
+
+    def inspect(self, kind: str, name: str) -> dict[str, Any] | None:
+        """What the engine knows of a ``container`` or an ``image``; ``None`` if there is none."""
+        answer = process.run(
+            [self.program, kind, "inspect", name],
+            timeout=_QUICK,
+            error=RunnerError,
+            doing=f"asking {self.kind} about {name}",
+            env=self.environment,
+            allowed=(0, 1, 125),
+        )
+        rows = json.loads(answer.text or "[]") if answer.status == 0 else []
+        return rows[0] if rows else None
+
+    def labelled(self, kind: str, label: str) -> list[str]:
+        """The ids of the containers or images that have a label."""
+        listing = ("ps", "--all") if kind == "container" else ("images",)
+        answer = self.call(
+            *listing, "--quiet", "--no-trunc", "--filter", f"label={label}",
+            doing=f"listing {self.kind}'s {kind}s",
+        )  # fmt: skip
+        return list(dict.fromkeys(answer.text.split()))
+
+    def copy_in(self, container: str, tar: Path) -> None:
+        """Unpack a tar at the root of a container that does not run."""
+        with tar.open("rb") as file:
+            self.call(
+                "cp", "-", f"{container}:/",
+                doing="copying into the container", timeout=_LONG, stdin=file.fileno(),
+            )  # fmt: skip
+
+    def copy_out(self, container: str, source: GuestPath, target: Path) -> None:
+        """Copy regular files out of a container that does not run, as data."""
+        argv: list[str | Path] = [self.program, "cp", f"{container}:{source}", "-"]
+        with tempfile.TemporaryFile() as said:
+            with process.open_output(argv, errors=said, env=self.environment) as client:
+                assert client.stdout is not None  # noqa: S101 - it is a pipe
+                if not client.stdout.peek(1):  # type: ignore[attr-defined]  # it is buffered
+                    client.wait()
+                else:
+                    transfer.unpack_confined(client.stdout, target, error=RunnerError)
+                    return
+            said.seek(0)
+            message = said.read().decode("utf-8", "replace").strip()
+            missing = ("could not find the file", "could not be found")
+            if client.returncode != 0 and not any(word in message.lower() for word in missing):
+                raise RunnerError(f"copying {source} out of the container failed", details=message)
+
+    def remove(self, containers: Sequence[str], images: Sequence[str] = ()) -> None:
+        """Remove containers, running or not, then images; what is gone already is no error."""
+        for words, names in (("rm --force --volumes", containers), ("rmi --force", images)):
+            if names:
+                with contextlib.suppress(RunnerError):
+                    self.call(*words.split(), *names, doing="removing containers", timeout=_LONG)
+
+
+def find_engine(program: str = "") -> Engine:
+    """Find the engine to use: the program that is asked for, else docker, else podman.
+
+    Raises:
+        RunnerError: none answers; the details say why.
+    """
+    problems = []
+    for name in (program,) if program else tuple(EngineKind):
+        path = process.find_program(name)
+        if path is None:
+            problems.append(f"{name} is not installed")
+            continue
+        try:
+            answer = process.run(
+                [path, "version", "--format", "{{.Client.Version}} {{.Server}}"],
+                timeout=_QUICK, error=RunnerError, env=_environment(), allowed=(0, 1, 125),
+            )  # fmt: skip
+        except RunnerError as silent:
+            problems.append(silent.brief)
+            continue
+        kind = _kind(path)
+        if answer.status == 0:
+            return Engine(program=path, kind=kind)
+        problems.append(process.tail(answer.stderr, 1))
+    raise RunnerError(
+        "no container engine answers",
+        details="\n".join(problems),
+        resolution="Install one (apt install podman, or docker.io), or start docker's daemon and "
+        "join the group docker.",
+    )
+
+
+def _kind(program: Path) -> EngineKind:
+    """Which engine a program is: podman-docker calls podman ``docker``."""
+    answer = process.run([program, "--version"], timeout=_QUICK, error=RunnerError)
+    return EngineKind.PODMAN if answer.text.startswith("podman") else EngineKind.DOCKER
+
+
+def _environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+
+@dataclass(slots=True, kw_only=True)
+class ContainerMeter:
+    """What a container uses, read from its control group on this host while it runs.
+
+    The engine removes the group when the container ends, so the last look counts. A container of
+    another host's engine is not measured.
+    """
+
+    engine: Engine
+    container: str
+    group: ControlGroup | None = None
+    next_look: float = 0.0
+    misses: int = 0
+    cpu: float = 0.0
+    peak: int = 0
+    oom: bool = False
+    state: dict[str, Any] = field(default_factory=dict)
+
+    def observe(self) -> None:
+        """Look at the counts, some times a second."""
+        if time.monotonic() < self.next_look:
+            return
+        if self.group is None and self.misses < 20:
+            self.misses += 1
+            self.group = self._find_group()
+        self.cpu = max(self.cpu, self.cpu_seconds())
+        if self.group is not None:
+            self.peak = max(self.peak, self.group.peak_memory())
+            self.oom = self.oom or self.group.ran_out_of_memory()
+        self.next_look = time.monotonic() + _OBSERVE_SECONDS
+
+    def memory(self) -> int:
+        """Bytes of memory in use now."""
+        return self.group.memory() if self.group else 0
+
+    def peak_memory(self) -> int:
+        """The most bytes seen in use at a time."""
+        return self.peak
+
+    def processes(self) -> int:
+        """How many processes and threads there are now."""
+        return self.group.processes() if self.group else 0
+
+    def cpu_seconds(self) -> float:
+        """User and system time up to the last look."""
+        return max(self.cpu, self.group.cpu_seconds() if self.group else 0.0)
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether we saw it, or the engine says so (podman knows only with cgroups version 2)."""
+        return self.oom or bool(self.ended().get("OOMKilled"))
+
+    def kill(self) -> None:
+        """Nothing: the sandbox's farewell has killed the container."""
+
+    def remove(self) -> None:
+        """Nothing: the control group is the engine's."""
+
+    def ended(self) -> dict[str, Any]:
+        """The engine's account (``State``) of the container once it does not run any more."""
+        deadline = time.monotonic() + _QUICK
+        while not self.state and time.monotonic() < deadline:
+            facts = self.engine.inspect("container", self.container)
+            if facts is None:
+                break
+            if not facts["State"]["Running"]:
+                self.state = facts["State"]
+                break
+            time.sleep(0.05)
+        return self.state
+
+    def _find_group(self) -> ControlGroup | None:
+        """The control group of the container's first process, if that runs on this host."""
+        facts = self.engine.inspect("container", self.container)
+        number = facts["State"]["Pid"] if facts else 0
+        return ControlGroup.of_process(number, self.container) if number else None
