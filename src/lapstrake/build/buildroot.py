@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import lapstrake
-from lapstrake.bundle.base import Bundle
+from lapstrake.bundle.base import Bundle, BundleFormat
 from lapstrake.config.model import Config
 from lapstrake.errors import BundleError
 from lapstrake.host import files
@@ -25,7 +25,7 @@ from lapstrake.host.process import find_program, run
 from lapstrake.names import BranchName, GuestPath
 from lapstrake.runner.base import Session
 from lapstrake.source.job import Fetched
-from lapstrake.source.stage import stage
+from lapstrake.source.stage import fetched_names, stage
 
 BUILDROOT = GuestPath("/buildroot")
 _TOOLBOX = Path(lapstrake.__file__).with_name("toolbox")
@@ -62,7 +62,7 @@ def stage_buildroot(
         file = root / "plan" / PurePosixPath(name)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    relative = stage(sources, root, bundle.subdir)
+    relative = stage(sources, root, subdir=bundle.subdir)
     session.put(root, BUILDROOT, move=True)
     return BUILDROOT / relative
 
@@ -83,7 +83,7 @@ def build_environment(
         "LAPSTRAKE_ARCH": config.arch.value,
         "LAPSTRAKE_JOBS": str(config.build.jobs or os.cpu_count() or 1),
         "LAPSTRAKE_BRANCH": branch.text,
-        "LAPSTRAKE_SOURCES": "\n".join(source.spec.name for source in sources),
+        "LAPSTRAKE_SOURCES": "\n".join(fetched_names([source.spec for source in sources])),
         "LAPSTRAKE_MAINTAINER": config.build.maintainer,
         "SOURCE_DATE_EPOCH": str(epoch),
         **bundle.environment,
@@ -98,7 +98,9 @@ def source_epoch(bundle: Bundle, config: Config) -> int:
     """
     if config.build.epoch is not None:
         return config.build.epoch
-    folder = bundle.path if bundle.path.is_dir() else bundle.path.parent
+    if bundle.format is BundleFormat.DEBIAN:
+        return 0  # dpkg-buildpackage takes the changelog's
+    folder = bundle.path
     if any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         committed = _committed(folder)
         if committed is not None:

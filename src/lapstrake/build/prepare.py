@@ -80,6 +80,7 @@ class _Reading:
             maintainer=config.build.maintainer,
             evaluate_in_root=self._evaluate,
             dependency_names=self._names(location.format),
+            records=self.place.private / "bundles",
         )
         return read(location, arch=config.arch, options=options)
 
