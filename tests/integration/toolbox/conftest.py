@@ -20,8 +20,9 @@ from lapstrake.errors import BaseError, FetchError, LapstrakeError
 from lapstrake.host.locks import locked
 from lapstrake.host.process import Completed, find_program, run
 from lapstrake.names import GuestPath
-from lapstrake.runner.base import Command
+from lapstrake.runner.base import Command, Runner
 from lapstrake.runner.nspawn import NspawnRunner
+from lapstrake.runner.userns import UsernsRunner
 
 REPOSITORY = Path(__file__).parents[3]
 TOOLBOX = REPOSITORY / "src/lapstrake/toolbox"
@@ -74,29 +75,33 @@ def _modes() -> Callable[[Path], dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def cache() -> Path:
-    """Where roots and downloads stay between test runs."""
-    home = os.environ.get("XDG_CACHE_HOME", "") or str(Path.home() / ".cache")
-    folder = Path(home) / "lapstrake-tests"
+def cache(shared_folder: Path) -> Path:
+    """Where the root and the downloads are, for all workers."""
+    folder = shared_folder / "toolbox"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 @pytest.fixture(scope="session")
+def runner() -> Runner:
+    """The first runner that this host can use."""
+    runners: tuple[Runner, ...] = (NspawnRunner(), UsernsRunner())
+    for candidate in runners:
+        if not candidate.probe():
+            return candidate
+    pytest.skip("; ".join(candidate.probe()[0].what for candidate in runners))
+
+
+@pytest.fixture(scope="session")
 def root(cache: Path) -> Path:
     """A Debian root with what `tools.toml` says for all templates."""
-    lacks = NspawnRunner().probe()
-    if lacks:
-        pytest.skip(lacks[0].what)
-    if "LAPSTRAKE_TEST_ROOT" in os.environ:
-        return Path(os.environ["LAPSTRAKE_TEST_ROOT"])
     if find_program("mmdebstrap") is None:
         pytest.skip("mmdebstrap is not installed")
     tools = tomllib.loads((TOOLBOX / "tools.toml").read_text())
     packages = sorted({*tools["always"], *chain(*tools["templates"].values()), *_EXTRA})
     key = hashlib.sha256(json.dumps(packages).encode()).hexdigest()[:12]
-    target = cache / f"toolbox-{key}"
-    with locked(cache / "toolbox.lock", what="the test root", error=BaseError):
+    target = cache / f"root-{key}"
+    with locked(cache / "root.lock", what="the test root", error=BaseError):
         if not target.exists():
             _make_root(target, packages)
     return target
@@ -162,7 +167,7 @@ def _client(argv: list[str | Path]) -> Completed:
 
 @pytest.fixture
 def build(
-    root: Path, tmp_path: Path, source: Callable[[str, str], Path]
+    root: Path, runner: Runner, tmp_path: Path, source: Callable[[str, str], Path]
 ) -> Iterator[Callable[..., Built]]:
     """Stages a bundle as the host does, runs the driver offline, and copies the results out."""
     count = 0
@@ -179,7 +184,7 @@ def build(
         workspace = here / "workspace"
         workspace.mkdir()
         said: list[bytes] = []
-        with NspawnRunner().open((root,), workspace) as session:
+        with runner.open((root,), workspace) as session:
             session.put(stage, BUILDROOT)
             outcome = session.run(
                 Command(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.integration.toolbox.conftest import Build
+    from .conftest import Build
 
 DEFINES = "PKGNAME=sample\nPKGSEC=utils\nPKGDES='A sample'\nABSPLITDBG=no\n"
 INSTALL = 'mkdir -p "$PKGDIR"/usr/bin\n'

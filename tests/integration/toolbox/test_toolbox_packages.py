@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.integration.toolbox.conftest import Build, Built
+    from .conftest import Build, Built
 
 TREE = Path(__file__).parents[3] / "examples/tree"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.integration.toolbox.conftest import Build
+    from .conftest import Build
 
 TREE = Path(__file__).parents[3] / "examples/tree"
 

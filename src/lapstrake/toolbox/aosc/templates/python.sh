@@ -7,10 +7,14 @@ build_python_probe() {
 
 # Into REPLY_LIST. Python 2 is off unless NOPYTHON2=0.
 _pythons() {
+	local python
 	REPLY_LIST=()
 	bool "$NOPYTHON2" || REPLY_LIST+=(python2)
 	bool "$NOPYTHON3" || REPLY_LIST+=(python3)
 	((${#REPLY_LIST[@]})) || abdie "E102: both NOPYTHON2 and NOPYTHON3 are on"
+	for python in "${REPLY_LIST[@]}"; do
+		command -v "$python" >/dev/null || abdie "E202: the root has no $python (BUILDDEP, NOPYTHON2, NOPYTHON3)"
+	done
 }
 
 build_python_build() {
