@@ -16,7 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 _TIMEOUT = 30.0
 _BOUND = 16 << 20  # a release file is some 200 KB
-_ABSENT = "absent"
+ABSENT = "absent"
+"""What stands for the digest of a release file that is not there."""
 _CONDITIONS = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
 
 
@@ -75,7 +76,7 @@ def look(
 def _ask(url: str, digest: str, headers: Mapping[str, str]) -> Release | str:
     """One release file; older archives have only ``Release``."""
     answer = _fetch(url, digest, headers)
-    if isinstance(answer, Release) and answer.digest == _ABSENT and url.endswith("/InRelease"):
+    if isinstance(answer, Release) and answer.digest == ABSENT and url.endswith("/InRelease"):
         return _fetch(url.removesuffix("InRelease") + "Release", digest, headers)
     return answer
 
@@ -93,7 +94,7 @@ def _read(file: Path) -> Release:
     try:
         return Release(digest=hashlib.sha256(file.read_bytes()).hexdigest())
     except OSError:
-        return Release(digest=_ABSENT)
+        return Release(digest=ABSENT)
 
 
 def _request(url: str, digest: str, headers: Mapping[str, str]) -> Release | str:
@@ -102,7 +103,7 @@ def _request(url: str, digest: str, headers: Mapping[str, str]) -> Release | str
     import urllib.request
 
     request = urllib.request.Request(url, headers={"User-Agent": "lapstrake"})  # noqa: S310
-    if digest and digest != _ABSENT:
+    if digest and digest != ABSENT:
         for header, condition in (
             ("ETag", "If-None-Match"),
             ("Last-Modified", "If-Modified-Since"),
@@ -117,7 +118,7 @@ def _request(url: str, digest: str, headers: Mapping[str, str]) -> Release | str
         if refused.code == 304:
             return Release(digest=digest, headers=headers)
         if refused.code in {403, 404, 410}:
-            return Release(digest=_ABSENT)
+            return Release(digest=ABSENT)
         return f"{url}: {refused.code} {refused.reason}"
     except (OSError, ValueError) as failed:
         return f"{url}: {getattr(failed, 'reason', failed)}"

@@ -77,9 +77,10 @@ def enter_branch(place: Workplace, name: BranchName, *, refresh: bool | None = N
     listed = one_branch(place.config.folder, name)
     base = ensure_base(place)
     state = StateFiles(place.private).branch(name)
-    look = _look_upstream(place, state) if refresh is None else refresh
-    if not look and state.current is not None and _fits(place, state.current, base, listed):
-        return _branch(place, name, state.current)
+    look = _wants_look(place, state) if refresh is None else refresh
+    current = state.current
+    if not look and current is not None and not staleness(place, listed, base, current):
+        return _branch(place, name, current)
     return _refresh(place, name, listed, base)
 
 
@@ -94,8 +95,9 @@ def refresh_reason(place: Workplace, name: BranchName, *, refresh: bool | None =
     base = place.store.find(loaded.key) if loaded else None
     if base is None:
         return "there is no base OS yet"
-    look = _look_upstream(place, state) if refresh is None else refresh
-    if not look and state.current is not None and _fits(place, state.current, base, listed):
+    look = _wants_look(place, state) if refresh is None else refresh
+    current = state.current
+    if not look and current is not None and not staleness(place, listed, base, current):
         return ""
     return _want(place, base, listed, state.current).reason
 
@@ -116,27 +118,47 @@ def _refresh(place: Workplace, name: BranchName, listed: SourceList, base: Layer
 
 def _want(place: Workplace, base: Layer, listed: SourceList, current: Instance | None) -> _Wanted:
     """Compare what there is with what there should be; an empty reason means: nothing to do."""
-    entries = listed.entries or lists_of_root(base.tree)
-    urls = index_urls(entries, place.config.arch.value)
-    seen = freshness.look(
-        urls,
-        digests=current.releases if current else {},
-        headers=current.headers if current else {},
-    )
+    seen = look_upstream(place, listed, base, current)
     wanted = _Wanted(base=base, listed=listed, seen=seen, reason="")
     return replace(wanted, reason=_reason(place, wanted, current))
 
 
-def _reason(place: Workplace, wanted: _Wanted, current: Instance | None) -> str:
-    """Why a new instance is needed, in words; empty when it is not."""
+def staleness(
+    place: Workplace, listed: SourceList, base: Layer | None, current: Instance | None
+) -> str:
+    """Why an instance does not serve, as far as can be told without looking upstream.
+
+    Returns:
+        the reason in words; empty when it serves.
+    """
     if current is None:
         return "it has no instance yet"
-    if current.base != wanted.base.key:
-        return "the base OS is another one"
+    if base is None or current.base != base.key:
+        return "the base OS is another one" if base else "no base OS is loaded"
     if place.store.find(current.layer) is None:
         return "its layer was collected"
-    if current.list_digest != wanted.list_digest:
-        return f"{wanted.listed.origin} was edited"
+    if current.list_digest != _text_digest(listed):
+        return f"{listed.origin} was edited"
+    return ""
+
+
+def look_upstream(
+    place: Workplace, listed: SourceList, base: Layer, current: Instance | None
+) -> freshness.Freshness:
+    """Ask for the release files that a branch's packages come from."""
+    entries = listed.entries or lists_of_root(base.tree)
+    return freshness.look(
+        index_urls(entries, place.config.arch.value),
+        digests=current.releases if current else {},
+        headers=current.headers if current else {},
+    )
+
+
+def _reason(place: Workplace, wanted: _Wanted, current: Instance | None) -> str:
+    """Why a new instance is needed, in words; empty when it is not."""
+    reason = staleness(place, wanted.listed, wanted.base, current)
+    if reason:
+        return reason
     if wanted.seen.changed:
         return f"upstream changed: {wanted.seen.changed[0]}"
     for failure in wanted.seen.failed.values():
@@ -156,7 +178,7 @@ def _make(
     elif current is not None and current.commits:
         place.progress.warning(
             f"{name}: changes committed on the former base OS are not in the new instance; "
-            f"`lapstrake branch rollback {name}` brings them back"
+            f"make them anew: lapstrake branch shell {name}"
         )
     releases = {url: release.digest for url, release in wanted.seen.releases.items()}
     inputs: dict[str, Canonical] = {
@@ -207,16 +229,10 @@ def _upgrade(place: Workplace, tree: Path, wanted: _Wanted, former: Layer | None
             session.capture(tree)
 
 
-def _look_upstream(place: Workplace, state: BranchState) -> bool:
+def _wants_look(place: Workplace, state: BranchState) -> bool:
     """Whether the configuration wants a look upstream now."""
     refresh = place.config.refresh
     return refresh.mode is RefreshMode.ALWAYS and time.time() - state.checked >= refresh.max_age
-
-
-def _fits(place: Workplace, instance: Instance, base: Layer, listed: SourceList) -> bool:
-    """Whether an instance serves, as far as can be told without looking upstream."""
-    same = instance.base == base.key and instance.list_digest == _text_digest(listed)
-    return same and place.store.find(instance.layer) is not None
 
 
 def _text_digest(listed: SourceList) -> str:

@@ -74,6 +74,21 @@ class BranchState:
         return replace(self, instances=(instance, *self.instances)[:HISTORY], checked=time.time())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What is remembered of a branch's draft, see `lapstrake.branch.draft`.
+
+    Attributes:
+        origin: the instance it was begun on.
+        mark: what stands for it among an instance's commits.
+        begun: seconds since the epoch.
+    """
+
+    origin: Instance
+    mark: str
+    begun: float
+
+
 class StateFiles:
     """The folder that holds them.
 
@@ -101,17 +116,7 @@ class StateFiles:
     def branch(self, name: BranchName) -> BranchState:
         """A branch's state; empty when it was never used."""
         document = _read(self._file(name)) or {"instances": [], "checked": 0.0}
-        instances = tuple(
-            Instance(
-                **{
-                    **row,
-                    "base": CacheKey(row["base"]),
-                    "layer": CacheKey(row["layer"]),
-                    "commits": tuple(row["commits"]),
-                }
-            )
-            for row in document["instances"]
-        )
+        instances = tuple(_instance(row) for row in document["instances"])
         return BranchState(instances=instances, checked=document["checked"])
 
     def set_branch(self, name: BranchName, state: BranchState | None) -> None:
@@ -119,10 +124,7 @@ class StateFiles:
         if state is None:
             _write(self._file(name), None)
             return
-        rows = [
-            asdict(instance) | {"base": instance.base.hex, "layer": instance.layer.hex}
-            for instance in state.instances
-        ]
+        rows = [_row(instance) for instance in state.instances]
         _write(self._file(name), {"instances": rows, "checked": state.checked})
 
     def branches(self) -> tuple[BranchName, ...]:
@@ -138,10 +140,42 @@ class StateFiles:
         for name in self.branches():
             for instance in self.branch(name).instances:
                 keys |= {instance.base, instance.layer}
+        for file in (self.folder / "drafts").glob("*/draft.json"):
+            draft = read_draft(file)
+            keys |= {draft.origin.base} if draft else set()
         return frozenset(keys)
 
     def _file(self, name: BranchName) -> Path:
         return self.folder / "branches" / f"{name}.json"
+
+
+def read_draft(file: Path) -> Draft | None:
+    """Read a draft's record; ``None`` when there is none."""
+    document = _read(file)
+    if document is None:
+        return None
+    origin = _instance(document["origin"])
+    return Draft(origin=origin, mark=document["mark"], begun=document["begun"])
+
+
+def draft_document(draft: Draft) -> dict[str, Any]:
+    """A draft's record as JSON can hold it."""
+    return asdict(draft) | {"origin": _row(draft.origin)}
+
+
+def _instance(row: Mapping[str, Any]) -> Instance:
+    return Instance(
+        **{
+            **row,
+            "base": CacheKey(row["base"]),
+            "layer": CacheKey(row["layer"]),
+            "commits": tuple(row["commits"]),
+        }
+    )
+
+
+def _row(instance: Instance) -> dict[str, Any]:
+    return asdict(instance) | {"base": instance.base.hex, "layer": instance.layer.hex}
 
 
 def _read(file: Path) -> dict[str, Any] | None:

@@ -18,18 +18,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lapstrake.errors import StoreError
+from lapstrake.errors import LapstrakeError, StoreError
 from lapstrake.formats.keys import Canonical
 from lapstrake.host import files, owned
 from lapstrake.host.locks import locked
 from lapstrake.names import CacheKey
 
 _HALF_MADE = ("unfinished", "workspaces")
+_NO_ROOM = re.compile("No space left on device|Disk quota exceeded|not have enough free space")
+"""What programs say when the disk is full: strerror(3) in the C locale, and apt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +129,19 @@ class LayerStore:
 
     def layers(self) -> Iterator[Layer]:
         """All layers, in no order."""
-        for folder in (self.root / "layers").iterdir():
-            layer = self.find(CacheKey(folder.name))
+        for name in os.listdir(self.root / "layers"):  # noqa: PTH208 - thousands, names suffice
+            layer = self.find(CacheKey(name))
             if layer is not None:
                 yield layer
+
+    def require_unused(self, layer: Layer, *, error: type[LapstrakeError] = StoreError) -> None:
+        """Make sure that nobody uses a layer now.
+
+        Raises:
+            LapstrakeError: of the class `error`: somebody does; it names the processes.
+        """
+        with locked(self._lease_file(layer.key), what=_called(layer), timeout=0, error=error):
+            pass
 
     def make(
         self,
@@ -191,10 +203,8 @@ class LayerStore:
         """
         with contextlib.ExitStack() as held:
             for layer in layers:
-                lease = self.root / "leases" / layer.key.hex
-                held.enter_context(
-                    locked(lease, what=f"the layer {layer.key.short}", exclusive=False)
-                )
+                lease = self._lease_file(layer.key)
+                held.enter_context(locked(lease, what=_called(layer), exclusive=False))
                 try:
                     os.utime(layer.tree.parent / "layer.json")
                 except FileNotFoundError:
@@ -211,18 +221,26 @@ class LayerStore:
             yield folder
 
     @contextlib.contextmanager
-    def _half_made(self, where: str, purpose: str) -> Iterator[Path]:
-        """A folder that is ours while its lock is held, removed at the end if it is still there."""
+    def _half_made(self, where: str, purpose: str, *, fresh: bool = True) -> Iterator[Path]:
+        """A folder that is ours while its lock is held, removed at the end if it is still there.
+
+        With `fresh` it is made, else only its name is.
+        """
         name = f"{purpose}-{os.getpid()}-{os.urandom(4).hex()}"
         folder = self.root / where / name
         lock = folder.with_name(f"{name}.lock")
         with locked(lock, what=str(folder)):
             try:
-                folder.mkdir()
+                if fresh:
+                    folder.mkdir()
                 yield folder
             except OSError as failed:
                 if failed.errno in files.DISK_FULL:
                     raise files.disk_error(failed, doing=f"making {purpose}") from failed
+                raise
+            except LapstrakeError as failed:
+                if _NO_ROOM.search(failed.details):
+                    raise _no_room(failed, self.root) from failed
                 raise
             finally:
                 owned.remove_owned(folder)
@@ -250,12 +268,15 @@ class LayerStore:
         workspaces = sum(owned.size_owned(self.root / name) for name in _HALF_MADE)
         return Usage(layers=kinds, workspaces=workspaces)
 
-    def collect(self, *, budget: int, keep: frozenset[CacheKey]) -> tuple[Layer, ...]:
+    def collect(
+        self, *, budget: int, keep: frozenset[CacheKey], dry_run: bool = False
+    ) -> tuple[Layer, ...]:
         """Remove the layers used longest ago until the rest fits a budget.
 
         Args:
             budget: bytes.
             keep: layers that branches are made of.
+            dry_run: only tell which layers would go.
 
         Returns:
             the layers removed; those in use, or in `keep`, never are.
@@ -266,24 +287,54 @@ class LayerStore:
         for layer in layers:
             if total <= budget:
                 break
-            if layer.key not in keep and self.remove(layer):
+            if layer.key in keep:
+                continue
+            if self._is_unused(layer) if dry_run else self.remove(layer):
                 removed.append(layer)
                 total -= layer.size
         return tuple(removed)
 
     def remove(self, layer: Layer) -> bool:
-        """Remove a layer unless somebody uses it; says whether it was removed."""
-        lease = self.root / "leases" / layer.key.hex
+        """Remove a layer unless somebody uses it; says whether it is gone.
+
+        It is gone in one step; a run that is killed then leaves the rest to `recover`.
+        """
+        lease = self._lease_file(layer.key)
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(locked(lease, what=_called(layer), timeout=0))
+            except StoreError:
+                return False
+            grave = held.enter_context(
+                self._half_made("unfinished", f"removed-{layer.key.short}", fresh=False)
+            )
+            with contextlib.suppress(FileNotFoundError):  # somebody else was quicker
+                layer.tree.parent.rename(grave)
+            lease.unlink()
+        return True
+
+    def _is_unused(self, layer: Layer) -> bool:
         try:
-            with locked(lease, what=f"the layer {layer.key.short}", timeout=0):
-                grave = self.root / "unfinished" / f"removed-{os.getpid()}-{layer.key.short}"
-                with locked(grave.with_name(f"{grave.name}.lock"), what=str(grave)):
-                    layer.tree.parent.rename(grave)
-                    owned.remove_owned(grave)
-                    grave.with_name(f"{grave.name}.lock").unlink()
+            self.require_unused(layer)
         except StoreError:
             return False
         return True
+
+    def _lease_file(self, key: CacheKey) -> Path:
+        return self.root / "leases" / key.hex
+
+
+def _no_room(failed: LapstrakeError, root: Path) -> StoreError:
+    """A program inside met the full disk; whatever it was about, that is what to mend."""
+    return StoreError(
+        f"the disk of {root} is full: {failed.brief}",
+        details=failed.details,
+        resolution="Free some space, or run `lapstrake store gc`.",
+    )
+
+
+def _called(layer: Layer) -> str:
+    return f"the {layer.kind} layer {layer.key.short}"
 
 
 def _remove_if_left(folder: Path) -> bool:

@@ -1,0 +1,106 @@
+"""What tests share: one base OS with one branch for the whole session, however many workers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from lapstrake.branch.workplace import Workplace
+from roots import (
+    clone,
+    lacks_for_roots,
+    make_test_user,
+    once,
+    open_work_dir,
+    run_cli,
+    write_configuration,
+)
+
+settings.register_profile("lapstrake", deadline=None)
+settings.load_profile("lapstrake")
+
+
+_RUN = "LAPSTRAKE_TEST_RUN"
+_WORKER = "PYTEST_XDIST_WORKER"
+
+
+def pytest_configure() -> None:
+    """Give the session a name that its workers inherit."""
+    os.environ.setdefault(_RUN, str(os.getpid()))
+
+
+def pytest_unconfigure() -> None:
+    """Remove what the unprivileged user has, once all workers are done."""
+    if _WORKER not in os.environ:
+        shutil.rmtree(_users_folder(), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers see, also between sessions if ``LAPSTRAKE_TEST_CACHE`` is set."""
+    cache = os.environ.get("LAPSTRAKE_TEST_CACHE")
+    if cache:
+        return Path(cache).absolute()
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if _WORKER in os.environ else base) / "shared"
+
+
+@pytest.fixture(scope="session")
+def base_work_dir(shared_folder: Path) -> Path:
+    """A work folder with a base OS and a fresh branch ``stable``; look, but change nothing."""
+    lack = lacks_for_roots()
+    if lack:
+        pytest.skip(lack)
+    work_dir = shared_folder / "root"
+    with once(shared_folder, "root.made") as wanted:
+        if wanted:
+            _make_roots(work_dir, user=None)
+    return work_dir
+
+
+@pytest.fixture(scope="session")
+def rootless_work_dir() -> tuple[str, Path]:
+    """The same for an unprivileged user, and the user's name."""
+    lack = lacks_for_roots(user="")
+    if lack:
+        pytest.skip(lack)
+    user = make_test_user()
+    shared = _users_folder()
+    with once(shared, "user.made") as wanted:
+        work_dir = shared / "user"
+        if wanted:
+            shared.chmod(0o755)
+            work_dir.mkdir(exist_ok=True)
+            shutil.chown(work_dir, user, user)
+            _make_roots(work_dir, user=user)
+    return user, work_dir
+
+
+def _users_folder() -> Path:
+    """Where another user may go, which pytest's own folders are not."""
+    return Path(tempfile.gettempdir(), f"lapstrake-test-{os.environ[_RUN]}")
+
+
+@pytest.fixture
+def work_dir(base_work_dir: Path, tmp_path: Path) -> Path:
+    """A work folder of the test's own, with the same base OS and branch."""
+    return clone(base_work_dir, tmp_path / "work")
+
+
+@pytest.fixture
+def warm_place(work_dir: Path) -> Workplace:
+    """A place of the test's own, with a base OS and a fresh branch ``stable``."""
+    return open_work_dir(work_dir)
+
+
+def _make_roots(work_dir: Path, *, user: str | None) -> None:
+    work_dir.mkdir(parents=True, exist_ok=True)
+    write_configuration(work_dir)
+    for words in (("load-baseos",), ("branch", "refresh", "stable")):
+        done = run_cli(*words, work_dir=work_dir, user=user)
+        assert done.ok, done.stderr
