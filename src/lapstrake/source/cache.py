@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,10 @@ def default_cache_folder(environment: Mapping[str, str] | None = None) -> Path:
     base = known.get("XDG_CACHE_HOME", "")
     cache = Path(base) if base.startswith("/") else Path(known.get("HOME") or "/root") / ".cache"
     return cache / "lapstrake" / "downloads"
+
+
+class BusyError(FetchError):
+    """Somebody else is fetching the same thing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,13 +150,14 @@ class DownloadCache:
         """The path for a version control's own store of a repository."""
         return self._made("mirrors", kind) / _hash(url)
 
-    @contextmanager
-    def lock(self, url: str) -> Iterator[None]:
-        """Be the only one, of all processes, that fetches this URL."""
-        with locked(
-            self._made("locks") / _hash(url), what=f"the download of {url}", error=FetchError
-        ):
-            yield
+    def lock(self, what: str, *, timeout: float) -> AbstractContextManager[None]:
+        """Be the only one, of all processes and threads, that fetches something.
+
+        Raises:
+            BusyError: somebody else did not end within `timeout` seconds.
+        """
+        path = self._made("locks") / _hash(what)
+        return locked(path, what=f"the download of {what}", timeout=timeout, error=BusyError)
 
     @contextmanager
     def writing(self, doing: str) -> Iterator[None]:

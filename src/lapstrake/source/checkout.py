@@ -102,7 +102,7 @@ def fetch_checkout(job: Job) -> Fetched:
     blob, from_cache = job.cache.find_named(key), True
     if blob is None:
         _need_network(job)
-        with job.cache.lock(key):
+        with job.lock(key):
             blob = job.cache.find_named(key)
             if blob is None:
                 blob, from_cache = _first_that_works(checkout, exact, key), False
@@ -125,9 +125,11 @@ def check_url(job: Job, url: str) -> None:
     Raises:
         FetchError: an unknown scheme (``ext::sh -c ...``), or a host that begins with a dash.
     """
-    parts = urlsplit(url)
-    dashed = url.startswith("-") or (parts.hostname or "").startswith("-")
-    dashed = dashed or parts.netloc.startswith("-")
+    try:
+        parts = urlsplit(url)
+        dashed = any(part.startswith("-") for part in (url, parts.netloc, parts.hostname or ""))
+    except ValueError as wrong:
+        raise FetchError(f"{job.label}: {url!r} is no URL: {wrong}") from wrong
     known = parts.scheme.lower() in _SCHEMES or url.startswith("/") or _SCP_LIKE.match(url)
     if dashed or not known or "::" in url.partition("://")[0] or any(c < " " for c in url):
         raise FetchError(

@@ -24,6 +24,7 @@ from lapstrake.source.job import (
 from lapstrake.source.rules import FetchRules
 from lapstrake.source.spec import SourceKind, SourceSpec
 from lapstrake.source.transfer import transfer
+from lapstrake.source.web import Web
 
 Handler = Callable[[Job], Fetched]
 """Fetches one source of one kind."""
@@ -53,10 +54,10 @@ def fetch_all(
         LapstrakeError: one failed; the others are given up. When several had failed by then, the
             error names them all, and a wrong checksum decides its class.
     """
-    cancelled = Cancellation()
+    cancelled, web = Cancellation(), Web()
     jobs = [
         Job(spec=spec, cache=cache, rules=rules, on_event=on_event, folder=folder,
-            cancelled=cancelled)
+            cancelled=cancelled, web=web)
         for spec in specs
     ]  # fmt: skip
     with ThreadPoolExecutor(max_workers=max(1, min(rules.jobs, len(jobs)))) as pool:
@@ -68,6 +69,7 @@ def fetch_all(
             if not all(future.done() for future in futures):
                 cancelled.cancel()
                 pool.shutdown(wait=True, cancel_futures=True)
+            web.close()
     _raise_all([error for future in futures if (error := _error_of(future)) is not None])
     return tuple(future.result() for future in futures)
 

@@ -52,7 +52,7 @@ class Fossil:
 def _mirror(job: Job, url: str, *, needed: str | None) -> Iterator[Path]:
     """The clone of a repository, with a check-in in it, or up to date when none is named."""
     mirror = job.cache.mirror("fossil", url).with_suffix(".fossil")
-    with job.cache.lock(f"fossil mirror {url}"):
+    with job.lock(f"fossil mirror {url}"):
         if not mirror.exists():
             _clone(job, url, mirror)
         elif needed is None or not _knows(job, mirror, needed):

@@ -119,7 +119,7 @@ def _mirror_with(job: Job, url: str, commit: str | None, *, whole: bool = False)
         whole: with all of its history.
     """
     mirror = job.cache.mirror("git", url)
-    with job.cache.lock(f"git mirror {url}"):
+    with job.lock(f"git mirror {url}"):
         if not (mirror / "HEAD").exists():
             git = require_program("git", package="git", error=FetchError)
             argv: list[str | Path] = [

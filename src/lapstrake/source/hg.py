@@ -37,7 +37,7 @@ class Mercurial:
     def export(self, job: Job, url: str, exact: str, target: Path) -> int:
         """Write a revision's files."""
         mirror = job.cache.mirror("hg", url)
-        with job.cache.lock(f"hg mirror {url}"):
+        with job.lock(f"hg mirror {url}"):
             if not mirror.exists():
                 _clone(job, url, mirror)
             elif _hg(job, "-R", mirror, "log", "-r", exact, env=_BARE, allowed=(0, 255)).status:

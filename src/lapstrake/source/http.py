@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,9 +23,6 @@ _PROGRESS_EVERY = 1 << 20
 _PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 522, 524})
 _LONGEST_WAIT = 30.0
 _LARGEST_PAGE = 64 << 20
-
-_shared: dict[str, httpx2.Client] = {}
-_sharing = threading.Lock()
 
 
 def download(job: Job, url: str, partial: Path) -> None:
@@ -94,7 +90,7 @@ def _answer(job: Job, url: str, headers: dict[str, str]) -> Iterator[httpx2.Resp
 
     timeout = min(job.rules.timeout, job.remaining())
     try:
-        with _client().stream("GET", url, headers=headers, timeout=timeout) as response:
+        with job.web.client().stream("GET", url, headers=headers, timeout=timeout) as response:
             _judge(response, url)
             with job.cancelled.calling(lambda: _hang_up(response)):
                 yield response
@@ -105,22 +101,6 @@ def _answer(job: Job, url: str, headers: dict[str, str]) -> Iterator[httpx2.Resp
     except httpx2.HTTPError as broken:
         job.remaining()
         raise PassingError(f"{url}: {broken or type(broken).__name__}") from broken
-
-
-def _client() -> httpx2.Client:
-    """The one client of the process: connections are reused, certificates are loaded once."""
-    import httpx2
-
-    from lapstrake import __version__
-
-    with _sharing:
-        if "client" not in _shared:
-            _shared["client"] = httpx2.Client(
-                follow_redirects=True,
-                max_redirects=10,
-                headers={"User-Agent": f"lapstrake/{__version__}", "Accept-Encoding": "identity"},
-            )
-        return _shared["client"]
 
 
 def _hang_up(response: httpx2.Response) -> None:

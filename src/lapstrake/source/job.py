@@ -9,16 +9,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lapstrake.errors import FetchError
 from lapstrake.host.process import Completed, run
 from lapstrake.names import Digest
+from lapstrake.source.cache import BusyError, DownloadCache
 from lapstrake.source.rules import FetchRules
 from lapstrake.source.spec import SourceSpec
+from lapstrake.source.web import Web
 
-if TYPE_CHECKING:
-    from lapstrake.source.cache import DownloadCache
+_PATIENCE = 1.0
+"""Seconds between looks at whether a source that waits for another process was given up."""
 
 
 class Stage(StrEnum):
@@ -26,6 +27,7 @@ class Stage(StrEnum):
 
     STARTED = "started"
     PROGRESS = "progress"
+    WAITING = "waiting"
     RETRY = "retry"
     WARNING = "warning"
     DONE = "done"
@@ -149,6 +151,7 @@ class Job:
         folder: the bundle's folder, below which plain paths are looked up.
         cancelled: set when it should give up.
         started: the clock when it began.
+        web: the HTTP client, shared by the sources fetched together.
     """
 
     spec: SourceSpec
@@ -158,6 +161,7 @@ class Job:
     folder: Path | None = None
     cancelled: Cancellation = field(default_factory=Cancellation)
     started: float = field(default_factory=time.monotonic)
+    web: Web = field(default_factory=Web)
 
     @property
     def label(self) -> str:
@@ -190,6 +194,19 @@ class Job:
         """Pause before another attempt, unless it should give up."""
         self.cancelled.wait(min(seconds, self.remaining()))
         self.remaining()
+
+    @contextmanager
+    def lock(self, what: str) -> Iterator[None]:
+        """Be the only one that fetches something; others are waited for, within the time."""
+        with ExitStack() as held:
+            while True:
+                patience = min(_PATIENCE, self.remaining())
+                try:
+                    held.enter_context(self.cache.lock(what, timeout=patience))
+                    break
+                except BusyError as busy:
+                    self.tell(Stage.WAITING, busy.brief)
+            yield
 
     def run(
         self,

@@ -27,8 +27,8 @@ def stage(
     """Put sources into a build root: archives as they are and unpacked, files, checkouts.
 
     Archives are copied to ``<name>`` (``2.12.bin``) and unpacked to ``build/<path>``; files go to
-    ``build/<path>/<name>``, and a checkout becomes the folder ``build/<path>/<name>``. Everything is
-    a copy (sharing blocks where the disk can): a build may change what it gets.
+    ``build/<path>/<name>``, and a checkout becomes the folder ``build/<path>/<name>``. Everything
+    is a copy (sharing blocks where the disk can): a build may change what it gets.
 
     Args:
         fetched: what `fetch_all` gave, in the bundle's order.
@@ -76,7 +76,9 @@ def _below(folder: Path, name: str, spec: SourceSpec) -> Path:
     try:
         parts = safe_parts(name)
     except RefusedEntry as refused:
-        raise BundleError(f"{spec.origin or spec.url}: {name!r} is no name here: {refused}") from None
+        raise BundleError(
+            f"{spec.origin or spec.url}: {name!r} is no name here: {refused}"
+        ) from None
     path = folder
     for part in parts:
         path.mkdir(exist_ok=True)

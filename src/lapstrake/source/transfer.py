@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from lapstrake.errors import ChecksumError, FetchError, StoreError
 from lapstrake.formats.checksum import hash_stream
@@ -44,7 +44,7 @@ def transfer(job: Job, url: str, digest: Digest | None) -> tuple[Blob, bool, str
     if local := _local_path(job, url):
         return _take_local(job, local, digest), False, url
     job.need_network()
-    with job.cache.lock(str(digest or url)):
+    with job.lock(str(digest or url)):
         if blob := _cached(job, url, digest):
             return blob, True, url  # another process fetched it while we waited
         return _from_candidates(job, url, digest)
@@ -93,7 +93,7 @@ def _verified(job: Job, url: str, digest: Digest | None, *, key: str) -> Blob:
 
 
 def _with_retries(job: Job, url: str, partial: Path) -> None:
-    attempt = _ATTEMPTS.get(urlsplit(url).scheme.lower())
+    attempt = _ATTEMPTS.get(_split(url).scheme.lower())
     if attempt is None:
         raise NotThereError(
             f"{url}: no way to fetch such a URL",
@@ -132,12 +132,19 @@ def _keep(job: Job, file: Path, digest: Digest | None, *, url: str, keys: tuple[
 
 def is_local(url: str) -> bool:
     """Whether a URL names a file of this host: ``file://`` or a plain path."""
-    return urlsplit(url).scheme.lower() in ("", "file")
+    return _split(url).scheme.lower() in ("", "file")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as wrong:
+        raise NotThereError(f"{url!r} is no URL: {wrong}") from wrong
 
 
 def _local_path(job: Job, url: str) -> Path | None:
     """The file a local URL names; a plain path is below the bundle's folder and stays there."""
-    parts = urlsplit(url)
+    parts = _split(url)
     if parts.scheme.lower() == "file":
         if parts.netloc not in ("", "localhost"):
             raise NotThereError(f"{url}: file:// URLs have three slashes before the path")
