@@ -166,13 +166,13 @@ def _bootstrap_recipe(place: Workplace, base: BaseConfig, _scratch: Path) -> _Re
     )
 
 
-def _tarball_recipe(place: Workplace, base: BaseConfig, scratch: Path) -> _Recipe:
+def _tarball_recipe(place: Workplace, base: BaseConfig, _scratch: Path) -> _Recipe:
     """A file by path or URL, or AOSC's BuildKit."""
-    archive, digest = find_tarball(place, base, scratch)
+    archive, digest, name = find_tarball(place, base)
     return _Recipe(
         inputs={"method": "tarball", "digest": str(digest)},
-        origin=archive.name,
-        fill=lambda tree: base_tarball.unpack_root(archive, tree),
+        origin=name,
+        fill=lambda tree: base_tarball.unpack_root(archive, tree, name=name),
     )
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,6 +27,8 @@ _INDEX_TYPES = (
 )
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _COPY_SECONDS = 3600
+_AT_A_TIME = 500  # paths on one command line
+_EMPTY = '[ -L "$1" ] || [ ! -d "$1" ] || find "$1" -mindepth 1 -delete'
 _GOARCH = {Arch.ARMHF: "arm", Arch.I386: "386", Arch.PPC64EL: "ppc64le", Arch.MIPS64EL: "mips64le"}
 
 
@@ -91,37 +95,50 @@ def unpack_image(image: ImageLayout, target: Path) -> None:
     target.mkdir()
     for layer in image.layers:
         kind = archive_kind(layer)
-        apply_whiteouts(target, _deletions(layer, kind))
+        apply_deletions(target, _deletions(layer, kind))
         extract_tar(layer, target, whiteouts=True)
     check_root(target, image.digest)
 
 
-def apply_whiteouts(tree: Path, deletions: list[PurePosixPath]) -> None:
-    """Remove what a layer says is gone from the layers below it; links are not followed."""
-    doomed = []
-    for path in deletions:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletions:
+    """What a layer says is gone from those below: paths, and folders that lose their content."""
+
+    paths: tuple[PurePosixPath, ...] = ()
+    opaque: tuple[PurePosixPath, ...] = ()
+
+
+def apply_deletions(tree: Path, deletions: Deletions) -> None:
+    """Remove what a layer says is gone; links are not followed."""
+    for path in (*deletions.paths, *deletions.opaque):
         parents = [tree / parent for parent in path.parents if parent.parts]
         if ".." in path.parts or path.is_absolute() or any(p.is_symlink() for p in parents):
             raise BaseError(f"the image deletes {path}, which leaves its own tree")
-        doomed.append(tree / path)
-    if doomed:
-        owned.run_owned(["rm", "-rf", "--", *doomed], doing="applying deletions", error=BaseError)
+    for number in range(0, len(deletions.paths), _AT_A_TIME):
+        paths = [tree / path for path in deletions.paths[number : number + _AT_A_TIME]]
+        _remove(["rm", "-rf", "--", *paths])
+    for folder in deletions.opaque:
+        _remove(["sh", "-c", _EMPTY, "sh", tree / folder])
 
 
-def _deletions(layer: Path, kind: str) -> list[PurePosixPath]:
-    """The paths a layer deletes; an opaque folder loses its content, which is then made anew."""
-    found = []
+def _remove(argv: list[str | Path]) -> None:
+    owned.run_owned(argv, doing="applying an image's deletions", error=BaseError)
+
+
+def _deletions(layer: Path, kind: str) -> Deletions:
+    """The marks of deletion in a layer."""
+    paths, opaque = [], []
     try:
         with _open(layer, kind) as archive:
             for member in archive:
                 path = PurePosixPath(member.name)
                 if path.name == _OPAQUE:
-                    found.append(path.parent)
+                    opaque.append(path.parent)
                 elif path.name.startswith(_WHITEOUT):
-                    found.append(path.with_name(path.name.removeprefix(_WHITEOUT)))
-    except (tarfile.TarError, EOFError, OSError) as damaged:
+                    paths.append(path.with_name(path.name.removeprefix(_WHITEOUT)))
+    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as damaged:
         raise BaseError(f"the image's layer {layer.name} is damaged: {damaged}") from damaged
-    return found
+    return Deletions(paths=tuple(paths), opaque=tuple(opaque))
 
 
 def _open(layer: Path, kind: str) -> tarfile.TarFile:

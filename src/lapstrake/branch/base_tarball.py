@@ -19,16 +19,21 @@ _MAGIC = {
 _PROGRAMS = {"xz": ("xz", "xz-utils"), "zstd": ("zstd", "zstd"), "bzip2": ("bzip2", "bzip2")}
 
 
-def unpack_root(archive: Path, target: Path) -> None:
+def unpack_root(archive: Path, target: Path, *, name: str = "") -> None:
     """Unpack a root at `target` (which does not exist yet), whatever the archive's kind.
 
     Owners, modes, extended attributes, file capabilities, hard links and devices survive; a
     rootless store has no devices of its own and leaves them out.
 
+    Args:
+        archive: the file.
+        target: where; it does not exist yet.
+        name: what it is called in messages; its file's name when empty.
+
     Raises:
         BaseError: the archive is damaged or of an unknown kind, or holds no root.
     """
-    kind = archive_kind(archive)
+    kind = archive_kind(archive, name=name)
     if kind == "squashfs":
         _extract_squashfs(archive, target)
     else:
@@ -36,10 +41,10 @@ def unpack_root(archive: Path, target: Path) -> None:
             program, package = _PROGRAMS[kind]
             require_program(program, package=package, error=BaseError)
         extract_tar(archive, target)
-    check_root(target, archive.name)
+    check_root(target, name or archive.name)
 
 
-def archive_kind(archive: Path) -> str:
+def archive_kind(archive: Path, *, name: str = "") -> str:
     """Tell a file's kind by its first bytes: tar, gzip, xz, zstd, bzip2 or squashfs.
 
     Raises:
@@ -56,7 +61,7 @@ def archive_kind(archive: Path) -> str:
     if head[257:262] == b"ustar":
         return "tar"
     raise BaseError(
-        f"{archive} is no archive of a base OS",
+        f"{name or archive} is no archive of a base OS",
         resolution="Give a .tar (plain, .gz, .xz, .zst or .bz2) or a squashfs image.",
     )
 
