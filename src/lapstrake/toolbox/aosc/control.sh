@@ -14,7 +14,7 @@ package_architecture() {
 	[[ $ABHOST != noarch ]] || REPLY=all
 }
 
-# write_control FILE NAME DESCRIPTION SECTION FOLDER: the fields that every package has.
+# _write_common_fields FILE NAME DESCRIPTION SECTION FOLDER: the fields that every package has.
 _write_common_fields() {
 	local version architecture
 	package_version
@@ -48,7 +48,7 @@ _installed_size() {
 		END { print total + 0 }'
 }
 
-# write_control FILE
+# write_control FILE: of the package itself.
 write_control() {
 	_write_common_fields "$1" "$PKGNAME" "$PKGDES" "$PKGSEC" "$PKGDIR"
 	{

@@ -20,21 +20,17 @@ find_variant() {
 
 # VAR__ARCH replaces VAR; else VAR__GROUP does. Empty values count.
 _take_suffixed() {
-	local name base suffix group
+	local name base suffix
 	local -A chosen=()
 	for name in $(compgen -v | grep -E '^[A-Z][A-Z0-9_]*[A-Z0-9]__[A-Z0-9_]+$'); do
 		base=${name%%__*} suffix=${name#*__}
 		if [[ $suffix == "${ARCH^^}" ]]; then
 			chosen[$base]=$name
-			continue
-		fi
-		for group in "${ARCH_GROUPS[@]}"; do
-			[[ $suffix == "${group^^}" && ${chosen[$base]-} != *"__${ARCH^^}" ]] || continue
-			[[ ! -v ${base}__${ARCH^^} ]] || continue
+		elif [[ ! -v ${base}__${ARCH^^} ]] && ab_match_archgroup "${suffix,,}"; then
 			[[ ! -v chosen[$base] ]] ||
 				abdie "E102: both ${chosen[$base]} and $name hold for $ARCH; say ${base}__${ARCH^^}"
 			chosen[$base]=$name
-		done
+		fi
 	done
 	for base in "${!chosen[@]}"; do
 		_copy_variable "${chosen[$base]}" "$base"

@@ -13,7 +13,7 @@ choose_compiler() {
 	AB_BUILD_TRIPLE=$("$CC" -dumpmachine 2>/dev/null || true)
 }
 
-# flag_if SWITCH FLAG...: adds flags to _common when a switch is on.
+# _flag_if SWITCH FLAG...: adds flags to _common when a switch is on.
 _flag_if() {
 	! bool "${!1-}" || _common+=("${@:2}")
 }

@@ -31,7 +31,6 @@ declare -grA _ARCH_GROUPS=(
 # Sets ARCH (AOSC's name) and ABHOST, and DPKG_ARCH: what the root's dpkg calls this machine.
 name_machine() {
 	ARCH=${_AOSC_NAME[$LAPSTRAKE_ARCH]:-$LAPSTRAKE_ARCH}
-	CROSS=${CROSS:-$ARCH}
 	ABHOST=$ARCH
 	DPKG_ARCH=$LAPSTRAKE_ARCH
 	# AOSC's own dpkg uses AOSC's names.

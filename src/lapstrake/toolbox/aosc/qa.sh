@@ -14,7 +14,7 @@ _load_lists() {
 	. "$LAPSTRAKE_TOOLBOX/qa/$base.sh"
 }
 
-# finding CODE TEXT
+# _finding CODE TEXT
 _finding() {
 	if [[ $1 == W* ]]; then
 		abwarn "$1: $2"
