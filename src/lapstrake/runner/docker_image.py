@@ -125,9 +125,11 @@ def _load(
             doing="packing the stack as an image",
             error=RunnerError,
         )
-        engine.call(
-            "load", "--quiet", "--input", archive, doing="loading the stack's image", timeout=1800
-        )
+        with archive.open("rb") as file:  # by name, podman takes a colon for the end of a path
+            engine.call(
+                "load", "--quiet",
+                doing="loading the stack's image", timeout=1800, stdin=file.fileno(),
+            )  # fmt: skip
     finally:
         job.unlink()
         archive.unlink(missing_ok=True)

@@ -24,6 +24,11 @@ _DROPPED = (
 _FORBIDDEN_CALLS = "~@mount @module @swap @reboot @clock @keyring @raw-io unshare setns bpf"
 _RUNTIME = Path("/run/systemd/nspawn")  # where nspawn leaves a folder for each machine
 _NSPAWN_FAILED = 1
+_NSPAWNS_OWN = (
+    "container", "container_uuid", "container_host_id", "container_host_version_id",
+    "container_host_build_id", "container_host_variant_id", "NOTIFY_SOCKET", "USER", "LOGNAME",
+)  # fmt: skip
+"""The variables that nspawn sets unasked, and that say which host this is."""
 
 
 class NspawnRunner:
@@ -98,7 +103,7 @@ class _NspawnSession(MountedSession):
             "--timezone=off",  # else nspawn writes into the root
             "--link-journal=no",
             f"--hostname={HOSTNAME}",
-            f"--machine=lapstrake-{self.workspace.name}",  # two of one name get in each other's way
+            f"--machine=lapstrake-{os.urandom(6).hex()}",  # two of one name get in the way
             f"--console={'interactive' if terminal else 'pipe'}",
             "--no-new-privileges=yes",
             f"--drop-capability={','.join(_DROPPED)}",
@@ -126,11 +131,20 @@ class _NspawnSession(MountedSession):
 def _marked(command: Command) -> list[str]:
     """The command, leaving a mark in the workspace once it is started.
 
-    The shell waits for it, since nspawn itself says 255 for any signal.
+    The shell waits for it (a last command it would become), since nspawn itself says 255 for any
+    signal, and takes away what nspawn adds to the environment.
     """
-    switch = ["setpriv", f"--reuid={command.user}", f"--regid={command.user}", "--clear-groups"]
+    unset = " ".join(name for name in _NSPAWNS_OWN if name not in environment(command))
+    script = f': > "$0" || exit\nunset {unset}\n"$@"\nexit $?'
+    # By its path: shells made of busybox have another one, of the same name, built in.
+    switch = [
+        "/usr/bin/setpriv",
+        f"--reuid={command.user}",
+        f"--regid={command.user}",
+        "--clear-groups",
+    ]
     argv = [*(switch if command.user else ()), *command.argv]
-    return ["/bin/sh", "-c", ': > "$0" && "$@"', f"/{STARTED}", *argv]
+    return ["/bin/sh", "-c", script, f"/{STARTED}", *argv]
 
 
 def _bind_option(source: Path, target: GuestPath, writable: bool) -> str:
