@@ -100,7 +100,7 @@ class Site:
             request.end_headers()
             request.wfile.write(beginning)
             request.wfile.flush()
-            self.released.wait(60)
+            self.released.wait(600)
             request.close_connection = True
 
         return answer

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ftplib
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from lapstrake.errors import FetchError
@@ -21,6 +18,10 @@ def download(job: Job, url: str, partial: Path) -> None:
         FetchError: a bound was exceeded.
         OSError: the disk is full.
     """
+    import ftplib  # not at start-up: few sources need them
+    import urllib.error
+    import urllib.request
+
     timeout = min(job.rules.timeout, job.remaining())
     try:
         with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 - ftp only
