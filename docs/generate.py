@@ -1,0 +1,405 @@
+"""Write the pages of docs/reference that follow from the code.
+
+``./dev docs`` runs it; a test keeps the files equal to what it writes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lapstrake import errors
+from lapstrake.bundle.native_presets import PRESETS
+from lapstrake.bundle.schema import schema_text
+from lapstrake.cli.main import COMMANDS, cli
+from lapstrake.config.model import Config
+from lapstrake.config.read import all_settings
+from lapstrake.config.setting import sections_of
+from lapstrake.config.view import show
+
+HERE = Path(__file__).resolve().parent
+TOOLBOX = HERE.parent / "src" / "lapstrake" / "toolbox"
+_NOTE = "<!-- Written by docs/generate.py: change the code it reads, then run ./dev docs. -->\n"
+# Defaults that are one host's: what the reference says in their place.
+_HOSTS_OWN = {
+    "arch": "this machine's",
+    "base.suite": "the host's release",
+    "cache.download_dir": "`~/.cache/lapstrake/downloads`",
+    "work_dir": "`/var/lib/lapstrake` for root, else `~/.local/share/lapstrake`",
+}
+
+
+def pages() -> dict[str, str]:
+    """All generated files: path below docs/ → text."""
+    return {
+        "reference/command-line.md": command_line(),
+        "reference/configuration.md": configuration(),
+        "reference/exit-codes.md": exit_codes(),
+        "reference/native-bundles.md": native_bundles(),
+        "reference/aosc-templates.md": aosc_templates(),
+        "reference/lapstrake.toml.schema.json": schema_text(),
+    }
+
+
+def main() -> None:
+    """Write the files that differ."""
+    for name, text in pages().items():
+        file = HERE / name
+        if not file.exists() or file.read_text() != text:
+            file.write_text(text)
+            print(f"written: docs/{name}")  # noqa: T201
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+def command_line() -> str:
+    """Every command with its arguments and options, from click's own tree."""
+    parts = [
+        _NOTE,
+        "# Command line\n",
+        "Results go to the standard output, everything else to the standard error. "
+        "Exit codes are in [their own page](exit-codes.md).\n",
+        "## lapstrake\n",
+        _command(cli, "lapstrake [OPTIONS] COMMAND ..."),
+        "The global options stand before the command.\n",
+    ]
+    for row in COMMANDS:
+        parts += _commands(row.load(), f"lapstrake {row.name}", level=2)
+    return "\n".join(parts)
+
+
+def _commands(command: click.Command, path: str, *, level: int) -> Iterator[str]:
+    """A command's section, then those of its own commands."""
+    yield f"{'#' * level} {path}\n"
+    yield _command(command, _usage(command, path))
+    if isinstance(command, click.Group):
+        for name in sorted(command.commands):
+            yield from _commands(command.commands[name], f"{path} {name}", level=level + 1)
+
+
+def _usage(command: click.Command, path: str) -> str:
+    context = click.Context(command, info_name=path)
+    return " ".join([path, *command.collect_usage_pieces(context)])
+
+
+def _command(command: click.Command, usage: str) -> str:
+    rows = [
+        _option(parameter) for parameter in command.params if isinstance(parameter, click.Option)
+    ]
+    lines = [f"```text\n{usage}\n```\n", *_paragraphs(command.help or "")]
+    if rows:
+        lines.append(_table(("option", "what it does"), rows))
+    return "\n".join(lines)
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """A help text: paragraphs that click keeps as they are become blocks."""
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        kept = paragraph.removeprefix("\b\n")
+        yield f"{paragraph}\n" if kept == paragraph else f"```text\n{kept}\n```\n"
+
+
+def _option(option: click.Option) -> tuple[str, str]:
+    names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+    value = ""
+    if not option.is_flag and not option.count:
+        value = option.make_metavar(click.Context(cli))
+    text = (option.help or "").strip()
+    return (f"{names} `{value}`" if value else names, text)
+
+
+# --- the configuration ----------------------------------------------------------------------------
+
+
+def configuration() -> str:
+    """Every setting, from the dataclasses that declare it."""
+    defaults = Config()
+    sections = sections_of(Config)
+    parts = [_NOTE, _CONFIGURATION_HEAD]
+    table = None
+    rows: list[tuple[str, ...]] = []
+    for key, setting in all_settings().items():
+        section, _, name = key.rpartition(".")
+        if section != table:
+            parts += _section(rows)
+            rows = []
+            table = section
+            title = inspect.getdoc(sections[section]) if section else "At the top of the file."
+            parts.append(f"## {f'[{section}]' if section else 'Top'}\n\n{_title(str(title))}\n")
+        rows.append((f"`{name}`", setting.help, _default(defaults, key, setting.variables[1:])))
+    return "\n".join([*parts, *_section(rows), _CONFIGURATION_TABLES])
+
+
+def _section(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    if rows:
+        yield _table(("key", "what it is", "default"), rows)
+
+
+def _title(text: str) -> str:
+    """``[base]``: the base OS.  →  The base OS."""
+    title = text.splitlines()[0].partition(": ")[2] or text
+    return title[:1].upper() + title[1:]
+
+
+def _default(defaults: Config, key: str, variables: tuple[str, ...]) -> str:
+    shown = show(defaults, key).value
+    text = _HOSTS_OWN.get(key) or ("not set" if shown in (None, "", []) else f"`{_toml(shown)}`")
+    also = ", ".join(f"`{name}`" for name in variables)
+    return f"{text} (also {also})" if also else text
+
+
+def _toml(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+_CONFIGURATION_HEAD = """\
+# Configuration
+
+The configuration is a folder with `config.toml` and `source_lists/`. The first of these that has a
+`config.toml` holds: the folder of `-c`, of `$LAPSTRAKE_CONFIG`, `~/.config/lapstrake`,
+`/etc/lapstrake`, `/etc/aoinb-builder`, `/var/cache/aoinb/conf`. Without any, a built-in
+configuration holds, with one branch `stable` made of the host's own release.
+
+`lapstrake config init` writes a starting file with every key explained, `lapstrake config` shows
+all values and where each came from.
+
+A value is set by, strongest first: `--set KEY=VALUE`, the variable `LAPSTRAKE_<KEY>` (dots become
+underscores: `LAPSTRAKE_LIMITS_MEMORY`), `config.toml`, the default. Sizes are written as `"4GiB"`
+or `"500 MB"`, durations as `"90s"`, `"1h30m"`.
+
+`source_lists/NAME.list` (one-line style) or `source_lists/NAME.sources` (deb822 style) makes the
+branch `NAME`; see sources.list(5).
+"""
+_CONFIGURATION_TABLES = """\
+## [mirrors] and [[rewrite]]
+
+Where to fetch instead. URLs that begin with the key are tried at each replacement, in order; of
+several keys that fit, the longest holds. The URL itself is not tried unless it is among them. The
+checksum holds in any case.
+
+```toml
+[mirrors]
+"https://old.example/pub/" = ["https://near.example/pub/", "https://far.example/pub/"]
+
+[[rewrite]]
+from = "https://old.example/one-file.tar.gz"
+to = "https://near.example/moved.tar.gz"
+```
+
+`debian:///` is built in: it stands for the archive that the host's own apt is set up with.
+
+## [dependency_names]
+
+What a bundle calls a dependency, and the package that it is in the branch; `""` leaves it out.
+
+```toml
+[dependency_names]
+"glibc" = "libc6"
+```
+
+## [secrets]
+
+What builds may ask for by name. The value is in a variable or a file, never in the configuration.
+
+```toml
+[secrets]
+TOKEN = { env = "MY_TOKEN" }
+KEY = { file = "/etc/keys/build.key" }
+```
+"""
+
+
+# --- exit codes -----------------------------------------------------------------------------------
+
+
+def exit_codes() -> str:
+    """The codes of `lapstrake.errors`."""
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if inspect.isclass(kind) and issubclass(kind, errors.LapstrakeError)
+    ]
+    rows = [("0", "", "Everything went well.")]
+    for kind in sorted(kinds, key=lambda kind: kind.exit_code):
+        if kind is errors.StepError:
+            continue  # its subclasses name the step
+        rows.append((str(kind.exit_code), f"`{kind.__name__}`", _one_line(kind)))
+    rows.append(("143", "", "The process was told to terminate (129: its terminal went away)."))
+    return "\n".join([_NOTE, _EXIT_HEAD, _table(("code", "class", "meaning"), rows)])
+
+
+def _one_line(kind: type) -> str:
+    return (inspect.getdoc(kind) or "").splitlines()[0]
+
+
+_EXIT_HEAD = """\
+# Exit codes
+
+The codes are part of the interface: a code is never used for something else later. Each stage of a
+build has its own. Classes are those of `lapstrake.errors`.
+"""
+
+
+# --- native bundles -------------------------------------------------------------------------------
+
+
+def native_bundles() -> str:
+    """The tables of ``lapstrake.toml``, from its JSON schema, and the presets."""
+    schema = json.loads(schema_text())
+    parts = [_NOTE, _NATIVE_HEAD]
+    for name, field in schema["properties"].items():
+        parts += _native_table(schema, name, field)
+    parts.append('## Presets\n\nWhat `use = "..."` in `[steps]` stands for.\n')
+    for name, preset in PRESETS.items():
+        needed = [*(["build-essential"] if preset.toolchain else []), *preset.build_depends]
+        parts.append(f"### {name}\n\nNeeds {', '.join(f'`{word}`' for word in needed)}.\n")
+        for step, text in preset.steps.items():
+            parts.append(f"`{step}`:\n\n```sh\n{text.rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+def _native_table(schema: Mapping[str, Any], name: str, field: Mapping[str, Any]) -> Iterator[str]:
+    """One table's section, and that of the tables in it."""
+    target, many = _reference(field)
+    table = schema["$defs"][target]
+    yield f"## {f'[[{name}]]' if many else f'[{name}]'}\n\n{_flat(table.get('description', ''))}\n"
+    if many and field.get("description"):
+        yield f"{field['description']}\n"
+    required = table.get("required", ())
+    rows = []
+    inner: list[tuple[str, Mapping[str, Any]]] = []
+    for key, value in table["properties"].items():
+        if _reference(value)[0]:
+            inner.append((f"{name}.{key}", value))
+            continue
+        rows.append((f"`{key}`", _kind(value), _meaning(value, needed=key in required)))
+    yield _table(("key", "value", "what it is"), rows)
+    for path, value in inner:
+        yield from _native_table(schema, path, value)
+
+
+def _reference(field: Mapping[str, Any]) -> tuple[str, bool]:
+    """The table that a field holds, and whether it may be there several times."""
+    for choice in (field, *field.get("anyOf", ())):
+        if "$ref" in choice:
+            return choice["$ref"].rpartition("/")[2], False
+        if "$ref" in choice.get("items", {}):
+            return choice["items"]["$ref"].rpartition("/")[2], True
+    return "", False
+
+
+def _kind(value: Mapping[str, Any]) -> str:
+    if "enum" in value:
+        return " or ".join(f"`{_toml(word)}`" for word in value["enum"])
+    if "anyOf" in value:
+        kinds = [_kind(choice) for choice in value["anyOf"] if choice.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    kind = value.get("type", "")
+    if kind == "array":
+        return f"list of {_kind(value['items'])}"
+    names = {"string": "text", "boolean": "true or false", "integer": "whole number"}
+    return "table of texts" if kind == "object" else names.get(kind, kind)
+
+
+def _meaning(value: Mapping[str, Any], *, needed: bool) -> str:
+    text = value.get("description", "")
+    default = value.get("default")
+    if needed:
+        return f"{text} Must be there.".strip()
+    if default in (None, "", [], {}):
+        return text
+    return f"{text} Default: `{_toml(default)}`.".strip()
+
+
+_NATIVE_HEAD = """\
+# Native bundles: lapstrake.toml
+
+A folder with a file `lapstrake.toml` is a bundle. Editors that know JSON Schema complete and check
+it with [lapstrake.toml.schema.json](lapstrake.toml.schema.json). Small examples are in
+[examples/native](../../examples/native), a walk through one in
+[the tutorial](../tutorials/native-bundle.md).
+
+In the texts of a `[[source]]` (but for the sums) and in `steps.directory`, `${name}` and
+`${version}` stand for those of `[package]`. Steps are shell text, where the shell's own rules hold;
+the shell stops at the first command that fails, and the message names its line in `lapstrake.toml`.
+
+Steps see these variables:
+
+| variable | is |
+|---|---|
+| `DESTDIR` | where to install to; what is there goes into the packages |
+| `SRCDIR` | the folder each step starts in |
+| `BUNDLE` | a copy of the bundle's own folder |
+| `JOBS` | how many processes to run at a time |
+| `ARCH`, `MULTIARCH` | Debian's names for the machine: `amd64`, `x86_64-linux-gnu` |
+| `NAME`, `VERSION` | the package's name and its full version |
+| `SOURCE_DATE_EPOCH` | the time to write into files, for reproducible builds |
+"""
+
+
+# --- AOSC's templates -----------------------------------------------------------------------------
+
+
+def aosc_templates() -> str:
+    """The build templates, the order they are probed in, and what each needs on Debian."""
+    tools = tomllib.loads((TOOLBOX / "tools.toml").read_text())
+    probe = (TOOLBOX / "aosc" / "probe.sh").read_text()
+    order = probe.partition('PROBE_ORDER="')[2].partition('"')[0].split()
+    rows = []
+    for name in (*order, *(name for name in tools["templates"] if name not in order)):
+        place = str(order.index(name) + 1) if name in order else "-"
+        needs = ", ".join(f"`{word}`" for word in tools["templates"].get(name, ()))
+        rows.append((place, f"`{name}`", needs))
+    always = ", ".join(f"`{word}`" for word in tools["always"])
+    translated = sum(len(names) for names in tools["names"].values())
+    return "\n".join(
+        [
+            _NOTE,
+            _TEMPLATES_HEAD,
+            _table(("probed", "template", "on Debian it installs"), rows),
+            f"All of them install {always}, too.\n",
+            "## Names of dependencies\n",
+            f"`tools.toml` knows {translated} of AOSC's names of packages and what they are called "
+            "in Debian. A name it does not know is tried as it is; "
+            "[`[dependency_names]`](configuration.md#dependency_names) in the configuration goes "
+            "before both.\n",
+        ]
+    )
+
+
+_TEMPLATES_HEAD = """\
+# Templates of AOSC bundles
+
+`ABTYPE` in `defines` names the template. Without it the sources are probed: the first template of
+this list that fits is taken. `ABPROBE` in `defines`, or the variable `LAPSTRAKE_PROBE_ORDER`,
+changes the order. Templates with a dash are never probed. What each does is in
+[the toolbox's own page](../../src/lapstrake/toolbox/aosc/README.md).
+"""
+
+
+# --- Markdown -------------------------------------------------------------------------------------
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.replace("``", "`").split())
+
+
+def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    titles = list(header)
+    lines = [_row(titles), "|" + "---|" * len(titles), *(_row(cells) for cells in rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(_flat(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    main()
