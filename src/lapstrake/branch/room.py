@@ -10,6 +10,9 @@ from lapstrake.branch.state import StateFiles
 from lapstrake.branch.workplace import Workplace
 from lapstrake.layer.store import Layer
 
+_IDLE = 300.0
+"""Seconds: what another build made just now, it is about to use."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
@@ -51,7 +54,7 @@ def measure(place: Workplace) -> Room:
 
 
 def collect(
-    place: Workplace, *, budget: int | None = None, dry_run: bool = False
+    place: Workplace, *, budget: int | None = None, idle: float = 0.0, dry_run: bool = False
 ) -> tuple[Layer, ...]:
     """Remove the layers used longest ago, as far as the budget asks for it.
 
@@ -60,6 +63,7 @@ def collect(
     Args:
         place: where.
         budget: bytes; the configuration's when ``None``.
+        idle: seconds that a layer must have been unused.
         dry_run: only tell what would go.
 
     Returns:
@@ -67,12 +71,12 @@ def collect(
     """
     limit = place.config.cache.budget if budget is None else budget
     keep = StateFiles(place.private).layers()
-    return place.store.collect(budget=limit, keep=keep, dry_run=dry_run)
+    return place.store.collect(budget=limit, keep=keep, idle=idle, dry_run=dry_run)
 
 
 def collect_over_budget(place: Workplace) -> None:
     """Keep the store within the configured budget; for the end of work that made a layer."""
-    gone = collect(place)
+    gone = collect(place, idle=_IDLE)
     if gone:
         freed = sum(layer.size for layer in gone)
         place.progress.headline(f"collected {len(gone)} old layers ({freed >> 20} MiB)")

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import time
@@ -177,22 +178,24 @@ class LayerStore:
         self, key: CacheKey, kind: str, facts: Mapping[str, Canonical], folder: Path
     ) -> Layer:
         """Flush everything, then rename once."""
-        document = {
-            "kind": kind,
-            "created": time.time(),
-            "size": owned.size_owned(folder / "tree"),
-            "facts": facts,
-        }
+        created = time.time()
+        size = owned.size_owned(folder / "tree")
+        document = {"kind": kind, "created": created, "size": size, "facts": facts}
         text = json.dumps(document, indent=1, sort_keys=True).encode()
         files.write_atomic(folder / "layer.json", text, durable=False)
         files.sync_filesystem(folder)
         target = self.root / "layers" / key.hex
         folder.rename(target)
         files.sync_folder(target.parent)
-        layer = self.find(key)
-        if layer is None:
-            raise StoreError(f"the layer {key.short} vanished while it was published")
-        return layer
+        return Layer(
+            key=key,
+            kind=kind,
+            tree=target / "tree",
+            size=size,
+            created=created,
+            used=created,
+            facts=facts,
+        )
 
     @contextlib.contextmanager
     def lease(self, layers: Sequence[Layer]) -> Iterator[Stack]:
@@ -269,13 +272,14 @@ class LayerStore:
         return Usage(layers=kinds, workspaces=workspaces)
 
     def collect(
-        self, *, budget: int, keep: frozenset[CacheKey], dry_run: bool = False
+        self, *, budget: int, keep: frozenset[CacheKey], idle: float = 0.0, dry_run: bool = False
     ) -> tuple[Layer, ...]:
         """Remove the layers used longest ago until the rest fits a budget.
 
         Args:
             budget: bytes.
             keep: layers that branches are made of.
+            idle: seconds that a layer must have been unused; somebody may be about to use it.
             dry_run: only tell which layers would go.
 
         Returns:
@@ -283,11 +287,12 @@ class LayerStore:
         """
         layers = sorted(self.layers(), key=lambda layer: layer.used)
         total = sum(layer.size for layer in layers)
+        latest = time.time() - idle if idle else math.inf
         removed = []
         for layer in layers:
             if total <= budget:
                 break
-            if layer.key in keep:
+            if layer.key in keep or layer.used > latest:
                 continue
             if self._is_unused(layer) if dry_run else self.remove(layer):
                 removed.append(layer)
