@@ -25,6 +25,7 @@ from pathlib import Path
 from lapstrake.errors import FetchError, StoreError
 from lapstrake.formats.checksum import hash_stream
 from lapstrake.host.files import (
+    remove_leftovers,
     remove_tree,
     sync_file,
     sync_folder,
@@ -131,20 +132,31 @@ class DownloadCache:
             self.take_note(key, sha256=digest.hex)
         return Blob(path=path, digest=digest, size=size)
 
-    def partial(self, url: str) -> Path:
-        """The file that a download of this URL grows in; it survives interruptions."""
-        return self._made("partial") / f"{_hash(url)}.part"
+    def partial(self, url: str, digest: Digest | None = None) -> Path:
+        """The file that a download grows in; it survives interruptions.
+
+        Whoever writes it holds the `lock` of the digest, or of the URL when there is no digest.
+        """
+        return self._made("partial") / f"{_hash(f'{url} {digest}')}.part"
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """A new folder on the cache's file system, removed when the block ends."""
         folder = temporary_name(self._made("scratch") / "work")
-        with self.writing("making a folder"):
-            folder.mkdir(mode=0o700)
-        try:
-            yield folder
-        finally:
-            remove_tree(folder)
+        with self._scratch_lock(exclusive=False):
+            with self.writing("making a folder"):
+                folder.mkdir(mode=0o700)
+            try:
+                yield folder
+            finally:
+                remove_tree(folder)
+
+    def clean(self) -> None:
+        """Remove what killed processes left, unless somebody is at work right now."""
+        scratch = self.root / "scratch"
+        if scratch.is_dir() and any(scratch.iterdir()):
+            with suppress(BusyError), self._scratch_lock(exclusive=True, timeout=0.0):
+                remove_leftovers(scratch)
 
     def mirror(self, kind: str, url: str) -> Path:
         """The path for a version control's own store of a repository."""
@@ -176,6 +188,13 @@ class DownloadCache:
                 details=f"{refused.filename or self.root}",
                 resolution="Set LAPSTRAKE_DL_DIR to a folder that you may write to.",
             ) from refused
+
+    def _scratch_lock(
+        self, *, exclusive: bool, timeout: float | None = None
+    ) -> AbstractContextManager[None]:
+        path = self._made("locks") / "scratch"
+        what = "the download cache's scratch folder"
+        return locked(path, what=what, exclusive=exclusive, timeout=timeout, error=BusyError)
 
     def _made(self, *names: str) -> Path:
         folder = self.root.joinpath(*names)

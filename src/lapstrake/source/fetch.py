@@ -54,6 +54,7 @@ def fetch_all(
         LapstrakeError: one failed; the others are given up. When several had failed by then, the
             error names them all, and a wrong checksum decides its class.
     """
+    cache.clean()
     cancelled, web = Cancellation(), Web()
     jobs = [
         Job(spec=spec, cache=cache, rules=rules, on_event=on_event, folder=folder,

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lapstrake.errors import FetchError
-from lapstrake.host.files import temporary_name
 from lapstrake.host.process import Completed, require_program
 from lapstrake.source.job import Job
 from lapstrake.source.revision import Revision
@@ -62,12 +61,10 @@ def _mirror(job: Job, url: str, *, needed: str | None) -> Iterator[Path]:
 
 def _clone(job: Job, url: str, mirror: Path) -> None:
     mirror.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = temporary_name(mirror)
-    try:
-        _fossil(job, "clone", "--once", url, unfinished)
-        unfinished.replace(mirror)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with job.cache.scratch() as scratch:
+        clone = scratch / "clone.fossil"
+        _fossil(job, "clone", "--once", url, clone)
+        clone.replace(mirror)
 
 
 def _knows(job: Job, mirror: Path, name: str) -> bool:

@@ -120,18 +120,7 @@ def _mirror_with(job: Job, url: str, commit: str | None, *, whole: bool = False)
     """
     mirror = job.cache.mirror("git", url)
     with job.lock(f"git mirror {url}"):
-        if not (mirror / "HEAD").exists():
-            git = require_program("git", package="git", error=FetchError)
-            argv: list[str | Path] = [
-                git,
-                *_LOCAL_OPTIONS,
-                "init",
-                "--quiet",
-                "--bare",
-                "--template=",
-                mirror,
-            ]
-            job.run(argv, env=_LOCAL)
+        _prepare(job, mirror)
         if commit is not None and _has(job, mirror, commit, whole=whole):
             return mirror
         if commit is not None and not whole and _is_young(mirror):
@@ -148,6 +137,20 @@ def _mirror_with(job: Job, url: str, commit: str | None, *, whole: bool = False)
         if commit is not None and not _has(job, mirror, commit, whole=whole):
             _fetch(job, mirror, url, f"+{commit}:refs/lapstrake/{commit}")
     return mirror
+
+
+def _prepare(job: Job, mirror: Path) -> None:
+    """Make an empty mirror, or tidy up one whose last user was killed; the caller has its lock."""
+    if mirror.exists():
+        for stale in (*mirror.glob("*.lock"), *mirror.glob("refs/**/*.lock")):
+            stale.unlink(missing_ok=True)
+        return
+    git = require_program("git", package="git", error=FetchError)
+    mirror.parent.mkdir(parents=True, exist_ok=True)
+    with job.cache.scratch() as scratch:
+        argv: list[str | Path] = [git, *_LOCAL_OPTIONS, "init", "--quiet", "--bare", "--template="]
+        job.run([*argv, scratch / "bare"], env=_LOCAL)
+        (scratch / "bare").replace(mirror)
 
 
 def _has(job: Job, mirror: Path, commit: str, *, whole: bool) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lapstrake.errors import FetchError
-from lapstrake.host.files import remove_tree, temporary_name
 from lapstrake.host.process import Completed, require_program
 from lapstrake.source.job import Job
 from lapstrake.source.revision import Revision
@@ -40,7 +39,9 @@ class Mercurial:
         with job.lock(f"hg mirror {url}"):
             if not mirror.exists():
                 _clone(job, url, mirror)
-            elif _hg(job, "-R", mirror, "log", "-r", exact, env=_BARE, allowed=(0, 255)).status:
+            if (mirror / ".hg" / "store" / "journal").exists():
+                _hg(job, "-R", mirror, "recover", env=_BARE)  # a pull was killed
+            if _hg(job, "-R", mirror, "log", "-r", exact, env=_BARE, allowed=(0, 255)).status:
                 _hg(job, "-R", mirror, "pull", "--quiet", "--", url, env=_USERS)
         done = _hg(job, "-R", mirror, "log", "-r", exact, "--template", "{date|hgdate}", env=_BARE)
         _hg(
@@ -52,12 +53,10 @@ class Mercurial:
 
 def _clone(job: Job, url: str, mirror: Path) -> None:
     mirror.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = temporary_name(mirror)
-    try:
-        _hg(job, "clone", "--quiet", "--noupdate", "--pull", "--", url, unfinished, env=_USERS)
-        unfinished.replace(mirror)
-    finally:
-        remove_tree(unfinished)
+    with job.cache.scratch() as scratch:
+        clone = scratch / "clone"
+        _hg(job, "clone", "--quiet", "--noupdate", "--pull", "--", url, clone, env=_USERS)
+        clone.replace(mirror)
 
 
 def _hg(

@@ -47,6 +47,8 @@ def parse_dist(answer: bytes, name: str, version: str) -> IndexFile:
     try:
         dist = json.loads(answer)
         url = str(dist["tarball"])
+        if not url.startswith(("http:", "https:")):
+            raise ValueError(url)
         return IndexFile(
             name=url.rpartition("/")[2], url=url, digest=_integrity(dist.get("integrity") or "")
         )

@@ -139,6 +139,8 @@ def find_archive(job: Job) -> IndexFile:
             except (NotThereError, PassingError) as refused:
                 complaints.append(refused.brief)
                 continue
+            if not candidate.startswith("file:"):  # a server may not name files of this host
+                files = tuple(file for file in files if file.url.startswith(("http:", "https:")))
             chosen = choose_file(files, spec.url, spec.revision, spec.digest)
             if chosen is not None:
                 return chosen

@@ -79,7 +79,7 @@ def _from_candidates(job: Job, url: str, digest: Digest | None) -> tuple[Blob, b
 
 def _verified(job: Job, url: str, digest: Digest | None, *, key: str) -> Blob:
     """Download and compare; a file that is not what it should be is fetched once more."""
-    partial = job.cache.partial(url)
+    partial = job.cache.partial(url, digest)
     for last in (False, True):
         _with_retries(job, url, partial)
         try:

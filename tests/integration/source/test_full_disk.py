@@ -81,14 +81,14 @@ fetch_all([spec], cache=DownloadCache(Path(cache)), rules=FetchRules())
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_killed_while_downloading(tmp_path: Path, number: signal.Signals) -> None:
     with running_site() as site:
-        url = site.put("/a", site.hang(BODY[: 1 << 20]))
+        url = site.put("/a", site.hang(BODY[:500_000]))
         argv: list[str | Path] = [sys.executable, "-c", PROGRAM, url]
         argv += [hashlib.sha256(BODY).hexdigest(), tmp_path / "c"]
         log = tmp_path / "log"
         with log.open("wb") as said:
             process = subprocess.Popen(argv, stderr=said)
         cache = DownloadCache(tmp_path / "c")
-        partial = cache.partial(url)
+        partial = cache.partial(url, Digest("sha256", hashlib.sha256(BODY).hexdigest()))
         while not partial.exists() or partial.stat().st_size < 1000:
             assert process.poll() is None, log.read_text()
             time.sleep(0.01)

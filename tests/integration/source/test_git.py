@@ -259,6 +259,18 @@ def test_a_missing_submodule_is_named(nested: Path, tmp_path: Path, fetch: Fetch
         fetch(source(nested, "main"))
 
 
+def test_a_mirror_whose_last_user_was_killed(
+    repository: Path, tmp_path: Path, fetch: Fetch, tree: Tree
+) -> None:
+    fetch(source(repository, "v1"))
+    mirror = next((tmp_path / "cache" / "mirrors" / "git").iterdir())
+    for name in ("shallow.lock", "packed-refs.lock", "config.lock", "refs/heads/main.lock"):
+        (mirror / name).parent.mkdir(parents=True, exist_ok=True)
+        (mirror / name).touch()
+    top = tree(fetch(source(repository, "main", keep_repository=True)))
+    assert (top / "file").read_text() == "three\n"
+
+
 def test_git_missing(
     repository: Path, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -132,7 +132,7 @@ def test_killed_between_the_last_byte_and_the_rename(
     site: Site, cache: DownloadCache, rules: FetchRules
 ) -> None:
     spec = archive(site.put("/a", resumable(BODY)))
-    cache.partial(spec.url).write_bytes(BODY)
+    cache.partial(spec.url, spec.digest).write_bytes(BODY)
     assert one(spec, cache, with_rules(rules, retries=0)).path.read_bytes() == BODY
     assert len(site.requests) == 1
 
@@ -331,6 +331,32 @@ def test_two_processes_fetch_it_once(site: Site, cache: DownloadCache, rules: Fe
         thread.join()
     assert len(results) == 5
     assert len(site.requests) == 1
+
+
+def test_what_a_killed_process_left_is_removed(
+    site: Site, cache: DownloadCache, rules: FetchRules
+) -> None:
+    with cache.scratch() as busy:
+        abandoned = busy.with_name(busy.name.replace(".work", "x.work"))
+        abandoned.mkdir()
+        one(archive(site.put("/a", serve(BODY))), cache, rules)
+        assert busy.exists()  # somebody is at work, so nothing is touched
+        assert abandoned.exists()
+    one(archive(site.put("/a", serve(BODY))), cache, rules)
+    assert not abandoned.exists()
+
+
+def test_one_url_two_contents_at_once(site: Site, cache: DownloadCache, rules: FetchRules) -> None:
+    """Two versions of a bundle: each download has a file of its own."""
+    new = os.urandom(300_000)
+    url = site.put("/a", cut(BODY, 100_000, ETag='"v1"'))
+    with pytest.raises(FetchError):
+        one(archive(url), cache, with_rules(rules, retries=0))
+    site.put("/a", serve(new))
+    assert one(archive(url, new), cache, rules).path.read_bytes() == new
+    site.put("/a", resumable(BODY))
+    assert one(archive(url), cache, rules).path.read_bytes() == BODY
+    assert site.requests[-1][1]["Range"] == "bytes=100000-"
 
 
 def test_where_the_cache_is() -> None:

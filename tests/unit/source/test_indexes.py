@@ -122,6 +122,16 @@ def test_pypi_versions_that_are_not_there(
     assert "/other/hello-world/: status 404" in caught.value.details
 
 
+def test_an_index_cannot_name_files_of_this_host(
+    index: Site, cache: DownloadCache, rules: FetchRules, tmp_path: Path
+) -> None:
+    (tmp_path / "hello-world-1.0.zip").write_bytes(BODY)
+    link = f'<a href="{(tmp_path / "hello-world-1.0.zip").as_uri()}">x</a>'
+    index.put("/simple/hello-world/", serve(html(link)))
+    with pytest.raises(FetchError, match="no index has a source archive"):
+        fetch_all([spec(SourceKind.PYPI, "hello-world", "1.0")], cache=cache, rules=rules)
+
+
 def test_pypi_index_that_falters(index: Site, cache: DownloadCache, rules: FetchRules) -> None:
     page = index.answers["/simple/hello-world/"][0]
     index.put("/simple/hello-world/", fail(503), page)
@@ -162,7 +172,7 @@ def test_dist_of_npm() -> None:
     answer = json.dumps({"tarball": "https://r.org/a/-/a-1.tgz", "integrity": integrity}).encode()
     file = parse_dist(answer, "a", "1")
     assert (file.name, file.digest) == ("a-1.tgz", Digest("sha512", raw.hex()))
-    for bad in (b"", b"[]", b"{}", b'"text"', b"null"):
+    for bad in (b"", b"[]", b"{}", b'"text"', b"null", b'{"tarball": "file:///etc/passwd"}'):
         with pytest.raises(FetchError, match="no archive of a 1"):
             parse_dist(bad, "a", "1")
 
