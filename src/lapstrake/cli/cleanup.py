@@ -13,13 +13,13 @@ from lapstrake.names import BranchName
 @click.argument("what", metavar="all|baseos|NAME")
 @pass_app
 def cleanup(app: AppContext, /, what: str) -> None:
-    r"""Remove instances, the base OS, or both; repositories, build records and keys stay.
+    """Remove instances, the base OS, or both; repositories, build records and keys stay.
 
     \b
     NAME    the layers and the draft of the branch NAME
     baseos  the base OS, and everything that stands on it
     all     everything that can be made again
-    """
+    """  # noqa: D301 - click reads \b
     from lapstrake.branch import cleanup as cleaning
     from lapstrake.cli.texts import size_text
 

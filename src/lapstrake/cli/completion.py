@@ -15,13 +15,13 @@ _VARIABLE = "_LAPSTRAKE_COMPLETE"  # the name that click derives from the progra
 @click.pass_context
 @pass_app
 def completion(app: AppContext, context: click.Context, shell: str) -> None:
-    r"""Print the completion script of SHELL.
+    """Print the completion script of SHELL, to be written to this file:
 
     \b
-    bash: lapstrake completion bash > ~/.local/share/bash-completion/completions/lapstrake
-    zsh:  lapstrake completion zsh > a file named _lapstrake in a folder of $fpath
-    fish: lapstrake completion fish > ~/.config/fish/completions/lapstrake.fish
-    """
+    bash  ~/.local/share/bash-completion/completions/lapstrake
+    zsh   _lapstrake in a folder of $fpath
+    fish  ~/.config/fish/completions/lapstrake.fish
+    """  # noqa: D301 - click reads \b
     script = get_completion_class(shell)
     if script is None:
         raise click.UsageError(f"click knows no completion for {shell}", context)

@@ -27,14 +27,15 @@ _INDENT = "  "
 @click.argument("words", nargs=-1, metavar="[BUILD | layer KEY | branch NAME]")
 @pass_app
 def why(app: AppContext, /, words: tuple[str, ...]) -> None:
-    r"""Explain a decision.
+    """Explain a decision.
 
     \b
-    BUILD        what it was made from and why, and what differs from the one before
-                 (an id, its beginning or a bundle's name; the newest build without)
+    BUILD        what it was made from and why, and what differs from the one
+                 before (an id, its beginning or a bundle's name; without one,
+                 the newest build)
     layer KEY    what a layer was made from, and what is made from it
     branch NAME  whether a branch is fresh, and why its instances were made
-    """
+    """  # noqa: D301 - click reads \b
     place = look_place(app)
     match words:
         case ("layer", key):
