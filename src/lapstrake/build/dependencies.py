@@ -47,11 +47,13 @@ class Dependencies:
         layer: ``None`` when nothing has to be installed.
         packages: names and versions, sorted.
         reason: how it came: from the store, or made, and why.
+        made: whether the layer was made just now.
     """
 
     layer: Layer | None
     packages: Resolved
     reason: str
+    made: bool = False
 
 
 def satisfy_argument(wanted: BuildDependencies) -> str:
@@ -142,7 +144,10 @@ class _Request:
             on_wait=self.place.progress.headline,
         )
         return Dependencies(
-            layer=layer, packages=packages, reason=f"{len(packages)} packages, installed now"
+            layer=layer,
+            packages=packages,
+            reason=f"{len(packages)} packages, installed now",
+            made=True,
         )
 
     def _install(self, tree: Path) -> None:

@@ -13,6 +13,7 @@ from lapstrake.progress import Progress
 
 HEADLINE = b">>> "
 _TAIL_LINES = 15
+_LONGEST_LINE = 1 << 16
 _BLOT = b"***"
 _LEAST_SECRET = 4  # shorter ones would blot out half of the log
 
@@ -77,17 +78,23 @@ class BuildLog:
         whole, newline, self._rest = (self._rest + data).rpartition(b"\n")
         if newline:
             self._lines(whole + newline)
-        if len(self._rest) > 1 << 16:  # a progress bar without line ends
-            self._flush_rest()
+        if len(self._rest) > _LONGEST_LINE:  # a progress bar without line ends
+            self._flush_rest(keep=max(map(len, self._secrets), default=0))
 
-    def _flush_rest(self) -> None:
-        if self._rest:
-            rest, self._rest = self._rest, b""
-            self._lines(rest)
+    def _flush_rest(self, *, keep: int = 0) -> None:
+        """Write what has no line end yet, but for as much as could be a secret's beginning."""
+        data = self._blot(self._rest)
+        whole, self._rest = data[: len(data) - keep], data[len(data) - keep :]
+        if whole:
+            self._lines(whole)
 
-    def _lines(self, data: bytes) -> None:
+    def _blot(self, data: bytes) -> bytes:
         for secret in self._secrets:
             data = data.replace(secret, _BLOT)
+        return data
+
+    def _lines(self, data: bytes) -> None:
+        data = self._blot(data)
         self._write(data)
         for line in data.splitlines():
             self._tail.append(line)

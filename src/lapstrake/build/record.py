@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from lapstrake.errors import LapstrakeError, UsageError
+from lapstrake.errors import Interrupted, LapstrakeError, StoreError, UsageError
 from lapstrake.host import files
+from lapstrake.host.locks import locked
 from lapstrake.host.usage import Sample, Usage
 
 _NAME = "record.json"
 _LOG = "build.log"
+_RUNNING = "running"
+_SIGNAL_BASE = 128  # the shell's convention: 128 + the signal's number
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[A-Za-z0-9.+_-]+\Z")
 
 
@@ -58,7 +63,7 @@ class BuildRecord:
         inputs: what it was made from: layers, sources, options, and the reason of each.
         outputs: what it made.
         usage: what it used.
-        step: the step it was in when it ended.
+        step: the driver's step that failed; ``publish`` when it was ours.
         exit_code: of the command line; see `lapstrake.errors`.
         error: the first line of what went wrong.
     """
@@ -87,7 +92,11 @@ class BuildRecord:
 
 
 class Records:
-    """The folder of build records: ``work_dir/builds/ID/{record.json,build.log,output/}``."""
+    """The folder of build records: ``work_dir/builds/ID/{record.json,build.log,output/}``.
+
+    A file ``running`` beside them is locked by the build's process, so that the end of one that was
+    killed is seen at once.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -99,6 +108,16 @@ class Records:
         build_id = f"{stamp}-{short}-{os.urandom(2).hex()}"
         (self.folder / build_id).mkdir(parents=True)
         return build_id
+
+    @contextmanager
+    def running(self, build_id: str) -> Iterator[None]:
+        """Let everybody know that a build runs, for as long as the block does."""
+        mark = self.folder / build_id / _RUNNING
+        with locked(mark, what=f"the build {build_id}"):
+            try:
+                yield
+            finally:
+                mark.unlink(missing_ok=True)
 
     def write(self, record: BuildRecord) -> None:
         """Write a record, or its newer version."""
@@ -125,6 +144,21 @@ class Records:
 
     def read(self, build_id: str) -> BuildRecord | None:
         """One record; a running one whose process is gone counts as interrupted."""
+        record = self._load(build_id)
+        if record is None or record.state is not BuildState.RUNNING or self._is_held(build_id):
+            return record
+        record = self._load(build_id)  # it may have ended between the two looks
+        if record is None or record.state is not BuildState.RUNNING:
+            return record
+        log = self.log_path(build_id)
+        return replace(
+            record,
+            state=BuildState.INTERRUPTED,
+            finished=log.stat().st_mtime if log.exists() else record.started,
+            error="its process was killed",
+        )
+
+    def _load(self, build_id: str) -> BuildRecord | None:
         try:
             document = json.loads((self.folder / build_id / _NAME).read_bytes())
         except (FileNotFoundError, ValueError):
@@ -134,6 +168,17 @@ class Records:
         outputs = tuple(Output(**row) for row in document["outputs"])
         state = BuildState(document["state"])
         return BuildRecord(**{**document, "usage": usage, "outputs": outputs, "state": state})
+
+    def _is_held(self, build_id: str) -> bool:
+        """Whether a build's process lives."""
+        mark = self.folder / build_id / _RUNNING
+        if not mark.exists():
+            return False
+        try:
+            with locked(mark, what=build_id, exclusive=False, timeout=0):
+                return False
+        except StoreError:
+            return True
 
     def find(self, text: str) -> BuildRecord:
         """Find a build by its id, the beginning of it, or the newest of a bundle's name.
@@ -161,14 +206,18 @@ class Records:
 
 def finished(record: BuildRecord, error: BaseException | None) -> BuildRecord:
     """The record of a build that has ended, well or not."""
+    ended = replace(record, finished=time.time())
     if error is None:
-        return replace(record, state=BuildState.SUCCEEDED, finished=time.time())
-    code = error.exit_code if isinstance(error, LapstrakeError) else 1
-    interrupted = not isinstance(error, Exception) or code in {130, 143}
+        return replace(ended, state=BuildState.SUCCEEDED)
+    if isinstance(error, Interrupted):
+        code, interrupted = _SIGNAL_BASE + error.signal_number, True
+    else:
+        code = error.exit_code if isinstance(error, LapstrakeError) else 1
+        interrupted = not isinstance(error, Exception)  # KeyboardInterrupt, mostly
+        code = _SIGNAL_BASE + signal.SIGINT if interrupted else code
     return replace(
-        record,
+        ended,
         state=BuildState.INTERRUPTED if interrupted else BuildState.FAILED,
-        finished=time.time(),
         exit_code=code,
         error=error.brief if isinstance(error, LapstrakeError) else repr(error),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lapstrake.branch.repository import Repository
+from lapstrake.branch.room import collect_over_budget
 from lapstrake.branch.signing import own_signer, user_signer
 from lapstrake.branch.workplace import Workplace
 from lapstrake.build import outputs
@@ -21,44 +23,63 @@ from lapstrake.build.request import BuildRequest
 from lapstrake.build.secrets import read_secrets
 from lapstrake.errors import LapstrakeError
 from lapstrake.host import terminal
-from lapstrake.host.usage import Limits, Outcome, Usage
+from lapstrake.host.usage import Limits
 from lapstrake.names import BranchName, GuestPath
 from lapstrake.runner.base import Command, Network, Session
 
 _SECRETS = GuestPath("/run/secrets")
 
 
-def build(place: Workplace, request: BuildRequest) -> BuildRecord:
+def build(
+    place: Workplace,
+    request: BuildRequest,
+    *,
+    on_end: Callable[[BuildRecord], None] = lambda _record: None,
+) -> BuildRecord:
     """Build a bundle on a branch, and publish its packages.
 
     The workspace is removed whatever happens, and the record says how it went.
+
+    Args:
+        place: where.
+        request: what, and how.
+        on_end: told of the final record, however the build ended.
 
     Raises:
         LapstrakeError: it failed; the class names the stage (see `lapstrake.errors`).
     """
     records = Records(place.builds)
-    build_id = records.new_id(Path(request.bundle).name.removeprefix("apt:"))
     record = BuildRecord(
-        id=build_id,
+        id=records.new_id(Path(request.bundle).name.removeprefix("apt:")),
         bundle=request.bundle,
         branch=request.branch.text,
         arch=place.config.arch.value,
         runner=place.runner.name,
     )
-    records.write(record)
-    with BuildLog(records.log_path(build_id), place.progress) as log:
-        log.note(f"build {build_id}: {request.bundle} on {request.branch}")
-        job = _Job(place=replace(place, progress=log), request=request, records=records, log=log)
-        try:
-            record = job.run(record)
-        except BaseException as error:
-            record = finished(replace(job.record or record, step=job.step), error)
-            log.note(f"{record.state}: {record.error}")
-            records.write(record)
-            raise
-        record = finished(record, None)
-        log.note(f"{record.state} after {record.seconds:.1f} s")
+    with (
+        records.running(record.id),
+        BuildLog(records.log_path(record.id), place.progress) as log,
+    ):
         records.write(record)
+        log.note(f"build {record.id}: {request.bundle} on {request.branch}")
+        job = _Job(
+            place=replace(place, progress=log),
+            request=request,
+            records=records,
+            log=log,
+            record=record,
+        )
+        ended: BaseException | None = None
+        try:
+            job.run()
+        except BaseException as error:
+            ended = error
+            raise
+        finally:
+            record = finished(job.record, ended)
+            log.note(f"{record.state} after {record.seconds:.1f} s  {record.error}".rstrip())
+            records.write(record)
+            on_end(record)
     return record
 
 
@@ -80,45 +101,48 @@ def repository_of(place: Workplace, branch: BranchName) -> Repository:
 
 @dataclass(kw_only=True)
 class _Job:
-    """A build on its way; `record` and `step` are what is known of it when it fails."""
+    """A build on its way; `record` is what is known of it so far."""
 
     place: Workplace
     request: BuildRequest
     records: Records
     log: BuildLog
-    record: BuildRecord | None = None
-    step: str = ""
+    record: BuildRecord
 
-    def run(self, record: BuildRecord) -> BuildRecord:
+    def run(self) -> None:
         """Everything, in order."""
         place, request = self.place, self.request
-        self.record = record
         prepared = prepare(place, request)
-        bundle, branch = prepared.bundle, prepared.branch
         repository = repository_of(place, request.branch)
-        needed = install_dependencies(place, branch, bundle, repository)
-        self.record = record = replace(
-            record,
-            name=bundle.name,
-            version=bundle.version,
+        needed = install_dependencies(place, prepared.branch, prepared.bundle, repository)
+        self._note(
+            name=prepared.bundle.name,
+            version=prepared.bundle.version,
             inputs=_inputs(prepared, needed),
         )
-        self.records.write(record)
         with ExitStack() as held:
-            built, usage = self._build_once(prepared, needed, held)
+            built = self._build_once(prepared, needed, held)
             described = outputs.describe(built)
             if request.check:
                 self.log.headline("building a second time, to compare")
-                again, _ = self._build_once(prepared, needed, held)
+                again = self._build_once(prepared, needed, held)
                 outputs.compare(described, outputs.describe(again))
+            self._note(step="publish")
             if request.publish:
-                described = outputs.publish(repository, built, described, record.id)
-            outputs.keep_others(built, self.records.folder / record.id / "output")
-        return replace(record, outputs=described, usage=usage)
+                described = outputs.publish(repository, built, described, self.record.id)
+            outputs.keep_others(built, self.records.folder / self.record.id / "output")
+        self._note(step="", outputs=described)
+        if needed.made or prepared.branch.refreshed:
+            collect_over_budget(place)
+
+    def _note(self, **facts: Any) -> None:  # noqa: ANN401 - the record's own fields
+        """Add to what is known, also for those who look from outside."""
+        self.record = replace(self.record, **facts)
+        self.records.write(self.record)
 
     def _build_once(
         self, prepared: Prepared, needed: Dependencies, held: ExitStack
-    ) -> tuple[tuple[Path, ...], Usage]:
+    ) -> tuple[Path, ...]:
         """Build in a workspace of its own; the files live until `held` is closed."""
         place = self.place
         layers = [*prepared.branch.layers, *([needed.layer] if needed.layer else [])]
@@ -129,32 +153,32 @@ class _Job:
             entered.mkdir()
             with place.runner.open(stack.trees, entered) as session:
                 try:
-                    outcome = self._drive(session, prepared, workspace)
+                    self._drive(session, prepared, workspace)
                 except LapstrakeError:
                     self._keep(entered, wanted=place.config.build.keep_failed)
                     raise
                 session.get(BUILDROOT / "output", results / "output")
             self._keep(entered, wanted=False)
-        return outputs.collect(results / "output", prepared.bundle), outcome.usage
+        return outputs.collect(results / "output", prepared.bundle)
 
-    def _drive(self, session: Session, prepared: Prepared, workspace: Path) -> Outcome:
+    def _drive(self, session: Session, prepared: Prepared, workspace: Path) -> None:
         """Fill the build root, run the driver in it, and judge how it ended."""
         command = self._command(session, prepared, workspace)
         self.log.headline(f"building {prepared.bundle.name} {prepared.bundle.version}")
         outcome = session.run(command, on_output=self.log.output)
-        self.step = _step(session, workspace)
-        if not outcome.ok:
-            if self.request.shell_on_fail and terminal.has_terminal():
-                self.log.headline("the build failed: a shell in its workspace (exit to go on)")
-                session.interact(replace(command, argv=("/bin/bash",), limits=Limits()))
-            raise failure(
-                outcome,
-                step=self.step,
-                limits=command.limits,
-                log_tail=self.log.tail,
-                log=str(self.log.path),
-            )
-        return outcome
+        self._note(step=_step(session, workspace), usage=outcome.usage)
+        if outcome.ok:
+            return
+        if self.request.shell_on_fail and terminal.has_terminal():
+            self.log.headline("the build failed: a shell in its workspace (exit to go on)")
+            session.interact(replace(command, argv=("/bin/bash",), limits=Limits()))
+        raise failure(
+            outcome,
+            step=self.record.step,
+            limits=command.limits,
+            log_tail=self.log.tail,
+            log=str(self.log.path),
+        )
 
     def _command(self, session: Session, prepared: Prepared, workspace: Path) -> Command:
         """The driver's command line, environment and bounds."""
@@ -183,7 +207,9 @@ class _Job:
     def _keep(self, entered: Path, *, wanted: bool) -> None:
         """Keep a workspace for the user to look at, where that is wanted."""
         if wanted or self.request.keep:
-            kept = self.place.config.work_dir / "kept" / self.log.path.parent.name
+            kept = self.place.config.work_dir / "kept" / self.record.id
+            while kept.exists():  # of the first of two builds
+                kept = kept.with_name(f"{kept.name}-again")
             kept.parent.mkdir(exist_ok=True)
             entered.rename(kept)
             self.log.headline(f"the workspace is kept in {kept}")
