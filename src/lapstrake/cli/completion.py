@@ -15,7 +15,9 @@ _VARIABLE = "_LAPSTRAKE_COMPLETE"  # the name that click derives from the progra
 @click.pass_context
 @pass_app
 def completion(app: AppContext, context: click.Context, shell: str) -> None:
-    """Print the completion script of SHELL, to be written to this file:
+    """Print the completion script of SHELL.
+
+    Write it to this file, and start a new shell:
 
     \b
     bash  ~/.local/share/bash-completion/completions/lapstrake
