@@ -67,6 +67,8 @@ def _allowed(outcome: Outcome, limits: Limits) -> str:
         return f" (limit {limits.memory >> 20} MiB)"
     if outcome.ending is Ending.OUT_OF_DISK and limits.disk is not None:
         return f" (limit {limits.disk >> 20} MiB)"
+    if outcome.ending is Ending.OUT_OF_PROCESSES and limits.processes is not None:
+        return f" (limit {limits.processes})"
     return ""
 
 

@@ -30,6 +30,7 @@ def open_place(app: AppContext, *, runner: str | None = None, jobs: int | None =
         ConfigError: the configuration is wrong.
         RunnerError: this host cannot use the runner; the resolution says what it lacks.
     """
+    from lapstrake.host import cgroup
     from lapstrake.runner.choose import choose
 
     config = app.config
@@ -37,6 +38,7 @@ def open_place(app: AppContext, *, runner: str | None = None, jobs: int | None =
         config = replace(config, build=replace(config.build, jobs=jobs))
     place = _place(app, config, choose(runner or config.runner.name.value))
     place.store.recover()
+    cgroup.sweep()
     return place
 
 

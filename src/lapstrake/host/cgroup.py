@@ -14,11 +14,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lapstrake.host.usage import Limits
+from lapstrake.host.usage import Ending, Limits
 
 _MOUNT = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
+_PREFIX = "lapstrake."
+_INNER = "build"
 _WANTED = ("memory", "pids")
+_BARE = {"name=systemd": "systemd", "": "unified"}  # without controllers → where they are mounted
 _CPU_PERIOD = 100_000  # microseconds
 _counter = itertools.count()
 
@@ -49,7 +52,8 @@ class ControlGroup:
     @property
     def members(self) -> tuple[Path, ...]:
         """The files that a process writes ``0`` to, to join."""
-        return tuple(folder / "cgroup.procs" for folder in dict.fromkeys(self.folders.values()))
+        inner = _INNER if self.unified else ""
+        return tuple(folder / inner / "cgroup.procs" for folder in self._unique())
 
     def observe(self) -> None:
         """Nothing: the kernel keeps the counts until the group is removed."""
@@ -75,18 +79,20 @@ class ControlGroup:
                 return int(line.split()[1]) / 1e6
         return 0.0
 
-    def ran_out_of_memory(self) -> bool:
-        """Whether the kernel killed a member for lack of memory."""
-        name = "memory.events" if self.unified else "memory.oom_control"
-        for line in self._read("memory", name).splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1]) > 0
-        return False
+    def exceeded(self) -> Ending | None:
+        """The limit that the kernel held members to, by a kill or by refusing to fork."""
+        memory = "memory.events" if self.unified else "memory.oom_control"
+        if self._count("memory", memory, "oom_kill"):
+            return Ending.OUT_OF_MEMORY
+        if self._count("pids", "pids.events", "max"):
+            return Ending.OUT_OF_PROCESSES
+        return None
 
     def kill(self) -> None:
         """Kill every member, again and again until none is left (they may fork meanwhile)."""
         for _ in range(200):
-            processes = [int(number) for file in self.members for number in _lines(file)]
+            files = [file for folder in self._unique() for file in folder.rglob("cgroup.procs")]
+            processes = [int(number) for file in files for number in _lines(file)]
             if not processes:
                 return
             for process in processes:
@@ -96,22 +102,28 @@ class ControlGroup:
 
     def remove(self) -> None:
         """Remove the group; its members are dead."""
-        for folder in dict.fromkeys(self.folders.values()):
+        for folder in self._unique():
             for _ in range(50):  # the kernel lets go of the last member a little later
-                try:
-                    folder.rmdir()
-                except FileNotFoundError:
+                if _remove(folder):
                     break
-                except OSError:
-                    time.sleep(0.01)
-                else:
-                    break
+                time.sleep(0.01)
+
+    def _unique(self) -> tuple[Path, ...]:
+        return tuple(dict.fromkeys(self.folders.values()))
 
     def _read(self, controller: str, name: str) -> str:
         try:
             return (self.folders[controller] / name).read_text()
         except (OSError, KeyError):
             return ""
+
+    def _count(self, controller: str, name: str, event: str) -> int:
+        """One count of a file of events."""
+        for line in self._read(controller, name).splitlines():
+            word, _, number = line.partition(" ")
+            if word == event:
+                return int(number)
+        return 0
 
     def _number(self, controller: str, unified: str, legacy: str) -> int:
         text = self._read(controller, unified if self.unified else legacy).strip()
@@ -120,7 +132,7 @@ class ControlGroup:
 
 def create(limits: Limits) -> ControlGroup | None:
     """Make a group below our own with limits set; ``None`` where the host does not let us."""
-    name = f"lapstrake.{os.getpid()}.{next(_counter)}"
+    name = f"{_PREFIX}{os.getpid()}.{next(_counter)}"
     try:
         group = _create_unified(name) or _create_legacy(name)
         if group is not None:
@@ -130,6 +142,40 @@ def create(limits: Limits) -> ControlGroup | None:
     return group
 
 
+def sweep() -> int:
+    """Remove the groups of killed runs, as far as nothing lives in them; gives how many.
+
+    They are where `create` would make them: below our own group, or below one above it.
+    """
+    swept = 0
+    for controller, path in _paths(_OWN).items():
+        top = _MOUNT if _is_unified() else _MOUNT / _BARE.get(controller, controller)
+        here = top / path.lstrip("/")
+        for folder in (here, *here.parents):
+            if folder.is_relative_to(_MOUNT):
+                left = [each for each in folder.glob(f"{_PREFIX}*") if not _is_alive(each.name)]
+                swept += sum(_remove(group) for group in left)
+    return swept
+
+
+def _remove(group: Path) -> bool:
+    """Remove a group and those that its members made in it; False while some are not dead yet."""
+    below = sorted(group.rglob("*/"), key=lambda path: -len(path.parts))
+    try:
+        for folder in (*below, group):
+            folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _is_alive(name: str) -> bool:
+    """Whether the process that made a group of this name still runs."""
+    return Path("/proc", name.removeprefix(_PREFIX).partition(".")[0]).exists()
+
+
 def _paths(file: Path) -> dict[str, str]:
     """A process' group's path for each controller; the empty name is version 2."""
     rows = (line.split(":", 2) for line in _lines(file))
@@ -137,9 +183,13 @@ def _paths(file: Path) -> dict[str, str]:
 
 
 def _create_unified(name: str) -> ControlGroup | None:
-    """Below the nearest group that passes the controllers on and that we may write."""
+    """Below the nearest group that passes the controllers on and that we may write.
+
+    Its processes live in a group inside it, which has no controllers: in nspawn they may write the
+    files of the group they see, and must not find their own limits there.
+    """
     own = _paths(_OWN).get("", "")
-    if not (_MOUNT / "cgroup.controllers").exists() or not own:
+    if not _is_unified() or not own:
         return None
     here = _MOUNT / own.lstrip("/")
     for folder in (here, *here.parents):
@@ -152,18 +202,27 @@ def _create_unified(name: str) -> ControlGroup | None:
             passed_on = set(_read_words(folder / "cgroup.subtree_control"))
         if passed_on.issuperset(_WANTED) and os.access(folder / "cgroup.procs", os.W_OK):
             group = folder / name
-            group.mkdir()
+            (group / _INNER).mkdir(parents=True)
+            (group / "cgroup.max.descendants").write_text("1")
             return ControlGroup(folders=dict.fromkeys((*_WANTED, "cpu"), group), unified=True)
     return None
 
 
+def _is_unified() -> bool:
+    return (_MOUNT / "cgroup.controllers").exists()
+
+
 def _create_legacy(name: str) -> ControlGroup | None:
-    """One folder below our own for each controller of version 1 that there is."""
+    """One folder below our own for each controller of version 1 that there is.
+
+    Also in the hierarchies without controllers, which a root may write in nspawn: it shall see a
+    group of its own there and not the host's.
+    """
     folders: dict[str, Path] = {}
     for controller, path in _paths(_OWN).items():
-        if controller not in {*_WANTED, "cpu", "cpuacct"}:
+        if controller not in {*_WANTED, "cpu", "cpuacct", *_BARE}:
             continue
-        here = _MOUNT / controller / path.lstrip("/")
+        here = _MOUNT / _BARE.get(controller, controller) / path.lstrip("/")
         if not os.access(here, os.W_OK):
             continue
         (here / name).mkdir(exist_ok=True)

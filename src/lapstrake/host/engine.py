@@ -16,6 +16,7 @@ from typing import Any
 from lapstrake.errors import RunnerError
 from lapstrake.host import process, transfer
 from lapstrake.host.cgroup import ControlGroup
+from lapstrake.host.usage import Ending
 from lapstrake.names import GuestPath
 
 _QUICK = 60.0  # seconds for what only asks
@@ -176,7 +177,7 @@ class ContainerMeter:
     misses: int = 0
     cpu: float = 0.0
     peak: int = 0
-    oom: bool = False
+    broken: Ending | None = None
     state: dict[str, Any] = field(default_factory=dict)
 
     def observe(self) -> None:
@@ -189,7 +190,7 @@ class ContainerMeter:
         self.cpu = max(self.cpu, self.cpu_seconds())
         if self.group is not None:
             self.peak = max(self.peak, self.group.peak_memory())
-            self.oom = self.oom or self.group.ran_out_of_memory()
+            self.broken = self.broken or self.group.exceeded()
         self.next_look = time.monotonic() + _OBSERVE_SECONDS
 
     def memory(self) -> int:
@@ -208,9 +209,10 @@ class ContainerMeter:
         """User and system time up to the last look."""
         return max(self.cpu, self.group.cpu_seconds() if self.group else 0.0)
 
-    def ran_out_of_memory(self) -> bool:
-        """Whether we saw it, or the engine says so (podman knows only with cgroups version 2)."""
-        return self.oom or bool(self.ended().get("OOMKilled"))
+    def exceeded(self) -> Ending | None:
+        """What we saw, or the engine says (podman knows only with cgroups version 2)."""
+        killed = bool(self.ended().get("OOMKilled"))
+        return Ending.OUT_OF_MEMORY if killed else self.broken
 
     def kill(self) -> None:
         """Nothing: the sandbox's farewell has killed the container."""

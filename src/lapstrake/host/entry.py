@@ -58,6 +58,7 @@ LINUX_CAPABILITY_VERSION_3 = 0x20080522
 LAST_CAPABILITY = 63
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 SETUP_FAILED = 125
+FIRST_TO_GO = "500"  # of 1000, see proc(5)
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
@@ -142,7 +143,8 @@ def overlay_by_descriptor(
             f"overlay option {flag}",
         )
     check(configure(SYS_FSCONFIG, context, FSCONFIG_CMD_CREATE, None, None, 0), "mounting overlay")
-    mounted = check(libc.syscall(SYS_FSMOUNT, context, 1, 0), "mounting overlay")
+    # Whatever device a layer or a build makes opens nothing.
+    mounted = check(libc.syscall(SYS_FSMOUNT, context, 1, MOUNT_ATTR_NODEV), "mounting overlay")
     check(
         libc.syscall(
             SYS_MOVE_MOUNT, mounted, b"", AT_FDCWD, target.encode(), MOVE_MOUNT_F_EMPTY_PATH
@@ -165,7 +167,7 @@ def overlay_by_string(operation: Plan, strings: list[tuple[str, str]], flags: li
     before = os.getcwd()
     os.chdir(links)
     try:
-        mount("overlay", operation["target"], "overlay", 0, ",".join(options))
+        mount("overlay", operation["target"], "overlay", MS_NODEV, ",".join(options))
     finally:
         os.chdir(before)
 
@@ -434,6 +436,8 @@ def start(plan: Plan) -> NoReturn:
     for file in plan["cgroups"]:
         with open(file, "w") as joined:
             joined.write("0")
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write(FIRST_TO_GO)  # when the host runs out of memory, a build pays and not the host
     enter_namespaces(plan)
     if plan["adopts"]:
         check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")

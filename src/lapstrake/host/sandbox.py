@@ -146,6 +146,7 @@ class SandboxPlan:
         hostname: of the UTS namespace.
         user: numeric user and group of the command.
         confined: cut capabilities, seccomp filter, no new privileges.
+        host_sockets: what is not confined may open sockets of the virtual machine's host.
         terminal: standard input is a terminal that the command shall control.
         rlimits: ``RLIMIT_*`` to value.
         cgroups: ``cgroup.procs`` files to join first.
@@ -164,6 +165,7 @@ class SandboxPlan:
     hostname: str = ""
     user: int = 0
     confined: bool = True
+    host_sockets: bool = True
     terminal: bool = False
     rlimits: Mapping[str, int] = field(default_factory=dict)
     cgroups: tuple[Path, ...] = ()
@@ -196,8 +198,19 @@ class SandboxPlan:
             "farewell": list(self.farewell),
             "capabilities": sorted(CAPABILITIES.values()) if self.confined else None,
             "no_new_privileges": self.confined,
-            "seccomp": filter_hex() if self.confined else "",
+            "seccomp": self._filter(),
         }
+
+    def _filter(self) -> str:
+        if self.confined:
+            return filter_hex()
+        return "" if self.host_sockets else socket_filter_hex()
+
+
+@functools.cache
+def socket_filter_hex() -> str:
+    """The filter against sockets of the virtual machine's host alone; root may install it."""
+    return seccomp.build_socket_filter(os.uname().machine).hex()
 
 
 @functools.cache

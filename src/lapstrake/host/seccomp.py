@@ -115,6 +115,20 @@ def build_filter(machine: str) -> bytes:
     return b"".join(program)
 
 
+def build_socket_filter(machine: str) -> bytes:
+    """Compile a filter that refuses nothing but sockets of the virtual machine's host.
+
+    For a runner that filters all other calls by itself but cannot look at arguments.
+    """
+    program = [_instruction(_LOAD, _OFFSET_ARCH)]
+    for table in _TABLES.get(machine, ()):
+        block = [_instruction(_LOAD, _OFFSET_NUMBER), *_refuse_second_set(table)]
+        block += [*_refuse_host_sockets(table), _instruction(_RETURN, _ALLOW)]
+        program += [_instruction(_JUMP_EQUAL, table.audit, 0, len(block)), *block]
+    program.append(_instruction(_RETURN, _ALLOW))
+    return b"".join(program)
+
+
 def engine_profile() -> str:
     """The same filter as a profile of container engines (JSON, docs.docker.com/engine/security)."""
     rules: list[dict[str, object]] = [_rule(DENIED, errno.EPERM), _rule(["clone3"], errno.ENOSYS)]
@@ -155,8 +169,7 @@ def _rule(
 def _block(table: _Table) -> list[bytes]:
     """What happens to the calls of one architecture; every path returns."""
     lines = [_instruction(_LOAD, _OFFSET_NUMBER)]
-    if table is _X86_64:
-        lines += [_instruction(_JUMP_GREATER_EQUAL, _X32_BIT, 0, 1), _fail(errno.ENOSYS)]
+    lines += _refuse_second_set(table)
     for number in (*table.denied, *_EVERYWHERE.values()):
         lines += [_instruction(_JUMP_EQUAL, number, 0, 1), _fail(errno.EPERM)]
     # clone3's flags are behind a pointer, which no filter can read: libraries fall back to clone.
@@ -168,13 +181,27 @@ def _block(table: _Table) -> list[bytes]:
         _instruction(_JUMP_EQUAL, 0, 0, 1),
         _instruction(_RETURN, _ALLOW),
         _fail(errno.EPERM),
+        *_refuse_host_sockets(table),
+        _instruction(_RETURN, _ALLOW),
+    ]
+    return lines
+
+
+def _refuse_second_set(table: _Table) -> list[bytes]:
+    """With the call's number loaded: fail for x32's numbers, which are x86_64's over again."""
+    if table is not _X86_64:
+        return []
+    return [_instruction(_JUMP_GREATER_EQUAL, _X32_BIT, 0, 1), _fail(errno.ENOSYS)]
+
+
+def _refuse_host_sockets(table: _Table) -> list[bytes]:
+    """With the call's number loaded: fail for AF_VSOCK, else go on after these four."""
+    return [
         _instruction(_JUMP_EQUAL, table.socket, 0, 3),
         _instruction(_LOAD, _OFFSET_ARGUMENT_0),
         _instruction(_JUMP_EQUAL, _AF_VSOCK, 0, 1),
         _fail(errno.EAFNOSUPPORT),
-        _instruction(_RETURN, _ALLOW),
     ]
-    return lines
 
 
 def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:

@@ -45,8 +45,8 @@ class Meter(Protocol):
         """User and system time so far."""
         ...
 
-    def ran_out_of_memory(self) -> bool:
-        """Whether the kernel killed one of them for lack of memory."""
+    def exceeded(self) -> Ending | None:
+        """Which limit the kernel held them to, by killing one or by refusing a new one."""
         ...
 
     def kill(self) -> None:
@@ -85,15 +85,27 @@ class _Watch:
         limits = self.limits
         if limits.seconds is not None and self.elapsed > limits.seconds:
             return Ending.TIMED_OUT
-        if limits.memory is not None and self.group is None:
-            memory = tree_usage(self.process.process.pid)[0]
-            self.peak_memory = max(self.peak_memory, memory)
-            if memory > limits.memory:
-                return Ending.OUT_OF_MEMORY
+        if self.group is None:
+            broken = self._check_tree()
+            if broken is not None:
+                return broken
         if limits.disk is not None and self.workspace is not None and self._disk_suspect():
             self._walk()
             if self.disk > limits.disk:
                 return Ending.OUT_OF_DISK
+        return None
+
+    def _check_tree(self) -> Ending | None:
+        """Where the kernel keeps no limits for us: add up what the processes use."""
+        limits = self.limits
+        if limits.memory is None and limits.processes is None:
+            return None
+        memory, _, count = tree_usage(self.process.process.pid)
+        self.peak_memory = max(self.peak_memory, memory)
+        if limits.memory is not None and memory > limits.memory:
+            return Ending.OUT_OF_MEMORY
+        if limits.processes is not None and count > limits.processes:
+            return Ending.OUT_OF_PROCESSES
         return None
 
     def _disk_suspect(self) -> bool:
@@ -246,8 +258,8 @@ def _outcome(watched: _Watch) -> Outcome:
     ending = watched.ending
     group = watched.group
     status = watched.process.process.returncode
-    if ending is Ending.EXITED and status != 0 and group is not None and group.ran_out_of_memory():
-        ending = Ending.OUT_OF_MEMORY
+    if ending is Ending.EXITED and status != 0 and group is not None:
+        ending = group.exceeded() or ending
     return Outcome(
         status=status if status >= 0 else 128 - status, ending=ending, usage=watched.usage()
     )

@@ -13,6 +13,7 @@ class Ending(StrEnum):
     TIMED_OUT = "timed out"
     OUT_OF_MEMORY = "out of memory"
     OUT_OF_DISK = "out of disk"
+    OUT_OF_PROCESSES = "out of processes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

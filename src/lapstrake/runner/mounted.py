@@ -55,6 +55,8 @@ class MountedSession(ABC):
         group = cgroup.create(command.limits)
         if group is not None:
             plan = replace(plan, cgroups=group.members)
+        elif command.limits.processes is not None:  # the kernel's for each user; we count them all
+            plan = replace(plan, rlimits={"RLIMIT_NPROC": command.limits.processes})
         try:
             process = sandbox.spawn(plan)
         except BaseException:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lapstrake.errors import RunnerError
 from lapstrake.host.process import find_program
-from lapstrake.host.sandbox import MemoryFolder, SandboxPlan, SecretFile
+from lapstrake.host.sandbox import MemoryFolder, Operation, SandboxPlan, SecretFile
 from lapstrake.names import GuestPath
 from lapstrake.runner.base import Command, Lack, Network, OnOutput, Outcome, Session
 from lapstrake.runner.mounted import MountedSession, environment
@@ -18,8 +18,9 @@ from lapstrake.runner.rim import HOSTNAME, STARTED
 # What nspawn leaves to a container by default and a build has no use for.
 _DROPPED = (
     "CAP_AUDIT_CONTROL", "CAP_DAC_READ_SEARCH", "CAP_IPC_OWNER", "CAP_LEASE",
-    "CAP_LINUX_IMMUTABLE", "CAP_NET_ADMIN", "CAP_NET_BROADCAST", "CAP_NET_RAW", "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_PTRACE", "CAP_SYS_RESOURCE", "CAP_SYS_TTY_CONFIG",
+    "CAP_LINUX_IMMUTABLE", "CAP_MKNOD", "CAP_NET_ADMIN", "CAP_NET_BROADCAST", "CAP_NET_RAW",
+    "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_PTRACE", "CAP_SYS_RESOURCE",
+    "CAP_SYS_TTY_CONFIG",
 )  # fmt: skip
 _FORBIDDEN_CALLS = "~@mount @module @swap @reboot @clock @keyring @raw-io unshare setns bpf"
 _RUNTIME = Path("/run/systemd/nspawn")  # where nspawn leaves a folder for each machine
@@ -92,7 +93,9 @@ class _NspawnSession(MountedSession):
             (target, SecretFile(target=vault / str(number), content=content, user=command.user))
             for number, (target, content) in enumerate(command.secrets.items())
         ]
-        held = (MemoryFolder(target=vault), *(file for _, file in secrets)) if secrets else ()
+        held: tuple[Operation, ...] = ()
+        if secrets:
+            held = (MemoryFolder(target=vault), *(file for _, file in secrets))
         options = [
             "--quiet",
             f"--directory={self.root}",
@@ -124,6 +127,7 @@ class _NspawnSession(MountedSession):
             },
             host_operations=(self.overlay(), MemoryFolder(target=_RUNTIME), *held),
             confined=False,  # nspawn needs its rights to give them up inside
+            host_sockets=False,  # nspawn has no filter for these
             terminal=terminal,
         )
 
