@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from lapstrake.errors import ChecksumError, LapstrakeError
-from lapstrake.source import npm, pypi
 from lapstrake.source.cache import DownloadCache
-from lapstrake.source.checkout import fetch_checkout
 from lapstrake.source.job import (
     Cancellation,
     CancelledError,
@@ -25,6 +22,11 @@ from lapstrake.source.rules import FetchRules
 from lapstrake.source.spec import SourceKind, SourceSpec
 from lapstrake.source.transfer import transfer
 from lapstrake.source.web import Web
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from lapstrake.source.index_file import IndexFile
 
 Handler = Callable[[Job], Fetched]
 """Fetches one source of one kind."""
@@ -54,6 +56,8 @@ def fetch_all(
         LapstrakeError: one failed; the others are given up. When several had failed by then, the
             error names them all, and a wrong checksum decides its class.
     """
+    from concurrent.futures import ThreadPoolExecutor  # not at start-up: logging comes with it
+
     cache.clean()
     cancelled, web = Cancellation(), Web()
     jobs = [
@@ -77,6 +81,8 @@ def fetch_all(
 
 def _wait(futures: list[Future[Fetched]]) -> None:
     """Wait until all are done or one has failed."""
+    from concurrent.futures import FIRST_COMPLETED, wait
+
     pending = set(futures)
     while pending:
         done, pending = wait(pending, return_when=FIRST_COMPLETED)
@@ -131,7 +137,7 @@ def _fetch_file(job: Job) -> Fetched:
     )
 
 
-def _fetch_indexed(find: Callable[[Job], pypi.IndexFile], job: Job) -> Fetched:
+def _fetch_indexed(find: Callable[[Job], IndexFile], job: Job) -> Fetched:
     """Fetch what an index must be asked for; not asked when the pinned bytes are here."""
     spec = job.spec
     key = f"{spec.kind}:{spec.url}@{spec.revision}"
@@ -154,19 +160,37 @@ def _fetch_indexed(find: Callable[[Job], pypi.IndexFile], job: Job) -> Fetched:
     )
 
 
+def _fetch_pypi(job: Job) -> Fetched:
+    from lapstrake.source.pypi import find_archive
+
+    return _fetch_indexed(find_archive, job)
+
+
+def _fetch_npm(job: Job) -> Fetched:
+    from lapstrake.source.npm import find_archive
+
+    return _fetch_indexed(find_archive, job)
+
+
+def _fetch_checkout(job: Job) -> Fetched:
+    from lapstrake.source.checkout import fetch_checkout
+
+    return fetch_checkout(job)
+
+
 HANDLERS: Mapping[SourceKind, Handler] = MappingProxyType(
     {
         SourceKind.ARCHIVE: _fetch_file,
         SourceKind.FILE: _fetch_file,
-        SourceKind.PYPI: partial(_fetch_indexed, pypi.find_archive),
-        SourceKind.NPM: partial(_fetch_indexed, npm.find_archive),
-        SourceKind.GIT: fetch_checkout,
-        SourceKind.SVN: fetch_checkout,
-        SourceKind.HG: fetch_checkout,
-        SourceKind.BZR: fetch_checkout,
-        SourceKind.FOSSIL: fetch_checkout,
+        SourceKind.PYPI: _fetch_pypi,
+        SourceKind.NPM: _fetch_npm,
+        SourceKind.GIT: _fetch_checkout,
+        SourceKind.SVN: _fetch_checkout,
+        SourceKind.HG: _fetch_checkout,
+        SourceKind.BZR: _fetch_checkout,
+        SourceKind.FOSSIL: _fetch_checkout,
     }
 )
-"""What fetches each kind."""
+"""What fetches each kind; imports of what is seldom wanted wait until it is."""
 
 __all__ = ["FetchEvent", "Fetched", "fetch_all"]

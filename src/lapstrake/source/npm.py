@@ -12,8 +12,8 @@ from pathlib import Path
 from lapstrake.errors import FetchError
 from lapstrake.host.process import require_program, run
 from lapstrake.names import Digest
+from lapstrake.source.index_file import IndexFile
 from lapstrake.source.job import Job
-from lapstrake.source.pypi import IndexFile
 
 _NAME = re.compile(r"(@[a-z0-9~][a-z0-9._~-]*/)?[A-Za-z0-9_~][A-Za-z0-9._~-]*\Z")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]*\Z")

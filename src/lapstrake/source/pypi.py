@@ -10,7 +10,6 @@ import json
 import os
 import re
 import sys
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -19,27 +18,13 @@ from lapstrake.errors import FetchError
 from lapstrake.host.process import find_program, run
 from lapstrake.names import Digest
 from lapstrake.source import http
+from lapstrake.source.index_file import IndexFile
 from lapstrake.source.job import Job, NotThereError, PassingError
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 _SUFFIXES = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".zip")
 _TIMEOUT = 60.0
 _HASH = re.compile(r"(sha256|sha384|sha512|sha224|sha1|md5)=([0-9a-f]+)\Z")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexFile:
-    """One file that an index offers.
-
-    Attributes:
-        name: the file's name.
-        url: where it is.
-        digest: what the index says of its bytes.
-    """
-
-    name: str
-    url: str
-    digest: Digest | None = None
 
 
 def normalised(name: str) -> str:

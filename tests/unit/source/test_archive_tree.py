@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lapstrake.formats.archive_entry import ArchiveEntry, EntryKind
@@ -97,7 +98,17 @@ KINDS = {
 }  # fmt: skip
 
 
+def _loops(path: Path) -> bool:
+    """Whether the kernel gives up following a link (os.path.realpath then makes things up)."""
+    try:
+        path.stat()
+    except OSError as refused:
+        return refused.errno == errno.ELOOP
+    return False
+
+
 @given(st.lists(ENTRY, max_size=12))
+@example([("symlink", "a", "a//a")])
 def test_the_disk_agrees_with_the_model(entries: list[tuple[str, str, str]]) -> None:
     """Whatever the model lets pass, the kernel finds nothing that resolves to the outside."""
     import tempfile
@@ -122,5 +133,5 @@ def test_the_disk_agrees_with_the_model(entries: list[tuple[str, str, str]]) -> 
         except RefusedEntry:
             return
         for path in root.rglob("*"):
-            if path.is_symlink():
+            if path.is_symlink() and not _loops(path):
                 assert os.path.realpath(path).startswith(str(root))

@@ -17,9 +17,10 @@ from lapstrake.errors import ChecksumError, FetchError
 from lapstrake.names import Digest
 from lapstrake.source.cache import DownloadCache
 from lapstrake.source.fetch import fetch_all
+from lapstrake.source.index_file import IndexFile
 from lapstrake.source.job import Fetched
 from lapstrake.source.npm import parse_dist
-from lapstrake.source.pypi import IndexFile, choose_file, normalised, parse_index
+from lapstrake.source.pypi import choose_file, normalised, parse_index
 from lapstrake.source.rules import FetchRules, Rewrite
 from lapstrake.source.spec import SourceKind, SourceSpec
 from webserver import Request, Site, fail, serve
