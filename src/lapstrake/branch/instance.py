@@ -84,6 +84,23 @@ def enter_branch(place: Workplace, name: BranchName, *, refresh: bool | None = N
     return _refresh(place, name, listed, base)
 
 
+def current_branch(place: Workplace, name: BranchName) -> Branch | None:
+    """A branch's stack as it stands; nothing is looked for upstream, or changed.
+
+    Returns:
+        ``None`` when it has no instance, or a layer of it was collected.
+
+    Raises:
+        BranchError: there is no such branch.
+    """
+    one_branch(place.config.folder, name)
+    current = StateFiles(place.private).branch(name).current
+    if current is None:
+        return None
+    base, instance = place.store.find(current.base), place.store.find(current.layer)
+    return Branch(name=name, base=base, instance=instance) if base and instance else None
+
+
 def refresh_reason(place: Workplace, name: BranchName, *, refresh: bool | None = None) -> str:
     """Why a build would make a new instance now; empty when the one there serves.
 

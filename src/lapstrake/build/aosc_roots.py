@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,22 @@ def is_aosc(trees: Iterable[Path]) -> bool:
     return any((tree / name).exists() for tree in trees for name in _AUTOBUILD)
 
 
-def build_names(configured: Mapping[str, str]) -> dict[str, str | None]:
-    """AOSC's name of a build dependency → Debian's (blank-separated); empty to leave out."""
+def build_names(
+    configured: Mapping[str, str], *, own: Collection[str] = ()
+) -> dict[str, str | None]:
+    """AOSC's name of a build dependency → Debian's (blank-separated); empty to leave out.
+
+    Args:
+        configured: the configuration's names, which win.
+        own: packages that the branch has built itself: they are called by AOSC's names.
+    """
     tables = _tables()["names"]
-    return {**tables["run"], **tables["build"], **configured}
+    return {**_without({**tables["run"], **tables["build"]}, own), **configured}
 
 
-def run_names(configured: Mapping[str, str]) -> dict[str, str]:
-    """AOSC's name of a run-time dependency → Debian's; empty to leave out."""
-    return {**_tables()["names"]["run"], **configured}
+def run_names(configured: Mapping[str, str], *, own: Collection[str] = ()) -> dict[str, str]:
+    """AOSC's name of a run-time dependency → Debian's; otherwise as `build_names`."""
+    return {**_without(_tables()["names"]["run"], own), **configured}
 
 
 def is_template(text: str) -> bool:
@@ -61,3 +68,7 @@ def template_packages(templates: Iterable[str]) -> tuple[str, ...]:
             )
         needed.update(tables["templates"][template])
     return tuple(sorted(needed))
+
+
+def _without(names: Mapping[str, str], own: Collection[str]) -> dict[str, str]:
+    return {ours: theirs for ours, theirs in names.items() if ours not in own}

@@ -8,6 +8,7 @@ published meanwhile costs a question, and a new layer only if the answer differs
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from lapstrake.branch.repository import Repository
 from lapstrake.branch.workplace import Workplace
 from lapstrake.bundle.base import BuildDependencies, Bundle
 from lapstrake.errors import DependencyError
-from lapstrake.formats.keys import cache_key
+from lapstrake.formats.keys import Canonical, cache_key
 from lapstrake.host import files
 from lapstrake.layer.store import Layer
 from lapstrake.names import CacheKey, GuestPath
@@ -35,6 +36,7 @@ Signed-By: {REPOSITORY}/key.asc
 """.encode()
 # The branch's own packages are preferred, even to newer ones of the archive: they were built to be.
 _PREFERENCES = b"Package: *\nPin: release l=Lapstrake\nPin-Priority: 900\n"
+_UNSATISFIED = re.compile(r": (?:Pre)?Depends: (.+?) but ")
 _NO_DEPENDENCIES = BuildDependencies()
 Resolved = tuple[tuple[str, str], ...]
 
@@ -73,24 +75,12 @@ def install_dependencies(
     """Get the layer of a bundle's build dependencies over a branch.
 
     Raises:
-        DependencyError: apt cannot satisfy them; the details name which.
+        DependencyError: apt cannot satisfy them; the brief names which.
     """
-    wanted = bundle.build_depends
-    if wanted == _NO_DEPENDENCIES:
+    if bundle.build_depends == _NO_DEPENDENCIES:
         return Dependencies(layer=None, packages=(), reason="it needs nothing")
-    profiles = bundle.environment.get("LAPSTRAKE_PROFILES", "")
-    question = cache_key(
-        "resolution",
-        {
-            "instance": branch.instance.key.hex,
-            "repository": str(repository.state()),
-            "depends": satisfy_argument(wanted),
-            "profiles": profiles,
-        },
-    )
-    request = _Request(
-        place=place, branch=branch, repository=repository, wanted=wanted, profiles=profiles
-    )
+    request = _Request(place=place, branch=branch, repository=repository, bundle=bundle)
+    question = request.question
     packages = _remembered(place, question)
     if packages is None:
         place.progress.headline("resolving the build dependencies")
@@ -101,6 +91,19 @@ def install_dependencies(
     return request.layer(packages)
 
 
+def known_dependencies(
+    place: Workplace, branch: Branch, bundle: Bundle, repository: Repository
+) -> Dependencies | None:
+    """What `install_dependencies` would find ready; ``None`` when it would have work to do."""
+    request = _Request(place=place, branch=branch, repository=repository, bundle=bundle)
+    packages = _remembered(place, request.question)
+    if packages is None:
+        return None
+    if not packages:
+        return Dependencies(layer=None, packages=(), reason="the branch has all it needs")
+    return request.found(packages)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
     """One bundle's wish, and where it is fulfilled."""
@@ -108,8 +111,28 @@ class _Request:
     place: Workplace
     branch: Branch
     repository: Repository
-    wanted: BuildDependencies
-    profiles: str
+    bundle: Bundle
+
+    @property
+    def question(self) -> CacheKey:
+        """What apt's answer depends on."""
+        return cache_key(
+            "resolution",
+            {
+                "instance": self.branch.instance.key.hex,
+                "repository": str(self.repository.state()),
+                "depends": self._wanted,
+                "profiles": self._profiles,
+            },
+        )
+
+    @property
+    def _wanted(self) -> str:
+        return satisfy_argument(self.bundle.build_depends)
+
+    @property
+    def _profiles(self) -> str:
+        return self.bundle.environment.get("LAPSTRAKE_PROFILES", "")
 
     def resolve(self) -> Resolved:
         """Ask apt what it would install."""
@@ -119,27 +142,31 @@ class _Request:
             self.place.layer_runner.open(stack.trees, workspace) as session,
         ):
             apt = self._apt(session)
-            output = apt.get("--simulate", *self._satisfy(), network=False)
+            try:
+                output = apt.get("--simulate", *self._satisfy(), network=False)
+            except DependencyError as failed:
+                raise self._unsatisfied(failed) from failed
         return simulated_installs(output.decode("utf-8", "replace"))
+
+    def found(self, packages: Resolved) -> Dependencies | None:
+        """The layer with these packages installed, if it is in the store."""
+        layer = self.place.store.find(cache_key("dependencies", self._inputs(packages)))
+        if layer is None:
+            return None
+        reason = f"{len(packages)} packages, in the store"
+        return Dependencies(layer=layer, packages=packages, reason=reason)
 
     def layer(self, packages: Resolved) -> Dependencies:
         """Find or make the layer with these packages installed."""
-        own = {entry.package: entry.sha256 for entry in self.repository.packages()}
-        inputs = {
-            "instance": self.branch.instance.key.hex,
-            "packages": [[name, version, own.get(name, "")] for name, version in packages],
-        }
-        key = cache_key("dependencies", inputs)
-        found = self.place.store.find(key)
+        found = self.found(packages)
         if found is not None:
-            return Dependencies(
-                layer=found, packages=packages, reason=f"{len(packages)} packages, in the store"
-            )
+            return found
+        inputs = self._inputs(packages)
         self.place.progress.headline(f"installing {len(packages)} packages it needs")
         layer = self.place.store.make(
-            key,
+            cache_key("dependencies", inputs),
             kind="dependencies",
-            facts={**inputs, "depends": satisfy_argument(self.wanted)},
+            facts={**inputs, "depends": self._wanted},
             fill=self._install,
             on_wait=self.place.progress.headline,
         )
@@ -148,6 +175,25 @@ class _Request:
             packages=packages,
             reason=f"{len(packages)} packages, installed now",
             made=True,
+        )
+
+    def _inputs(self, packages: Resolved) -> dict[str, Canonical]:
+        own = {entry.package: entry.sha256 for entry in self.repository.packages()}
+        return {
+            "instance": self.branch.instance.key.hex,
+            "packages": [[name, version, own.get(name, "")] for name, version in packages],
+        }
+
+    def _unsatisfied(self, failed: DependencyError) -> DependencyError:
+        """Say which dependency it is, not only that apt failed."""
+        names = dict.fromkeys(_UNSATISFIED.findall(failed.details))
+        if not names:
+            return failed
+        return DependencyError(
+            f"{self.bundle.name} needs what {self.branch.name} does not have: {', '.join(names)}",
+            details=failed.details,
+            resolution="Check the name, build it for this branch first, or add its archive to the "
+            "branch's source list.",
         )
 
     def _install(self, tree: Path) -> None:
@@ -162,8 +208,8 @@ class _Request:
             session.capture(tree)
 
     def _satisfy(self) -> list[str]:
-        profiles = [f"-oAPT::Build-Profiles={','.join(self.profiles.split())}"]
-        return [*(profiles if self.profiles else []), "satisfy", satisfy_argument(self.wanted)]
+        profiles = [f"-oAPT::Build-Profiles={','.join(self._profiles.split())}"]
+        return [*(profiles if self._profiles else []), "satisfy", self._wanted]
 
     def _apt(self, session: Session) -> Apt:
         """apt-get that knows the branch's own repository, if anything is in it."""

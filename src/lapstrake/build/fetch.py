@@ -43,8 +43,11 @@ def fetch_specs(
     from lapstrake.source.fetch import fetch_all
     from lapstrake.source.job import Stage
 
+    cache = DownloadCache(place.config.cache.download_dir)
+
     def tell(event: FetchEvent) -> None:
-        if event.stage is Stage.STARTED:
+        pinned = event.spec.digest
+        if event.stage is Stage.STARTED and not (pinned and cache.find(pinned)):
             place.progress.headline(f"fetching {event.spec.name}")
         elif event.stage in {Stage.RETRY, Stage.WARNING}:
             place.progress.warning(f"{event.spec.name}: {event.text}")
@@ -54,7 +57,7 @@ def fetch_specs(
     )
     return fetch_all(
         specs,
-        cache=DownloadCache(place.config.cache.download_dir),
+        cache=cache,
         rules=FetchRules(rewrites=rewrites, offline=offline),
         folder=folder,
         on_event=tell,

@@ -117,6 +117,11 @@ class Schedule:
             if member.state is MemberState.WAITING:
                 self.mark(member.name, MemberState.SKIPPED, reason="the group was stopped")
 
+    def stands_on_kept(self, name: str) -> bool:
+        """Whether all that a member needs is left as it was built before."""
+        needs = self.members[name].needs
+        return all(self.members[other].state is MemberState.KEPT for other in needs)
+
     @property
     def failed(self) -> tuple[Member, ...]:
         """The members that failed."""

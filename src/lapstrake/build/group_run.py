@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lapstrake.branch.instance import Branch, current_branch, enter_branch
 from lapstrake.branch.workplace import Workplace
 from lapstrake.build.group import Member, MemberState, Schedule, relate
-from lapstrake.build.prepare import read_bundle
+from lapstrake.build.group_items import expand_items
 from lapstrake.build.probe import folder_digest
+from lapstrake.build.reading import NoRootError, reading_of
 from lapstrake.build.request import BuildRequest
-from lapstrake.bundle.base import Bundle
-from lapstrake.bundle.tree import Tree
-from lapstrake.bundle.tree_groups import expand
-from lapstrake.errors import BundleError
+from lapstrake.bundle.base import Bundle, BundleFormat
+from lapstrake.bundle.debian_uris import is_request
 from lapstrake.formats.keys import Canonical, cache_key
 from lapstrake.host import files
 from lapstrake.host.children import ChildEvent, Children
 from lapstrake.names import BranchName
-
-_COMMENT = "#"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +31,7 @@ class GroupRequest:
 
     Attributes:
         items: bundles, and files that list them.
-        branch: the branch.
-        cwd: what paths are relative to.
+        member: how each member is built; its ``bundle`` does not count.
         workers: members built at a time.
         stop: start nothing more after the first failure.
         resume: leave out members that are built already and have not changed.
@@ -42,17 +40,28 @@ class GroupRequest:
     """
 
     items: tuple[str, ...]
-    branch: BranchName
-    cwd: Path
+    member: BuildRequest
     workers: int = 1
     stop: bool = False
     resume: bool = False
     arguments: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
+    @property
+    def branch(self) -> BranchName:
+        """The branch that all are built for."""
+        return self.member.branch
+
+    @property
+    def cwd(self) -> Path:
+        """What paths are relative to."""
+        return self.member.cwd
+
 
 def build_group(place: Workplace, request: GroupRequest) -> tuple[Member, ...]:
     """Build the members of a group in the order they need.
+
+    The branch is refreshed once, before: all members stand on the same instance.
 
     Raises:
         BundleError: a member is unknown or wrong; nothing is built then.
@@ -61,14 +70,9 @@ def build_group(place: Workplace, request: GroupRequest) -> tuple[Member, ...]:
     Returns:
         all members in building order, each with its state; the caller judges.
     """
-    names = expand_items(place, request)
-    bundles = {name: read_bundle(place, _single(request, name)) for name in names}
-    schedule = Schedule(relate(bundles))
-    memory = _Memory(place, request.branch, bundles)
-    if request.resume:
-        for name in schedule.members:
-            if memory.is_built(name):
-                schedule.mark(name, MemberState.KEPT, reason="built before, and unchanged")
+    enter = entering(place, request)
+    schedule, memory = _scheduled(place, request, read_group(place, request, enter))
+    enter()
     with Children() as children:
         while True:
             for name in schedule.ready():
@@ -83,51 +87,91 @@ def build_group(place: Workplace, request: GroupRequest) -> tuple[Member, ...]:
                 _follow(place, request, schedule, memory, event)
 
 
-def expand_items(place: Workplace, request: GroupRequest) -> tuple[str, ...]:
-    """The members' names: files of names are replaced by what is in them.
+def plan_group(place: Workplace, request: GroupRequest) -> tuple[Member, ...]:
+    """What `build_group` would build, in order; what it would leave out is marked as kept.
 
-    A file is looked for at its path, then in the configured trees (``groups/kde``).
+    Raises:
+        NoRootError: a member can only be read by making or fetching something.
     """
-    names: list[str] = []
-    for item in request.items:
-        file = request.cwd / item
-        if file.is_file() and file.suffix not in {".dsc", ".toml"}:
-            names += [_beside(line, file.parent) for line in _read_lines(file)]
-        else:
-            names += _from_trees(place.config.tree, item)
-    return tuple(dict.fromkeys(names))
+    branch = current_branch(place, request.branch)
+
+    def look() -> Branch:
+        if branch is None:
+            raise NoRootError(f"the branch {request.branch} has no root yet to read bundles in")
+        return branch
+
+    bundles = read_group(place, request, look, only_look=True)
+    schedule, _ = _scheduled(place, request, bundles)
+    return tuple(schedule.members.values())
 
 
-def _from_trees(trees: Sequence[Path], item: str) -> list[str]:
-    """A group of a tree as its members; anything else is a bundle's name already."""
-    for top in trees:
-        if (top / item).is_file():
-            return [found.address for found in expand(Tree(top), [item])]
-    return [item]
+def read_group(
+    place: Workplace,
+    request: GroupRequest,
+    enter: Callable[[], Branch],
+    *,
+    only_look: bool = False,
+) -> dict[str, Bundle]:
+    """Read a group's members, each once, by what they are called.
+
+    AOSC's members are read twice: the words of the first reading tell which packages the group will
+    have made by itself, so that no package of another name takes their place.
+
+    Args:
+        place: where.
+        request: the group.
+        enter: gives the branch, see `Reading`.
+        only_look: fetch and remember nothing.
+    """
+    names = expand_items(request.items, trees=place.config.tree, cwd=request.cwd)
+
+    def read(name: str, siblings: frozenset[str] = frozenset()) -> Bundle:
+        if only_look and is_request(name):
+            raise NoRootError(f"{name} is only known once its description was fetched")
+        single = replace(request.member, bundle=name)
+        reading = reading_of(place, single, enter, remember=not only_look, siblings=siblings)
+        return reading.bundle()
+
+    bundles: dict[str, Bundle] = {}
+    for name in names:
+        bundle = read(name)
+        if all(other.path != bundle.path for other in bundles.values()):
+            bundles[name] = bundle
+    made = frozenset(package for bundle in bundles.values() for package in bundle.provides)
+    return {
+        name: read(name, made) if bundle.format is BundleFormat.AOSC else bundle
+        for name, bundle in bundles.items()
+    }
 
 
-def _read_lines(file: Path) -> list[str]:
-    try:
-        lines = file.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as refused:
-        raise BundleError(f"{file}: this is no list of bundles: {refused}") from refused
-    texts = (line.partition(_COMMENT)[0].strip() for line in lines)
-    return [text for text in texts if text]
+def entering(place: Workplace, request: GroupRequest) -> Callable[[], Branch]:
+    """What enters the branch at the first need: once for all members."""
+
+    @functools.cache
+    def enter() -> Branch:
+        return enter_branch(place, request.branch, refresh=request.member.refresh)
+
+    return enter
 
 
-def _beside(text: str, folder: Path) -> str:
-    """A path in a list is relative to the list."""
-    return str(folder / text) if (folder / text).exists() else text
-
-
-def _single(request: GroupRequest, name: str) -> BuildRequest:
-    return BuildRequest(bundle=name, branch=request.branch, cwd=request.cwd)
+def _scheduled(
+    place: Workplace, request: GroupRequest, bundles: Mapping[str, Bundle]
+) -> tuple[Schedule, _Memory]:
+    """The members in order; those that a resume leaves out are marked already."""
+    schedule = Schedule(relate(bundles))
+    memory = _Memory(place, request.branch, bundles)
+    if request.resume:
+        for member in tuple(schedule.members.values()):
+            if memory.is_built(member.name) and schedule.stands_on_kept(member.name):
+                schedule.mark(member.name, MemberState.KEPT, reason="built before, and unchanged")
+    return schedule, memory
 
 
 def _command(request: GroupRequest, name: str) -> list[str]:
     """The command line that builds one member: this program again."""
     program = [sys.executable, "-m", "lapstrake", *request.arguments]
-    return [*program, "build", "--json", *request.options, "--", name, request.branch.text]
+    options = ["--json", "--no-refresh", *request.options]
+    return [*program, "build", *options, "--", name, request.branch.text]
 
 
 def _follow(
@@ -139,15 +183,18 @@ def _follow(
         return
     try:
         record = json.loads(event.output)
-    except ValueError:
-        record = {}
-    seconds = float(record.get("finished", 0)) - float(record.get("started", 0))
+    except ValueError:  # it ended before there was one
+        record = {"started": 0.0, "finished": 0.0, "outputs": [], "id": "", "error": ""}
+    seconds = record["finished"] - record["started"]
     if event.status == 0:
         memory.note(event.name, [row["name"] for row in record["outputs"] if row["published"]])
         schedule.mark(event.name, MemberState.BUILT, seconds=seconds, record=record["id"])
         place.progress.headline(f"{event.name}: built in {seconds:.1f} s")
         return
-    schedule.mark(event.name, MemberState.FAILED, reason=f"exit status {event.status}")
+    reason = record["error"] or f"exit status {event.status}"
+    schedule.mark(
+        event.name, MemberState.FAILED, seconds=seconds, record=record["id"], reason=reason
+    )
     place.progress.headline(f"{event.name}: failed with status {event.status}")
     if request.stop:
         schedule.stop()

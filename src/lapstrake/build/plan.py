@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lapstrake.branch.instance import refresh_reason
+from lapstrake.branch.instance import Branch, current_branch, refresh_reason
 from lapstrake.branch.state import StateFiles
 from lapstrake.branch.workplace import Workplace
+from lapstrake.build.dependencies import known_dependencies
 from lapstrake.build.outcome import bounds
-from lapstrake.build.prepare import read_bundle
+from lapstrake.build.probe import must_probe
+from lapstrake.build.reading import NoRootError, reading_of
+from lapstrake.build.repositories import repository_of
 from lapstrake.build.request import BuildRequest
 from lapstrake.bundle.base import Bundle
 from lapstrake.bundle.debian_uris import is_request
@@ -20,7 +23,7 @@ class Action:
     """One thing a build does, or need not do.
 
     Attributes:
-        stage: base, instance, source, dependencies, build, publish.
+        stage: base, instance, bundle, source, dependencies, build, publish.
         what: what is done, as a phrase; empty when nothing has to be.
         reason: why, or why not.
     """
@@ -33,27 +36,45 @@ class Action:
 def plan(place: Workplace, request: BuildRequest) -> tuple[Action, ...]:
     """The actions of a build, in order. Nothing is fetched, made or changed.
 
-    A source package asked for as ``apt:NAME`` is only known to the archive, so of it the plan tells
-    no more than that it will be looked for.
+    What is only known in a root of the branch, or to its archive, is told as such: the packages of
+    ``apt:NAME``, or a bundle that a shell must evaluate while the branch has no root yet.
 
     Raises:
         LapstrakeError: what the build itself would say of the bundle, branch or configuration.
     """
     actions = [_base(place), _instance(place, request)]
-    if is_request(request.bundle):
-        actions.append(
-            Action(
-                stage="source",
-                what=f"ask the archive for the source package {request.bundle}",
-                reason="its sources and dependencies are known only then",
-            )
-        )
-    else:
-        bundle = read_bundle(place, request)
-        actions += [_source(place, spec) for spec in bundle.sources]
-        actions += [_dependencies(bundle), _build(place, request, bundle)]
+    actions += _bundle(place, request)
     actions.append(_publish(place, request))
     return tuple(actions)
+
+
+def _bundle(place: Workplace, request: BuildRequest) -> list[Action]:
+    """What the bundle itself makes necessary."""
+    if is_request(request.bundle):
+        what = f"ask the archive for the source package {request.bundle}"
+        reason = "its sources and dependencies are known only then"
+        return [Action(stage="source", what=what, reason=reason)]
+    branch = current_branch(place, request.branch)
+
+    def enter() -> Branch:
+        if branch is None:
+            raise NoRootError(f"the branch {request.branch} has no root yet")
+        return branch
+
+    reading = reading_of(place, request, enter, remember=False)
+    try:
+        bundle = reading.bundle()
+        if branch is not None and not must_probe(bundle):
+            bundle = reading.tools(bundle, ())
+    except NoRootError:
+        what = f"evaluate {request.bundle} in a root of {request.branch}"
+        reason = "only a shell can read it, and the branch has no root yet"
+        return [Action(stage="bundle", what=what, reason=reason)]
+    return [
+        *(_source(place, spec) for spec in bundle.sources),
+        _dependencies(place, request, branch, bundle),
+        _build(place, request, bundle),
+    ]
 
 
 def _base(place: Workplace) -> Action:
@@ -93,10 +114,22 @@ def _source(place: Workplace, spec: SourceSpec) -> Action:
     )
 
 
-def _dependencies(bundle: Bundle) -> Action:
+def _dependencies(
+    place: Workplace, request: BuildRequest, branch: Branch | None, bundle: Bundle
+) -> Action:
     wanted = bundle.build_depends
+    if must_probe(bundle):
+        return Action(
+            stage="dependencies",
+            what="ask the toolbox which template builds it, then install what that needs",
+            reason="its defines do not say",
+        )
     if not wanted.depends and not wanted.conflicts and not wanted.essential:
         return Action(stage="dependencies", what="", reason="the bundle needs none")
+    if branch is not None:
+        known = known_dependencies(place, branch, bundle, repository_of(place, request.branch))
+        if known is not None:
+            return Action(stage="dependencies", what="", reason=known.reason)
     named = ", ".join((*wanted.depends, *(("build-essential",) if wanted.essential else ())))
     return Action(
         stage="dependencies",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,15 +28,33 @@ _UNKNOWN = "?"
 _SECONDS = 300.0
 
 
+def must_probe(bundle: Bundle) -> bool:
+    """Whether an AOSC bundle leaves it to its sources which template builds it."""
+    return _UNKNOWN in _templates(bundle)
+
+
 def with_tools(
-    place: Workplace, branch: Branch, bundle: Bundle, sources: tuple[Fetched, ...]
+    place: Workplace,
+    branch: Branch,
+    bundle: Bundle,
+    sources: tuple[Fetched, ...],
+    *,
+    own: Collection[str],
 ) -> Bundle:
-    """Add what the bundle's templates need in a root that is not AOSC's."""
-    templates = bundle.environment.get("LAPSTRAKE_TEMPLATES", "").split()
+    """Add what the bundle's templates need in a root that is not AOSC's.
+
+    Args:
+        place: where.
+        branch: whose root.
+        bundle: the bundle.
+        sources: its sources, fetched.
+        own: packages that the branch has built itself.
+    """
+    templates = _templates(bundle)
     if _UNKNOWN in templates:
         templates = _probed(place, branch, bundle, sources)
     packages = aosc_roots.template_packages(templates)
-    names = aosc_roots.run_names(place.config.dependency_names)
+    names = aosc_roots.run_names(place.config.dependency_names, own=own)
     return replace(
         bundle,
         build_depends=BuildDependencies(
@@ -50,6 +69,10 @@ def with_tools(
             ),
         },
     )
+
+
+def _templates(bundle: Bundle) -> list[str]:
+    return bundle.environment.get("LAPSTRAKE_TEMPLATES", "").split()
 
 
 def _probed(

@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lapstrake.branch.repository import Repository
 from lapstrake.branch.room import collect_over_budget
-from lapstrake.branch.signing import own_signer, user_signer
 from lapstrake.branch.workplace import Workplace
 from lapstrake.build import outputs
 from lapstrake.build.buildroot import BUILDROOT, build_environment, source_epoch, stage_buildroot
@@ -19,12 +17,13 @@ from lapstrake.build.log import BuildLog
 from lapstrake.build.outcome import STEPS, bounds, failure
 from lapstrake.build.prepare import Prepared, prepare
 from lapstrake.build.record import BuildRecord, Records, finished
+from lapstrake.build.repositories import repository_of
 from lapstrake.build.request import BuildRequest
 from lapstrake.build.secrets import read_secrets
 from lapstrake.errors import LapstrakeError
 from lapstrake.host import terminal
 from lapstrake.host.usage import Limits
-from lapstrake.names import BranchName, GuestPath
+from lapstrake.names import GuestPath
 from lapstrake.runner.base import Command, Network, Session
 
 _SECRETS = GuestPath("/run/secrets")
@@ -81,22 +80,6 @@ def build(
             records.write(record)
             on_end(record)
     return record
-
-
-def repository_of(place: Workplace, branch: BranchName) -> Repository:
-    """The repository of a branch, signed by the user's key or our own."""
-    settings = place.config.repository
-    return Repository(
-        place.output(branch),
-        branch,
-        lambda: (
-            user_signer(settings.sign_key)
-            if settings.sign_key
-            else own_signer(place.config.work_dir / "keys")
-        ),
-        on_warning=place.progress.warning,
-        on_wait=place.progress.headline,
-    )
 
 
 @dataclass(kw_only=True)

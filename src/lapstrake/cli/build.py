@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,13 @@ from lapstrake.names import BranchName
 
 if TYPE_CHECKING:
     from lapstrake.branch.workplace import Workplace
+    from lapstrake.build.plan import Action
     from lapstrake.build.record import BuildRecord
     from lapstrake.build.request import BuildRequest
 
 _RUNNERS = ("auto", "userns", "nspawn", "docker", "local")
+_GROUPED = ("workers", "stop", "resume")
+_ALONE = ("explain", "shell_on_fail")
 
 
 @click.command()
@@ -50,7 +54,7 @@ _RUNNERS = ("auto", "userns", "nspawn", "docker", "local")
 @click.option("--resume", is_flag=True, help="Group: leave out what is built already.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @pass_app
-def build(app: AppContext, names: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401
+def build(app: AppContext, /, names: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401
     """Build BUNDLE on BRANCH, and put its packages into the branch's repository.
 
     BUNDLE is a folder (AOSC's spec and autobuild/, Debian's debian/, or lapstrake.toml), a .dsc
@@ -62,19 +66,33 @@ def build(app: AppContext, names: tuple[str, ...], **options: Any) -> None:  # n
             "a bundle and a branch are needed",
             resolution="For example: lapstrake build apt:hello stable",
         )
-    *bundles, branch = names
-    if len(bundles) > 1 and not options["group"]:
-        raise UsageError(
-            f"{len(bundles)} bundles were given",
-            resolution="Give --group to build several; the branch comes last.",
-        )
-    place = open_place(app, runner=options["runner"], jobs=options["jobs"])
+    _refuse_mixtures(len(names) - 1, options)
+    request = _request(names[0], names[-1], options)
+    place = open_place(
+        app, runner=options["runner"], jobs=options["jobs"], recover=not options["dry_run"]
+    )
     if options["group"]:
         from lapstrake.cli.group import build_group
 
-        build_group(app, place, tuple(bundles), BranchName(branch), options)
-        return
-    _build_one(app, place, _request(bundles[0], branch, options), options)
+        build_group(app, place, names[:-1], request, options)
+    elif options["fetch_only"] and not options["dry_run"]:
+        _fetch(app, place, request, as_json=options["as_json"])
+    else:
+        _build_one(app, place, request, options)
+
+
+def _refuse_mixtures(bundles: int, options: dict[str, Any]) -> None:
+    """Refuse options that do not go together, rather than leave one out silently."""
+    wrong = [name for name in (_ALONE if options["group"] else _GROUPED) if options[name]]
+    if wrong:
+        word = f"--{wrong[0].replace('_', '-')}"
+        how = "is for a single bundle, not for --group" if options["group"] else "needs --group"
+        raise UsageError(f"{word} {how}")
+    if bundles > 1 and not options["group"]:
+        raise UsageError(
+            f"{bundles} bundles were given",
+            resolution="Give --group to build several; the branch comes last.",
+        )
 
 
 def _request(bundle: str, branch: str, options: dict[str, Any]) -> BuildRequest:
@@ -101,39 +119,46 @@ def _request(bundle: str, branch: str, options: dict[str, Any]) -> BuildRequest:
 def _build_one(
     app: AppContext, place: Workplace, request: BuildRequest, options: dict[str, Any]
 ) -> None:
-    """Plan, fetch or build, as asked."""
+    """Tell the plan, build, or both, as asked."""
+    as_json = options["as_json"]
     if options["dry_run"] or options["explain"]:
-        _explain(app, place, request)
+        from lapstrake.build.plan import plan
+
+        actions = plan(place, request)
+        if not options["dry_run"]:
+            app.output.say(_plan_table(actions))
+        elif as_json:
+            app.output.result(json.dumps([asdict(action) for action in actions], indent=1))
+        else:
+            app.output.result(_plan_table(actions))
         if options["dry_run"]:
             return
-    if options["fetch_only"]:
-        _fetch(app, place, request)
-        return
     from lapstrake.build.run import build as run_build
 
-    record = run_build(place, request)
-    if options["as_json"]:
-        app.output.result(json.dumps(asdict(record), indent=1))
-        return
-    _report(app, place, record)
+    def tell(record: BuildRecord) -> None:
+        if as_json:
+            app.output.result(json.dumps(asdict(record), indent=1))
+
+    record = run_build(place, request, on_end=tell)
+    if not as_json:
+        _report(app, place, record)
 
 
-def _explain(app: AppContext, place: Workplace, request: BuildRequest) -> None:
-    from lapstrake.build.plan import plan
-
-    rows = [
-        (action.stage, action.what or "nothing", action.reason) for action in plan(place, request)
-    ]
-    app.output.result(table(rows, header=("stage", "action", "because")))
+def _plan_table(actions: Sequence[Action]) -> str:
+    rows = [(action.stage, action.what or "nothing", action.reason) for action in actions]
+    return table(rows, header=("stage", "action", "because"))
 
 
-def _fetch(app: AppContext, place: Workplace, request: BuildRequest) -> None:
-    from lapstrake.build.fetch import fetch_sources
-    from lapstrake.build.prepare import read_bundle
+def _fetch(app: AppContext, place: Workplace, request: BuildRequest, *, as_json: bool) -> None:
+    """The sources of a bundle, and nothing else."""
+    from lapstrake.branch.instance import enter_branch
+    from lapstrake.build.reading import reading_of
+    from lapstrake.cli.fetch import fetch_and_tell
 
-    for source in fetch_sources(place, read_bundle(place, request), offline=request.offline):
-        how = "cached" if source.from_cache else "fetched"
-        app.output.result(f"{source.spec.name}  {source.digest}  {source.size} bytes  {how}")
+    reading = reading_of(
+        place, request, lambda: enter_branch(place, request.branch, refresh=request.refresh)
+    )
+    fetch_and_tell(app, place, [reading], offline=request.offline, as_json=as_json)
 
 
 def _report(app: AppContext, place: Workplace, record: BuildRecord) -> None:

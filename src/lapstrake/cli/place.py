@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from lapstrake.runner.base import Runner
 
 
-def open_place(app: AppContext, *, runner: str | None = None, jobs: int | None = None) -> Workplace:
+def open_place(
+    app: AppContext, *, runner: str | None = None, jobs: int | None = None, recover: bool = True
+) -> Workplace:
     """Get the place where a command that enters roots works.
 
     What killed runs left behind is removed first. The progress is shown until the command ends.
@@ -25,6 +27,7 @@ def open_place(app: AppContext, *, runner: str | None = None, jobs: int | None =
         app: the command line's options.
         runner: the runner's name; the configuration's when ``None``.
         jobs: parallel jobs of a build; the configuration's when ``None``.
+        recover: whether to remove those leftovers; False for what must change nothing.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -37,8 +40,9 @@ def open_place(app: AppContext, *, runner: str | None = None, jobs: int | None =
     if jobs is not None:
         config = replace(config, build=replace(config.build, jobs=jobs))
     place = _place(app, config, choose(runner or config.runner.name.value))
-    place.store.recover()
-    cgroup.sweep()
+    if recover:
+        place.store.recover()
+        cgroup.sweep()
     return place
 
 

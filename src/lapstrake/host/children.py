@@ -76,9 +76,13 @@ class Children:
             assert stream is not None  # noqa: S101 - both are pipes
             self._selector.register(stream, selectors.EVENT_READ, (name, which))
 
-    def events(self) -> Iterator[ChildEvent]:
-        """Wait until something happens, and tell it; call again while children run."""
-        for key, _ in self._selector.select():
+    def events(self, timeout: float | None = None) -> Iterator[ChildEvent]:
+        """Wait until something happens, and tell it; call again while children run.
+
+        Args:
+            timeout: seconds to wait at most.
+        """
+        for key, _ in self._selector.select(timeout):
             name, which = key.data
             data = os.read(key.fd, _READ_BYTES)
             if not data:
@@ -94,17 +98,17 @@ class Children:
                 yield ChildEvent(name=name, status=process.wait(), output=self._said.pop(name))
 
     def terminate(self) -> None:
-        """End all that still run."""
+        """End all that still run; what they still say is read, so that nothing blocks them."""
         for process in self._running.values():
             process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + _GRACE_SECONDS
+        while self._running and (left := deadline - time.monotonic()) > 0:
+            for _ in self.events(timeout=left):
+                pass
         for process in self._running.values():
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         self._running.clear()
 
     def _still_open(self, name: str) -> bool:

@@ -1,0 +1,24 @@
+"""The repository of a branch, with the key that the configuration names."""
+
+from __future__ import annotations
+
+from lapstrake.branch.repository import Repository
+from lapstrake.branch.signing import own_signer, user_signer
+from lapstrake.branch.workplace import Workplace
+from lapstrake.names import BranchName
+
+
+def repository_of(place: Workplace, branch: BranchName) -> Repository:
+    """The repository of a branch, signed by the user's key or our own."""
+    settings = place.config.repository
+    return Repository(
+        place.output(branch),
+        branch,
+        lambda: (
+            user_signer(settings.sign_key)
+            if settings.sign_key
+            else own_signer(place.config.work_dir / "keys")
+        ),
+        on_warning=place.progress.warning,
+        on_wait=place.progress.headline,
+    )
