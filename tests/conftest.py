@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from lapstrake.branch.workplace import Workplace
+from lapstrake.host.process import find_program
+from lapstrake.runner.choose import load
 from roots import (
     clone,
     lacks_for_roots,
@@ -84,6 +87,22 @@ def rootless_work_dir() -> tuple[str, Path]:
 def _users_folder() -> Path:
     """Where another user may go, which pytest's own folders are not."""
     return Path(tempfile.gettempdir(), f"lapstrake-test-{os.environ[_RUN]}")
+
+
+@pytest.fixture
+def user_dir() -> Iterator[tuple[str, Path]]:
+    """An unprivileged user with a range of ids, and an empty folder of theirs."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    lacks = [lack.what for lack in load("userns").probe() if lack.blocks]
+    if lacks or find_program("newuidmap") is None:
+        pytest.skip("; ".join(lacks) or "needs newuidmap (uidmap)")
+    user = make_test_user()
+    _users_folder().mkdir(mode=0o755, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=_users_folder()))
+    shutil.chown(folder, user, user)
+    yield user, folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ _MAGIC = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"BZh": "bzip2",
 }
+_BLOCK = 512
+_END_BYTES = 2 * _BLOCK
 _PROGRAMS = {"xz": ("xz", "xz-utils"), "zstd": ("zstd", "zstd"), "bzip2": ("bzip2", "bzip2")}
 
 
@@ -74,6 +76,8 @@ def extract_tar(archive: Path, target: Path, *, whiteouts: bool = False) -> None
         target: the folder.
         whiteouts: leave out the marks of deletion of OCI layers (``.wh.*``).
     """
+    if archive_kind(archive) == "tar":
+        _require_end(archive)
     target.mkdir(exist_ok=True)
     rootless = os.geteuid() != 0
     options = ["--exclude=./dev/*", "--exclude=dev/*"] if rootless else []
@@ -86,6 +90,22 @@ def extract_tar(archive: Path, target: Path, *, whiteouts: bool = False) -> None
         doing=f"unpacking {archive.name}",
         error=BaseError,
     )  # fmt: skip
+
+
+def _require_end(archive: Path) -> None:
+    """Tell a tarball that was cut between two members, which tar takes for a whole one.
+
+    Compressed ones need no such look: their formats know where they end.
+    """
+    with archive.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _END_BYTES, 0))
+        ended = not any(file.read())
+    if size % _BLOCK or not ended:
+        raise BaseError(
+            f"{archive.name} is cut off: a tarball ends in two empty blocks",
+            resolution="Get the file again.",
+        )
 
 
 def _extract_squashfs(archive: Path, target: Path) -> None:
