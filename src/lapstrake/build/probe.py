@@ -67,6 +67,10 @@ def with_tools(
             "LAPSTRAKE_DEPENDENCY_NAMES": "\n".join(
                 f"{ours}={theirs}" for ours, theirs in sorted(names.items())
             ),
+            # Later packages of a bundle may be built with earlier ones; the root is thrown away.
+            "LAPSTRAKE_INSTALL_RESULTS": (
+                "yes" if len(templates) > 1 and place.runner.isolates else ""
+            ),
         },
     )
 
