@@ -32,7 +32,7 @@ def is_aosc(trees: Iterable[Path]) -> bool:
 def build_names(
     configured: Mapping[str, str], *, own: Collection[str] = ()
 ) -> dict[str, str | None]:
-    """AOSC's name of a build dependency → Debian's (relations, as in Build-Depends); empty to leave out.
+    """AOSC's name of a build dependency → Debian's, written as in Build-Depends; empty to drop.
 
     Args:
         configured: the configuration's names, which win.
