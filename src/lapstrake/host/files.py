@@ -93,18 +93,40 @@ def link_atomic(source: Path, target: Path) -> None:
 
 
 def copy_bytes(source: int, target: int) -> None:
-    """Copy from one descriptor to another to the end, inside the kernel where that works."""
+    """Copy a regular file into an empty one, inside the kernel where that works.
+
+    Holes stay holes: a sparse file may claim any size and would fill the disk.
+    """
+    size, position = os.fstat(source).st_size, 0
+    while position < size:
+        try:
+            begin = os.lseek(source, position, os.SEEK_DATA)
+        except OSError as refused:
+            if refused.errno != errno.ENXIO:  # nothing but a hole is left
+                raise
+            break
+        position = os.lseek(source, begin, os.SEEK_HOLE)
+        _copy_range(source, target, begin, position)
+    os.ftruncate(target, size)
+
+
+def _copy_range(source: int, target: int, begin: int, end: int) -> None:
+    """Copy bytes to the same place of another file."""
     try:
-        while os.copy_file_range(source, target, 1 << 30):
-            pass
+        while begin < end:
+            copied = os.copy_file_range(source, target, end - begin, begin, begin)
+            if not copied:
+                break
+            begin += copied
     except OSError as refused:
         # Not between file systems on old kernels, not for some special ones: then by hand.
         if refused.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
             raise
-    while chunk := os.read(source, 1 << 20):
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(target, view) :]
+    while begin < end:
+        chunk = os.pread(source, min(end - begin, 1 << 20), begin)
+        if not chunk:
+            return  # somebody cut it short meanwhile
+        begin += os.pwrite(target, chunk, begin)
 
 
 def replace_dir(new: Path, target: Path, *, durable: bool = True) -> None:
