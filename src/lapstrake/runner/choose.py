@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from lapstrake.errors import RunnerError
 from lapstrake.runner.base import Runner
+
+if TYPE_CHECKING:
+    from lapstrake.config.model import RunnerConfig
 
 RUNNERS = {
     "userns": "lapstrake.runner.userns:UsernsRunner",
@@ -18,13 +21,23 @@ RUNNERS = {
 """Name → where it lives; imported only when used."""
 
 
-def load(name: str) -> Runner:
-    """Get a runner by name, whether this host can use it or not."""
+def load(name: str, settings: RunnerConfig | None = None) -> Runner:
+    """Get a runner by name, whether this host can use it or not.
+
+    Args:
+        name: a key of `RUNNERS`.
+        settings: the configuration's, of which docker heeds its program, options and image.
+    """
     module, _, attribute = RUNNERS[name].partition(":")
-    return cast("Runner", getattr(import_module(module), attribute)())
+    make = getattr(import_module(module), attribute)
+    if name == "docker" and settings is not None:
+        made = make(settings.docker, options=settings.docker_options, image=settings.image)
+    else:
+        made = make()
+    return cast("Runner", made)
 
 
-def choose(name: str = "auto") -> Runner:
+def choose(name: str = "auto", settings: RunnerConfig | None = None) -> Runner:
     """Get a runner that this host can use.
 
     ``auto`` takes nspawn for root and userns for everybody else; root without systemd-nspawn gets
@@ -39,7 +52,7 @@ def choose(name: str = "auto") -> Runner:
         candidates = (name,)
     problems = []
     for candidate in candidates:
-        runner = load(candidate)
+        runner = load(candidate, settings)
         lacks = [lack for lack in runner.probe() if lack.blocks]
         if not lacks:
             return runner
