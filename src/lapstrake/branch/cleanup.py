@@ -86,13 +86,15 @@ def clean_base(place: Workplace) -> int:
 
 
 def clean_all(place: Workplace) -> int:
-    """Remove everything private: layers, drafts, states, leftovers. Output, records, keys stay.
+    """Remove everything private (layers, drafts, states, leftovers) and kept workspaces.
+
+    Output, records and keys stay.
 
     Raises:
         StoreError: somebody uses something of it, or something is mounted in it.
     """
     work_dir, private = place.config.work_dir, place.private
-    doomed = list(work_dir.glob(f"{files.TEMPORARY}*{private.name}"))
+    doomed = [*work_dir.glob(f"{files.TEMPORARY}*{private.name}"), *work_dir.glob("kept")]
     mounted = mounts_below(private)
     if mounted:
         raise StoreError(

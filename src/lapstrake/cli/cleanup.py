@@ -18,7 +18,7 @@ def cleanup(app: AppContext, /, what: str) -> None:
     \b
     NAME    the layers and the draft of the branch NAME
     baseos  the base OS, and everything that stands on it
-    all     everything that can be made again
+    all     everything that can be made again, and kept workspaces
     """  # noqa: D301 - click reads \b
     from lapstrake.branch import cleanup as cleaning
     from lapstrake.cli.texts import size_text
