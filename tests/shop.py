@@ -16,6 +16,7 @@ from typing import Any
 from roots import Completed, cli_command, cli_environment, run_cli
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+_SECONDS = 800.0
 MAINTAINER = "Ada Lovelace <ada@example.org>"
 
 
@@ -35,7 +36,14 @@ class Shop:
 
     def run(self, *words: str, **variables: str) -> Completed:
         """Run ``lapstrake`` with words; keywords are environment variables."""
-        return run_cli(*self._set(), *words, work_dir=self.work_dir, user=self.user, **variables)
+        return run_cli(
+            *self._set(),
+            *words,
+            work_dir=self.work_dir,
+            user=self.user,
+            timeout=_SECONDS,
+            **variables,
+        )
 
     def ok(self, *words: str, **variables: str) -> Completed:
         """Run it, and make sure that it went well."""

@@ -77,7 +77,8 @@ def order(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
         GroupError: there is a cycle; the brief names its members in order.
     """
     try:
-        return tuple(TopologicalSorter(needs).static_order())
+        graph = {name: sorted(needed) for name, needed in needs.items()}  # the same every time
+        return tuple(TopologicalSorter(graph).static_order())
     except CycleError as cycle:
         members = " → ".join(reversed(cycle.args[1]))
         raise GroupError(
