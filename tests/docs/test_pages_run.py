@@ -24,7 +24,8 @@ _SECONDS = 900
 
 def _pages() -> list[Page]:
     """The README, then docs/; what cleans up comes last."""
-    files = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+    readmes = [PROJECT / "README.md", PROJECT / "examples" / "README.md"]
+    files = [*readmes, *sorted((PROJECT / "docs").rglob("*.md"))]
     pages = [read_page(file) for file in files]
     return sorted(pages, key=lambda page: page.path.stem == "clean-up")
 
@@ -84,7 +85,7 @@ def _give(folder: Path, user: str) -> None:
     for place, names, files in os.walk(folder):
         if Path(place).parent.name == "layers":
             names.remove("tree")
-        for path in (place, *(Path(place, file) for file in files)):
+        for path in (Path(place), *(Path(place, file) for file in files)):
             os.lchown(path, account.pw_uid, account.pw_gid)
 
 
