@@ -1,4 +1,4 @@
-"""A build's log: every byte kept, headlines picked out, secrets blotted out."""
+"""A build's log: kept up to a bound, headlines picked out, secrets blotted out."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from typing import Self
 from lapstrake.progress import Progress
 
 HEADLINE = b">>> "
+MOST_BYTES = 64 << 20
+"""How many bytes of output a log keeps; of what follows, the last lines."""
+
 _TAIL_LINES = 15
 _LONGEST_LINE = 1 << 16
+_LONGEST_DETAIL = 500  # of an error's details, a line
 _BLOT = b"***"
 _LEAST_SECRET = 4  # shorter ones would blot out half of the log
 
@@ -26,14 +30,16 @@ class BuildLog:
     Args:
         path: the file.
         listener: hears everything that is logged.
+        most: bytes of output that are kept; a flood shall not fill the disk.
     """
 
-    def __init__(self, path: Path, listener: Progress) -> None:
+    def __init__(self, path: Path, listener: Progress, *, most: int = MOST_BYTES) -> None:
         self.path = path
         self._file = path.open("ab")
         self._listener = listener
         self._secrets: tuple[bytes, ...] = ()
         self._rest = b""
+        self._room, self._dropped = most, 0
         self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
 
     def __enter__(self) -> Self:
@@ -46,12 +52,15 @@ class BuildLog:
         trace: TracebackType | None,
     ) -> None:
         self._flush_rest()
+        self._close_gap()
         self._file.close()
 
     @property
     def tail(self) -> str:
         """The last lines, for an error's details."""
-        return b"\n".join(self._tail).decode("utf-8", "replace")
+        lines = [line.decode("utf-8", "replace") for line in self._tail]
+        cut = [f"{line[:_LONGEST_DETAIL]}..." if line[_LONGEST_DETAIL:] else line for line in lines]
+        return "\n".join(cut)
 
     def hide(self, secrets: Iterable[bytes]) -> None:
         """Blot these out of all that follows, wherever a line holds them."""
@@ -70,6 +79,8 @@ class BuildLog:
 
     def note(self, text: str) -> None:
         """A line for the file alone: times, inputs, the end."""
+        self._flush_rest()
+        self._close_gap()
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
         self._write(f"# {stamp} {text}\n".encode())
 
@@ -95,12 +106,29 @@ class BuildLog:
 
     def _lines(self, data: bytes) -> None:
         data = self._blot(data)
-        self._write(data)
+        self._keep(data)
         for line in data.splitlines():
             self._tail.append(line)
             if line.startswith(HEADLINE):
                 self._listener.headline(line.removeprefix(HEADLINE).decode("utf-8", "replace"))
         self._listener.output(data)
+
+    def _keep(self, data: bytes) -> None:
+        """Write output while there is room, whole lines only."""
+        if not self._dropped and len(data) <= self._room:
+            self._room -= len(data)
+            self._write(data)
+            return
+        if not self._dropped:
+            self._write(b"# the log is cut here: the build printed too much\n")
+        self._dropped += len(data)
+
+    def _close_gap(self) -> None:
+        """Say what was left out, and write the last lines, which tell most."""
+        if self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            self._write(f"# {dropped} bytes were left out; the last lines:\n".encode())
+            self._write(b"\n".join(self._tail) + b"\n")
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)

@@ -8,12 +8,29 @@ from dataclasses import replace
 from pathlib import Path
 
 from lapstrake.branch.repository import Repository
+from lapstrake.build.buildroot import BUILDROOT
 from lapstrake.build.record import Output
 from lapstrake.bundle.base import Bundle
-from lapstrake.errors import PackError, ReproduceError
+from lapstrake.errors import PackError, ReproduceError, RunnerError
 from lapstrake.host import files
+from lapstrake.runner.base import Session
 
 _PACKAGES = frozenset({".deb"})
+
+
+def take(session: Session, target: Path) -> None:
+    """Copy what a build left in its output folder, as data.
+
+    Raises:
+        PackError: the folder is something else, or holds what cannot be taken.
+    """
+    try:
+        session.get(BUILDROOT / "output", target)
+    except RunnerError as hostile:
+        raise PackError(
+            f"the build's output cannot be taken: {hostile.brief}",
+            resolution=f"Leave regular files in {BUILDROOT / 'output'}.",
+        ) from hostile
 
 
 def collect(folder: Path, bundle: Bundle) -> tuple[Path, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from lapstrake.build.record import BuildRecord, Records, finished
 from lapstrake.build.repositories import repository_of
 from lapstrake.build.request import BuildRequest
 from lapstrake.build.secrets import read_secrets
-from lapstrake.errors import LapstrakeError
+from lapstrake.errors import LapstrakeError, RunnerError
 from lapstrake.host import terminal
 from lapstrake.host.usage import Limits
 from lapstrake.names import GuestPath
@@ -140,7 +140,7 @@ class _Job:
                 except LapstrakeError:
                     self._keep(entered, wanted=place.config.build.keep_failed)
                     raise
-                session.get(BUILDROOT / "output", results / "output")
+                outputs.take(session, results / "output")
             self._keep(entered, wanted=False)
         return outputs.collect(results / "output", prepared.bundle)
 
@@ -200,12 +200,13 @@ class _Job:
 
 def _step(session: Session, workspace: Path) -> str:
     """The step that the driver had begun last; what it wrote is only believed if it is one."""
-    session.get(BUILDROOT / "step", workspace / "step")
-    try:
-        text = (workspace / "step").read_text(errors="replace")[:20].strip()
-    except FileNotFoundError:
-        text = ""
-    return text if text in STEPS else "prepare"
+    text = b""
+    with suppress(OSError, RunnerError):  # it may be missing, a link, a folder, too large
+        session.get(BUILDROOT / "step", workspace / "step")
+        with (workspace / "step").open("rb") as file:
+            text = file.read(20)
+    step = text.decode("utf-8", "replace").strip()
+    return step if step in STEPS else "prepare"
 
 
 def _inputs(prepared: Prepared, needed: Dependencies) -> dict[str, Any]:

@@ -168,8 +168,11 @@ def _copy_folder(
     root: Path, folder: PurePosixPath, target: Path, error: type[LapstrakeError]
 ) -> int:
     target.mkdir(parents=True, exist_ok=True)
-    copied = 0
+    copied, room = 0, _room(target)
     for entry in walk_confined(root, folder, error=error):
+        room -= entry.size  # a sparse file takes no room, but as long to read as any of its size
+        if room < 0:
+            raise error(f"{entry.path}: more than the disk has room for ({entry.size} bytes)")
         place = target / entry.path.relative_to(folder)
         place.parent.mkdir(parents=True, exist_ok=True)
         copied += _copy_file(root, entry.path, place, error)
@@ -180,7 +183,10 @@ def _copy_file(root: Path, path: PurePosixPath, target: Path, error: type[Lapstr
     with open_confined(root, path, error=error) as file:
         if file is None:
             return 0
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o777
+        facts = os.fstat(file.fileno())
+        if facts.st_size > _room(target.parent):
+            raise error(f"{path}: more than the disk has room for ({facts.st_size} bytes)")
+        mode = stat.S_IMODE(facts.st_mode) & 0o777
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         writer = os.open(target, flags, 0o600)
         try:
@@ -189,6 +195,11 @@ def _copy_file(root: Path, path: PurePosixPath, target: Path, error: type[Lapstr
         finally:
             os.close(writer)
     return 1
+
+
+def _room(folder: Path) -> int:
+    facts = os.statvfs(folder)
+    return facts.f_bavail * facts.f_frsize
 
 
 def _parts(path: PurePosixPath | str, error: type[LapstrakeError]) -> tuple[str, ...]:

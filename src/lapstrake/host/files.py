@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import secrets
 import shutil
@@ -25,6 +26,8 @@ from lapstrake.host.process import run
 TEMPORARY = ".lapstrake-tmp."
 """How the names of unfinished files and folders begin; see `remove_leftovers`."""
 
+_GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS
+_FIXED = 0x10 | 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # linux/fs.h
 
@@ -227,13 +230,29 @@ def _make_writable(function: Callable[..., object], name: str, info: object) -> 
     if not isinstance(failure, PermissionError):
         raise failure if isinstance(failure, OSError) else OSError(name)
     path = Path(name)
-    for folder in (path.parent, path):
-        if stat.S_ISDIR(folder.lstat().st_mode):
-            folder.chmod(0o700)
+    for each in (path.parent, path):
+        if failure.errno == errno.EPERM:
+            _allow_changes(each)
+        if stat.S_ISDIR(each.lstat().st_mode):
+            each.chmod(0o700)
     if function in (os.unlink, os.rmdir):
         function(name)
     else:
         remove_tree(path)
+
+
+def _allow_changes(path: Path) -> None:
+    """Clear the flags that keep even root from changing a file or folder (chattr(1): i, a)."""
+    if not stat.S_ISREG(path.lstat().st_mode) and not path.is_dir():
+        return  # opening a device or a FIFO can have effects
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            flags = int.from_bytes(fcntl.ioctl(descriptor, _GET_FLAGS, bytes(4)), sys.byteorder)
+            changeable = (flags & ~_FIXED).to_bytes(4, sys.byteorder)
+            fcntl.ioctl(descriptor, _SET_FLAGS, changeable)
+        finally:
+            os.close(descriptor)
 
 
 def _exchange(new: Path, target: Path) -> Path:

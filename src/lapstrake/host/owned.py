@@ -70,7 +70,7 @@ def remove_owned(path: Path) -> None:
         return
     try:
         files.remove_tree(path)
-    except OSError:
+    except (OSError, StoreError):
         run_owned(["rm", "-rf", "--", path], doing=f"removing {path}", error=StoreError)
 
 
