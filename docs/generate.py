@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -47,13 +48,19 @@ def pages() -> dict[str, str]:
     }
 
 
-def main() -> None:
-    """Write the files that differ."""
+def main() -> int:
+    """Write the files that differ; with ``--check`` only name them, and fail."""
+    check = "--check" in sys.argv[1:]
+    differing = []
     for name, text in pages().items():
         file = HERE / name
         if not file.exists() or file.read_text() != text:
-            file.write_text(text)
-            print(f"written: docs/{name}")  # noqa: T201
+            differing.append(name)
+            if not check:
+                file.write_text(text)
+    for name in differing:
+        print(f"{'differs' if check else 'written'}: docs/{name}")  # noqa: T201
+    return 1 if check and differing else 0
 
 
 # --- the command line -----------------------------------------------------------------------------
@@ -110,7 +117,7 @@ def _option(option: click.Option) -> tuple[str, str]:
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     value = ""
     if not option.is_flag and not option.count:
-        value = option.make_metavar(click.Context(cli))
+        value = option.make_metavar(click.Context(cli)).replace("INTEGER RANGE", "NUMBER")
     text = (option.help or "").strip()
     return (f"{names} `{value}`" if value else names, text)
 
@@ -230,9 +237,13 @@ def exit_codes() -> str:
     for kind in sorted(kinds, key=lambda kind: kind.exit_code):
         if kind is errors.StepError:
             continue  # its subclasses name the step
-        rows.append((str(kind.exit_code), f"`{kind.__name__}`", _one_line(kind)))
+        meaning = _OTHER if kind is errors.LapstrakeError else _one_line(kind)
+        rows.append((str(kind.exit_code), f"`{kind.__name__}`", meaning))
     rows.append(("143", "", "The process was told to terminate (129: its terminal went away)."))
     return "\n".join([_NOTE, _EXIT_HEAD, _table(("code", "class", "meaning"), rows)])
+
+
+_OTHER = "Something else went wrong, or Lapstrake itself has an error."
 
 
 def _one_line(kind: type) -> str:
@@ -289,10 +300,14 @@ def _reference(field: Mapping[str, Any]) -> tuple[str, bool]:
     """The table that a field holds, and whether it may be there several times."""
     for choice in (field, *field.get("anyOf", ())):
         if "$ref" in choice:
-            return choice["$ref"].rpartition("/")[2], False
+            return _last(choice["$ref"]), False
         if "$ref" in choice.get("items", {}):
-            return choice["items"]["$ref"].rpartition("/")[2], True
+            return _last(choice["items"]["$ref"]), True
     return "", False
+
+
+def _last(reference: str) -> str:
+    return reference.rpartition("/")[2]
 
 
 def _kind(value: Mapping[str, Any]) -> str:
@@ -309,7 +324,7 @@ def _kind(value: Mapping[str, Any]) -> str:
 
 
 def _meaning(value: Mapping[str, Any], *, needed: bool) -> str:
-    text = value.get("description", "")
+    text: str = value.get("description", "")
     default = value.get("default")
     if needed:
         return f"{text} Must be there.".strip()
@@ -402,4 +417,4 @@ def _row(cells: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
