@@ -133,24 +133,16 @@ def overlay_by_descriptor(
             step = "lowerdir+" if ctypes.get_errno() in (22, 95) else f"adding the layer {lower}"
             raise SetupError(step, ctypes.get_errno())
     for key, value in strings:
-        check(
-            configure(SYS_FSCONFIG, context, FSCONFIG_SET_STRING, key.encode(), value.encode(), 0),
-            f"overlay option {key}={value}",
-        )
+        words = (context, FSCONFIG_SET_STRING, key.encode(), value.encode(), 0)
+        check(configure(SYS_FSCONFIG, *words), f"overlay option {key}={value}")
     for flag in flags:
-        check(
-            configure(SYS_FSCONFIG, context, FSCONFIG_SET_FLAG, flag.encode(), None, 0),
-            f"overlay option {flag}",
-        )
+        result = configure(SYS_FSCONFIG, context, FSCONFIG_SET_FLAG, flag.encode(), None, 0)
+        check(result, f"overlay option {flag}")
     check(configure(SYS_FSCONFIG, context, FSCONFIG_CMD_CREATE, None, None, 0), "mounting overlay")
     # Whatever device a layer or a build makes opens nothing.
     mounted = check(libc.syscall(SYS_FSMOUNT, context, 1, MOUNT_ATTR_NODEV), "mounting overlay")
-    check(
-        libc.syscall(
-            SYS_MOVE_MOUNT, mounted, b"", AT_FDCWD, target.encode(), MOVE_MOUNT_F_EMPTY_PATH
-        ),
-        f"mounting overlay on {target}",
-    )
+    place = (mounted, b"", AT_FDCWD, target.encode(), MOVE_MOUNT_F_EMPTY_PATH)
+    check(libc.syscall(SYS_MOVE_MOUNT, *place), f"mounting overlay on {target}")
     os.close(mounted)
     os.close(context)
 
@@ -258,9 +250,7 @@ def enter_namespaces(plan: Plan) -> None:
     if "user" in names:
         names.remove("user")
         enter_user_namespace(plan)
-    flags = 0
-    for name in names:
-        flags |= NAMESPACES[name]
+    flags = sum(NAMESPACES[name] for name in names)
     check(libc.unshare(flags), f"namespaces ({', '.join(names)})")
 
 
@@ -421,10 +411,8 @@ def guard(plan: Plan, work: Callable[[Plan], NoReturn]) -> NoReturn:
     except SetupError as failure:
         report = {"step": failure.step, "errno": failure.number}
     except OSError as failure:
-        report = {
-            "step": f"{work.__name__}: {failure.filename or failure}",
-            "errno": failure.errno or 0,
-        }
+        step = f"{work.__name__}: {failure.filename or failure}"
+        report = {"step": step, "errno": failure.errno or 0}
     except BaseException as failure:
         report = {"step": f"{work.__name__}: {failure!r}", "errno": 0}
     os.write(plan["status_fd"], json.dumps(report).encode() + b"\n")
