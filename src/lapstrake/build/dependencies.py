@@ -35,7 +35,8 @@ Suites: ./
 Signed-By: {REPOSITORY}/key.asc
 """.encode()
 # The branch's own packages are preferred, even to newer ones of the archive: they were built to be.
-_PREFERENCES = b"Package: *\nPin: release l=Lapstrake\nPin-Priority: 900\n"
+# No origin stands for a repository that is read as files, see apt_preferences(5).
+_PREFERENCES = b'Package: *\nPin: origin ""\nPin-Priority: 900\n'
 _UNSATISFIED = re.compile(r": (?:Pre)?Depends: (.+?) but ")
 _NO_DEPENDENCIES = BuildDependencies()
 Resolved = tuple[tuple[str, str], ...]
