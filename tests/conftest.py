@@ -20,6 +20,7 @@ from roots import (
     make_test_user,
     once,
     open_work_dir,
+    pack_base,
     run_cli,
     write_configuration,
 )
@@ -67,7 +68,7 @@ def base_work_dir(shared_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def rootless_work_dir() -> tuple[str, Path]:
+def rootless_work_dir(base_work_dir: Path) -> tuple[str, Path]:
     """The same for an unprivileged user, and the user's name."""
     lack = lacks_for_roots(user="")
     if lack:
@@ -80,7 +81,8 @@ def rootless_work_dir() -> tuple[str, Path]:
             shared.chmod(0o755)
             work_dir.mkdir(exist_ok=True)
             shutil.chown(work_dir, user, user)
-            _make_roots(work_dir, user=user)
+            pack_base(base_work_dir, shared / "base.tar")
+            _make_roots(work_dir, str(shared / "base.tar"), user=user)
     return user, work_dir
 
 
@@ -117,9 +119,9 @@ def warm_place(work_dir: Path) -> Workplace:
     return open_work_dir(work_dir)
 
 
-def _make_roots(work_dir: Path, *, user: str | None) -> None:
+def _make_roots(work_dir: Path, *source: str, user: str | None) -> None:
     work_dir.mkdir(parents=True, exist_ok=True)
     write_configuration(work_dir)
-    for words in (("load-baseos",), ("branch", "refresh", "stable")):
+    for words in (("load-baseos", *source), ("branch", "refresh", "stable")):
         done = run_cli(*words, work_dir=work_dir, user=user)
         assert done.ok, done.stderr

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lapstrake.branch import freshness
+from lapstrake.branch.base import current_base
 from lapstrake.branch.workplace import Workplace
 from lapstrake.config.branches import built_in_list
 from lapstrake.config.load import load_config
@@ -174,6 +175,13 @@ def clone(work_dir: Path, target: Path) -> Path:
             files.remove_tree(copy)
             subprocess.run(["cp", "-a", str(layer / "tree"), str(copy)], check=True)
     return target
+
+
+def pack_base(work_dir: Path, archive: Path) -> Path:
+    """The base OS of a work folder as a tarball, which others load faster than they bootstrap."""
+    tree = current_base(open_work_dir(work_dir)).tree
+    subprocess.run(["tar", "--xattrs", "-C", str(tree), "-cf", str(archive), "."], check=True)
+    return archive
 
 
 def make_test_user() -> str:

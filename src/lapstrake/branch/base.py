@@ -124,7 +124,7 @@ def _make(place: Workplace, recipe: _Recipe, listed: SourceList | None) -> Layer
         recipe.fill(tree)
         if listed is not None:
             with in_place(place, tree, error=BaseError) as apt:
-                install_list(apt.session, listed)
+                install_list(apt, listed)
 
     inputs = {
         **recipe.inputs,
@@ -201,7 +201,7 @@ def _upgrade(place: Workplace, tree: Path, listed: SourceList | None) -> None:
     """Apt update, upgrade and clean in a tree."""
     with in_place(place, tree, error=BaseError) as apt:
         if listed is not None:
-            install_list(apt.session, listed)
+            install_list(apt, listed)
         apt.get("update")
         apt.get("dist-upgrade")
         apt.get("clean")

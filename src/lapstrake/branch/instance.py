@@ -239,7 +239,7 @@ def _upgrade(place: Workplace, tree: Path, wanted: _Wanted, former: Layer | None
             apt = Apt(
                 session=session, progress=place.progress, error=BranchError, limits=place.limits
             )
-            install_list(session, wanted.listed)
+            install_list(apt, wanted.listed)
             apt.get("update")
             apt.get("dist-upgrade")
             apt.get("clean")

@@ -6,16 +6,17 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from lapstrake.branch.apt import Apt
 from lapstrake.config.branches import built_in_list
 from lapstrake.config.model import BaseConfig, host_codename
 from lapstrake.errors import BaseError, ConfigError
 from lapstrake.formats.sources_list import ListStyle, SourceEntry, SourceList, parse
 from lapstrake.host.confined import read_confined, walk_confined
 from lapstrake.names import GuestPath
-from lapstrake.runner.base import Session
 
 _ONE_LINE = GuestPath("/etc/apt/sources.list")
-_DEB822 = GuestPath("/etc/apt/sources.list.d/branch.sources")
+_FOLDER = GuestPath("/etc/apt/sources.list.d")
+_DEB822 = _FOLDER / "branch.sources"
 
 
 def base_list(base: BaseConfig) -> SourceList | None:
@@ -57,10 +58,11 @@ def lists_of_root(tree: Path) -> tuple[SourceEntry, ...]:
     return tuple(found)
 
 
-def install_list(session: Session, listed: SourceList) -> None:
+def install_list(apt: Apt, listed: SourceList) -> None:
     """Make a list the only one of a root; a list without entries leaves the root's own."""
     if not listed.entries:
         return
+    apt.run(("sh", "-c", f"rm -rf -- {_FOLDER}/*"))  # whatever the base OS came with
     contents = {_ONE_LINE: "", _DEB822: ""}
     contents[_DEB822 if listed.style is ListStyle.DEB822 else _ONE_LINE] = listed.text
     with tempfile.TemporaryDirectory(prefix="lapstrake-") as scratch:
@@ -68,4 +70,4 @@ def install_list(session: Session, listed: SourceList) -> None:
             file = Path(scratch) / str(number)
             file.write_text(text)
             file.chmod(0o644)
-            session.put(file, target)
+            apt.session.put(file, target)

@@ -25,15 +25,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lapstrake.errors import LapstrakeError, StoreError
+from lapstrake.errors import Interrupted, LapstrakeError, StoreError
 from lapstrake.formats.keys import Canonical
 from lapstrake.host import files, owned
 from lapstrake.host.locks import locked
+from lapstrake.host.supervise import free_bytes
 from lapstrake.names import CacheKey
 
 _HALF_MADE = ("unfinished", "workspaces")
-_NO_ROOM = re.compile("No space left on device|Disk quota exceeded|not have enough free space")
+_NO_ROOM = re.compile("No space left on device|Disk quota exceeded|have enough free space")
 """What programs say when the disk is full: strerror(3) in the C locale, and apt."""
+_SCANT = 1 << 20
+"""Bytes: a program that failed with less left on the disk (tar names no reason) failed for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +245,8 @@ class LayerStore:
                     raise files.disk_error(failed, doing=f"making {purpose}") from failed
                 raise
             except LapstrakeError as failed:
-                if _NO_ROOM.search(failed.details):
+                scant = not isinstance(failed, Interrupted) and free_bytes(self.root) < _SCANT
+                if scant or _NO_ROOM.search(failed.details):
                     raise _no_room(failed, self.root) from failed
                 raise
             finally:
