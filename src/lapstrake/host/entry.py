@@ -208,7 +208,8 @@ def kernel_filesystems(operation: Plan) -> None:
         os.symlink(target, os.path.join(dev, link))
     with contextlib.suppress(SetupError):  # allowed only with a network namespace of our own
         mount("sysfs", sysfs, "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    mount("tmpfs", os.path.join(root, "run"), "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+    options = "mode=755,size=64m"
+    mount("tmpfs", os.path.join(root, "run"), "tmpfs", MS_NOSUID | MS_NODEV, options)
     os.mkdir(os.path.join(root, "run/lock"), 0o1777)
 
 

@@ -66,6 +66,7 @@ class _Watch:
     limits: Limits
     group: Meter | None
     workspace: Path | None
+    measure: Callable[[Path], int]
     started: float = field(default_factory=time.monotonic)
     samples: list[Sample] = field(default_factory=list)
     next_sample: float = 0.0
@@ -118,7 +119,7 @@ class _Watch:
     def _walk(self) -> None:
         assert self.workspace is not None  # noqa: S101
         before = time.monotonic()
-        self.disk = tree_size(self.workspace)
+        self.disk = self.measure(self.workspace)
         self.peak_disk = max(self.peak_disk, self.disk)
         self.next_walk = self.elapsed + max(
             SAMPLE_SECONDS, _DISK_SHARE * (time.monotonic() - before)
@@ -172,6 +173,7 @@ def watch(
     on_output: Callable[[bytes], None],
     group: Meter | None = None,
     workspace: Path | None = None,
+    measure: Callable[[Path], int] | None = None,
 ) -> Outcome:
     """Follow a started sandbox until everything in it is dead.
 
@@ -181,11 +183,18 @@ def watch(
         on_output: gets its output as it comes.
         group: its control group, whose limits the kernel enforces.
         workspace: the folder whose size counts as its disk use.
+        measure: tells a folder's size in bytes; `tree_size` when not given.
 
     Raises:
         RunnerError: the sandbox could not be set up.
     """
-    watched = _Watch(process=process, limits=limits, group=group, workspace=workspace)
+    watched = _Watch(
+        process=process,
+        limits=limits,
+        group=group,
+        workspace=workspace,
+        measure=measure or tree_size,
+    )
     if workspace is not None and limits.disk is not None:
         watched.free_at_start = free_bytes(workspace)
     watched.next_sample = SAMPLE_SECONDS
@@ -290,11 +299,16 @@ def tree_size(folder: Path) -> int:
 
     What cannot be read (other users' folders) is left out.
     """
+    return measure_tree(folder)[0]
+
+
+def measure_tree(folder: Path) -> tuple[int, bool]:
+    """Bytes on disk as `tree_size` counts them, and whether nothing was left out."""
     try:
         total = folder.lstat().st_blocks * 512
     except OSError:
-        return 0
-    pending = [os.fspath(folder)]
+        return 0, True
+    pending, whole = [os.fspath(folder)], True
     linked: set[tuple[int, int]] = set()
     while pending:
         try:
@@ -308,9 +322,11 @@ def tree_size(folder: Path) -> int:
                             continue
                         linked.add((facts.st_dev, facts.st_ino))
                     total += facts.st_blocks * 512
-        except OSError:
+        except FileNotFoundError:
             continue
-    return total
+        except OSError:
+            whole = False
+    return total, whole
 
 
 def free_bytes(folder: Path) -> int:

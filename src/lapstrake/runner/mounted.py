@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lapstrake.errors import RunnerError
-from lapstrake.host import cgroup, confined, files, sandbox, supervise, terminal
+from lapstrake.host import cgroup, confined, files, owned, sandbox, supervise, terminal
 from lapstrake.host.sandbox import Overlay, SandboxPlan
 from lapstrake.names import GuestPath
 from lapstrake.runner import rim
@@ -26,6 +26,8 @@ ENVIRONMENT: Mapping[str, str] = {
     "TERM": "dumb",
 }
 """What every command's environment starts from."""
+
+_BURST = 64
 
 
 class MountedSession(ABC):
@@ -55,8 +57,9 @@ class MountedSession(ABC):
         group = cgroup.create(command.limits)
         if group is not None:
             plan = replace(plan, cgroups=group.members)
-        elif command.limits.processes is not None:  # the kernel's for each user; we count them all
-            plan = replace(plan, rlimits={"RLIMIT_NPROC": command.limits.processes})
+        elif command.limits.processes is not None:
+            # The kernel's limit is for each user. We count them all, but only now and then.
+            plan = replace(plan, rlimits={"RLIMIT_NPROC": command.limits.processes + _BURST})
         try:
             process = sandbox.spawn(plan)
         except BaseException:
@@ -69,6 +72,7 @@ class MountedSession(ABC):
             on_output=on_output,
             group=group,
             workspace=self.upper,
+            measure=owned.size_owned,
         )
 
     def interact(self, command: Command) -> int:
