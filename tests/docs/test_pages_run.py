@@ -10,13 +10,13 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from pages import PROJECT, Page, new_mark, read_page
-from roots import cli_command, cli_environment, clone
+from roots import cli_command, cli_environment, clone, once
 
 _MOST_OMITTED = 12
 _SECONDS = 900
@@ -34,19 +34,23 @@ def _name(page: Page) -> str:
     return str(page.path.relative_to(PROJECT))
 
 
-@pytest.fixture(scope="module")
-def reader(rootless_work_dir: tuple[str, Path]) -> tuple[str, Path]:
-    """A rootless user, and a folder of theirs with a work folder that has a base OS."""
+@pytest.fixture
+def reader(rootless_work_dir: tuple[str, Path]) -> Iterator[tuple[str, Path]]:
+    """A rootless user, and a folder of theirs with a work folder that has a base OS.
+
+    One page at a time, whichever worker has it.
+    """
     user, shared = rootless_work_dir
     folder = shared.parent / "docs"
-    folder.mkdir()
-    work_dir = clone(shared, folder / "work")
-    shutil.rmtree(work_dir / "conf")  # readers begin without a configuration
-    _give(work_dir, user)
-    return user, folder
+    with once(shared.parent, "docs.made") as wanted:
+        if wanted:
+            folder.mkdir()
+            work_dir = clone(shared, folder / "work")
+            shutil.rmtree(work_dir / "conf")  # readers begin without a configuration
+            _give(work_dir, user)
+        yield user, folder
 
 
-@pytest.mark.xdist_group("docs")
 @pytest.mark.parametrize("page", [page for page in _pages() if page.steps], ids=_name)
 def test_a_page_does_what_it_shows(page: Page, reader: tuple[str, Path]) -> None:
     user, folder = reader
