@@ -22,7 +22,9 @@ _DROPPED = (
     "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_PTRACE", "CAP_SYS_RESOURCE",
     "CAP_SYS_TTY_CONFIG",
 )  # fmt: skip
-_FORBIDDEN_CALLS = "~@mount @module @swap @reboot @clock @keyring @raw-io unshare setns bpf"
+_FORBIDDEN_CALLS = (
+    "~@mount @module @swap @reboot @clock @keyring @raw-io unshare setns bpf io_uring_setup"
+)
 _RUNTIME = Path("/run/systemd/nspawn")  # where nspawn leaves a folder for each machine
 _NSPAWN_FAILED = 1
 _NSPAWNS_OWN = (
@@ -127,6 +129,7 @@ class _NspawnSession(MountedSession):
             },
             host_operations=(self.overlay(), MemoryFolder(target=_RUNTIME), *held),
             confined=False,  # nspawn needs its rights to give them up inside
+            adopts=True,  # a killed nspawn leaves its container behind
             host_sockets=False,  # nspawn has no filter for these
             terminal=terminal,
         )

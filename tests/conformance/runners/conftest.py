@@ -72,10 +72,12 @@ def _started_daemon(folder: Path) -> Iterator[str]:
     finally:
         daemon.terminate()
         daemon.wait(60)
+        for left in (folder / "exec/netns").glob("*"):  # a mount; pytest could not remove it
+            subprocess.run(["umount", "--lazy", left], check=False)
 
 
 @pytest.fixture(scope="session")
-def podman_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def podman_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Podman with a store of its own, and a runtime that knows this host's control groups."""
     if find_program("podman") is None:
         pytest.skip("podman is not installed (apt install podman)")
@@ -91,7 +93,9 @@ def podman_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     storage.write_text(
         f'[storage]\ndriver="overlay"\ngraphroot="{folder}/store"\nrunroot="{folder}/run"\n'
     )
-    return {"CONTAINERS_CONF": str(containers), "CONTAINERS_STORAGE_CONF": str(storage)}
+    yield {"CONTAINERS_CONF": str(containers), "CONTAINERS_STORAGE_CONF": str(storage)}
+    # A mount of the store on itself; pytest could not remove it.
+    subprocess.run(["umount", "--lazy", folder / "store/overlay"], check=False, capture_output=True)
 
 
 @pytest.fixture(params=NAMES)

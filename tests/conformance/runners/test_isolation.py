@@ -1,0 +1,150 @@
+"""What a command cannot see, reach or do."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lapstrake.host.sandbox import CAPABILITIES
+from lapstrake.runner.base import Network
+from runner_subjects import Subject, run, said, sh
+
+GREETING = b"greeting of the host\n"
+
+
+@contextmanager
+def listener() -> Iterator[int]:
+    """A server on the host's loopback; gives its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.sendall(GREETING)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def test_without_network_the_host_is_out_of_reach(isolating: Subject) -> None:
+    with listener() as port, isolating.session() as session:
+        outcome, text = sh(session, f"nc -w 3 127.0.0.1 {port} </dev/null")
+        assert GREETING.decode() not in text
+        assert not outcome.ok
+        links = said(session, "ls /sys/class/net 2>/dev/null || echo lo; cat /proc/net/route")
+        assert "eth" not in links
+
+
+def test_without_network_loopback_works(isolating: Subject) -> None:
+    script = """
+    (echo inside | nc -l -p 5000 >/dev/null) &
+    i=0
+    while [ $i -lt 50 ]; do
+        nc -w 2 127.0.0.1 5000 </dev/null && exit
+        sleep 0.1; i=$((i+1))
+    done
+    """
+    with isolating.session() as session:
+        assert "inside\n" in said(session, script)
+
+
+def test_with_the_hosts_network_the_host_is_reached(isolating: Subject) -> None:
+    with listener() as port, isolating.session() as session:
+        text = said(session, f"nc -w 5 127.0.0.1 {port} </dev/null", network=Network.HOST)
+    assert text.encode() == GREETING
+
+
+def test_with_the_hosts_network_names_are_resolved_as_on_the_host(isolating: Subject) -> None:
+    lines = Path("/etc/resolv.conf").read_text().splitlines()
+    servers = [line.split()[1] for line in lines if line.startswith("nameserver")]
+    with isolating.session() as session:
+        text = said(
+            session, "cat /etc/resolv.conf; grep localhost /etc/hosts", network=Network.HOST
+        )
+    assert all(f"nameserver {server}" in text for server in servers)
+    assert "127.0.0.1" in text
+
+
+def test_the_hosts_files_are_not_there(isolating: Subject) -> None:
+    canary = isolating.folder / "canary"
+    canary.write_text("secret of the host")
+    canary.chmod(0o644)
+    places = [f"{prefix}{canary}" for prefix in ("", "/proc/1/root", "/proc/self/root/../..")]
+    with isolating.session() as session:
+        for place in places:
+            outcome, text = run(session, "cat", place)
+            assert not outcome.ok
+            assert "secret" not in text
+        assert said(session, "cat /etc/shadow") == "root:*:1::::::\n"
+        assert said(session, "ls /root") == ""
+
+
+def test_the_hosts_processes_are_not_there(isolating: Subject) -> None:
+    with isolating.session() as session:
+        numbers = said(session, "ls /proc | grep '^[0-9]' | wc -l")
+        assert int(numbers) < 12
+        assert not sh(session, "kill -0 4194304 || kill -0 30000")[0].ok
+
+
+def test_capabilities_are_cut(isolating: Subject) -> None:
+    with isolating.session() as session:
+        text = said(session, "grep -E '^Cap(Bnd|Eff|Prm)' /proc/self/status")
+    allowed = sum(1 << number for number in CAPABILITIES.values())
+    allowed |= (1 << 2) | (1 << 9)  # CAP_DAC_READ_SEARCH and CAP_LINUX_IMMUTABLE do no harm
+    for line in text.splitlines():
+        assert int(line.split()[1], 16) & ~allowed == 0, line
+
+
+def test_no_new_privileges(isolating: Subject) -> None:
+    with isolating.session() as session:
+        text = said(session, "grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status")
+    assert text.split() == ["NoNewPrivs:", "1", "Seccomp:", "2"]
+
+
+def test_forbidden_calls_are_refused(isolating: Subject) -> None:
+    if not (isolating.root / "bin/calls").exists():
+        pytest.skip("gcc cannot link a static program here")
+    with isolating.session() as session:
+        answers = dict(line.split() for line in said(session, "calls").splitlines())
+    allowed = {name for name, answer in answers.items() if answer == "OK"}
+    if isolating.name == "nspawn":
+        # Its filter cannot say "no such call" to clone3, which C libraries need to fall back.
+        allowed.discard("clone3")
+    assert allowed == {"inet", "unix"}
+    assert answers["vsock"] in {"EAFNOSUPPORT", "EPERM"}
+    assert answers["mount"] == answers["unshare-user"] == "EPERM"
+
+
+def test_the_kernels_settings_are_read_only(isolating: Subject) -> None:
+    with isolating.session() as session:
+        for file in ("kernel/hostname", "vm/drop_caches", "kernel/core_pattern"):
+            outcome, _ = sh(session, f"echo 1 > /proc/sys/{file}")
+            assert not outcome.ok
+        assert not sh(session, "echo b > /proc/sysrq-trigger")[0].ok
+        groups = "for d in . memory; do test -e $d/cgroup.procs && mkdir $d/x && exit; done; exit 1"
+        assert not sh(session, f"cd /sys/fs/cgroup || exit 1; {groups}")[0].ok
+
+
+def test_devices_are_the_harmless_ones(isolating: Subject) -> None:
+    with isolating.session() as session:
+        names = set(said(session, "ls /dev").split())
+        said(session, "echo x > /dev/null; head -c 4 /dev/zero /dev/urandom >/dev/null")
+        assert not sh(session, "mknod disk b 254 0 && head -c 1 disk")[0].ok
+    assert not [name for name in names if name.startswith(("vd", "sd", "kvm", "mem", "vsock"))]
+
+
+def test_the_hosts_name_is_not_told(isolating: Subject) -> None:
+    with isolating.session() as session:
+        assert said(session, "hostname") == "lapstrake\n"
