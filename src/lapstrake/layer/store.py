@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lapstrake.errors import Interrupted, LapstrakeError, StoreError
+from lapstrake.errors import Interrupted, LapstrakeError, StepError, StoreError
 from lapstrake.formats.keys import Canonical
 from lapstrake.host import files, owned
 from lapstrake.host.locks import locked
@@ -35,6 +35,7 @@ from lapstrake.names import CacheKey
 _HALF_MADE = ("unfinished", "workspaces")
 _NO_ROOM = re.compile("No space left on device|Disk quota exceeded|have enough free space")
 """What programs say when the disk is full: strerror(3) in the C locale, and apt."""
+_LITTLE = 32 << 20
 _SCANT = 1 << 20
 """Bytes: a program that failed with less left on the disk (tar names no reason) failed for that."""
 
@@ -244,14 +245,23 @@ class LayerStore:
                 if failed.errno in files.DISK_FULL:
                     raise files.disk_error(failed, doing=f"making {purpose}") from failed
                 raise
+            except (Interrupted, StoreError):
+                raise
             except LapstrakeError as failed:
-                scant = not isinstance(failed, Interrupted) and free_bytes(self.root) < _SCANT
-                if scant or _NO_ROOM.search(failed.details):
+                if self._is_for_lack_of_room(failed):
                     raise _no_room(failed, self.root) from failed
                 raise
             finally:
                 owned.remove_owned(folder)
                 lock.unlink(missing_ok=True)
+
+    def _is_for_lack_of_room(self, failed: LapstrakeError) -> bool:
+        """A step of a build may say anything, and fill a disk that is not ours: it proves less."""
+        room = free_bytes(self.root)
+        said = _NO_ROOM.search(failed.details) is not None
+        if isinstance(failed, StepError):
+            return said and room < _LITTLE
+        return said or room < _SCANT
 
     def recover(self) -> int:
         """Remove what killed runs left behind.
