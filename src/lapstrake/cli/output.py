@@ -15,6 +15,7 @@ from enum import IntEnum, StrEnum
 from typing import TextIO
 
 _GAP = "  "
+_LEAST_WRAPPED = 16  # columns of a terminal; in fewer, a wrapped text is no easier to read
 _KEPT_CONTROLS = "\n\t"
 _wipers: list[Callable[[], None]] = []
 
@@ -130,6 +131,8 @@ def table(
 ) -> str:
     """Align columns with blanks.
 
+    On a terminal, a last column that is too wide for it is wrapped.
+
     Args:
         rows: the cells; rows may differ in length.
         header: a first row.
@@ -145,6 +148,10 @@ def table(
     for line in lines:
         for column, cell in enumerate(line):
             widths[column] = max(widths[column], cell_width(cell))
+    left = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
+    room = _columns() - left
+    if room < widths[-1] and room >= _LEAST_WRAPPED and len(widths) - 1 not in right:
+        lines = [part for line in lines for part in _wrap(line, len(widths), room)]
     return "\n".join(_align(line, widths, right) for line in lines)
 
 
@@ -156,6 +163,25 @@ def cell_width(text: str) -> int:
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text
     )
+
+
+def _columns() -> int:
+    """How wide the results may be: the terminal's width, or without bounds elsewhere."""
+    if not sys.stdout.isatty():
+        return sys.maxsize
+    import shutil  # slow to import
+
+    return shutil.get_terminal_size().columns
+
+
+def _wrap(line: Sequence[str], columns: int, room: int) -> list[Sequence[str]]:
+    """A line as several, if its last cell is in the last column and needs more than its room."""
+    if len(line) < columns or cell_width(line[-1]) <= room:
+        return [line]
+    import textwrap
+
+    first, *more = textwrap.wrap(line[-1], room)
+    return [(*line[:-1], first), *(("",) * (columns - 1) + (part,) for part in more)]
 
 
 def _align(line: Sequence[str], widths: Sequence[int], right: Collection[int]) -> str:

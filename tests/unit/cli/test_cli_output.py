@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 
 import pytest
 from hypothesis import given, settings
@@ -30,6 +31,31 @@ def test_columns_are_aligned() -> None:
         "NAME   N  REST\na     10  x\nlong   5\ns"
     )
     assert table([], header=("NAME",)) == ""
+
+
+def _on_terminal(code: str, *, columns: int) -> list[str]:
+    """What a program prints on a terminal of this width."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    environment = {name: text for name, text in os.environ.items() if name != "COLUMNS"}
+    subprocess.run([sys.executable, "-c", code], stdout=theirs, env=environment, check=True)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as terminal:
+        return terminal.read1().decode().replace("\r\n", "\n").splitlines()
+
+
+@pytest.mark.parametrize(
+    "columns, lines",
+    [
+        (80, ["A  B", "x  one two three four five", "y  six"]),
+        (20, ["A  B", "x  one two three", "   four five", "y  six"]),
+        (18, ["A  B", "x  one two three four five", "y  six"]),
+    ],
+)
+def test_the_last_column_is_wrapped_on_a_terminal(columns: int, lines: list[str]) -> None:
+    rows = [("x", "one two three four five"), ("y", "six")]
+    code = f"from lapstrake.cli.output import table; print(table({rows}, header='AB'))"
+    assert _on_terminal(code, columns=columns) == lines
 
 
 def test_wide_characters_take_two_columns() -> None:
