@@ -145,8 +145,8 @@ def _build_one(
 
 
 def _plan_table(actions: Sequence[Action]) -> str:
-    rows = [(action.stage, action.what or "nothing", action.reason) for action in actions]
-    return table(rows, header=("stage", "action", "because"))
+    rows = [(each.stage, f"{each.what or 'nothing'}: {each.reason}") for each in actions]
+    return table(rows, header=("STAGE", "ACTION, AND WHY"))
 
 
 def _fetch(app: AppContext, place: Workplace, request: BuildRequest, *, as_json: bool) -> None:

@@ -107,4 +107,5 @@ def _print(app: AppContext, members: tuple[Member, ...], *, as_json: bool) -> No
         )
         for member in members
     ]
-    app.output.result(table(lines, header=("bundle", "state", "time", "needs, or why"), right=(2,)))
+    header = ("BUNDLE", "STATE", "TOOK", "NEEDS, OR WHY")
+    app.output.result(table(lines, header=header, right=(2,)))

@@ -51,7 +51,7 @@ def history(
     if as_json:
         app.output.result(json.dumps([asdict(record) for record in found], indent=2))
     elif found:
-        header = ("BUILD", "BUNDLE", "BRANCH", "STATE", "TOOK", "RESULT")
+        header = ("BUILD", "VERSION", "BRANCH", "STATE", "TOOK", "RESULT")
         app.output.result(table([_row(record) for record in found], header=header, right={4}))
     else:
         app.output.say("no such build yet")
@@ -63,10 +63,11 @@ def _row(record: BuildRecord) -> tuple[str, ...]:
     from lapstrake.cli.texts import duration_text
 
     ended_well = record.state is BuildState.SUCCEEDED
-    made = f"{len(record.outputs)} files" if ended_well else record.error
+    count = len(record.outputs)
+    made = f"{count} file{'s' * (count != 1)}" if ended_well else record.error
     return (
         record.id,
-        f"{record.name or record.bundle} {record.version}".strip(),
+        record.version,  # the bundle's name is in the id
         record.branch,
         f"{record.state} ({record.exit_code})" if record.exit_code else str(record.state),
         duration_text(record.seconds),

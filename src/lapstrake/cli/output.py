@@ -131,7 +131,8 @@ def table(
 ) -> str:
     """Align columns with blanks.
 
-    On a terminal, a last column that is too wide for it is wrapped.
+    On a terminal, a last column that is too wide for it is wrapped, or cut where there is not even
+    room for that.
 
     Args:
         rows: the cells; rows may differ in length.
@@ -150,7 +151,7 @@ def table(
             widths[column] = max(widths[column], cell_width(cell))
     left = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
     room = _columns() - left
-    if room < widths[-1] and room >= _LEAST_WRAPPED and len(widths) - 1 not in right:
+    if 0 < room < widths[-1] and len(widths) - 1 not in right:
         lines = [part for line in lines for part in _wrap(line, len(widths), room)]
     return "\n".join(_align(line, widths, right) for line in lines)
 
@@ -175,9 +176,11 @@ def _columns() -> int:
 
 
 def _wrap(line: Sequence[str], columns: int, room: int) -> list[Sequence[str]]:
-    """A line as several, if its last cell is in the last column and needs more than its room."""
+    """A line as it fits, if its last cell is in the last column and needs more than its room."""
     if len(line) < columns or cell_width(line[-1]) <= room:
         return [line]
+    if room < _LEAST_WRAPPED:
+        return [(*line[:-1], line[-1][: room - 1] + "…")]
     import textwrap
 
     first, *more = textwrap.wrap(line[-1], room)
