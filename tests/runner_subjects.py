@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,13 @@ from typing import Any
 
 from lapstrake.host.process import find_program
 from lapstrake.names import GuestPath
-from lapstrake.runner.base import Command, Network, Outcome, Runner, Session
+from lapstrake.runner.base import Command, Outcome, Runner, Session
 from lapstrake.runner.choose import load
 from lapstrake.runner.docker import DockerRunner
 
 BUILDROOT = GuestPath("/buildroot")
+MakeLayer = Callable[[dict[str, str | None]], Path]
+"""Makes a layer tree of files; ``None`` is overlayfs' mark for a name that is gone."""
 _APPLETS_LEFT_OUT = {"setpriv"}  # the real one has more options
 
 CALLS = r"""
@@ -141,7 +143,7 @@ def compile_calls(folder: Path) -> str:
     compiler = find_program("gcc")
     if compiler is None:
         return "gcc is not installed"
-    argv = [compiler, "-static", "-D_GNU_SOURCE", "-xc", "-", "-o", folder / "bin/calls"]
+    argv = [str(compiler), "-static", "-D_GNU_SOURCE", "-xc", "-", "-o", f"{folder}/bin/calls"]
     done = subprocess.run(argv, input=CALLS, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else f"gcc cannot link statically: {done.stderr[-200:]}"
 
@@ -171,6 +173,3 @@ def processes_with(word: str) -> list[int]:
         if word.encode() in words and int(entry.name) != os.getpid():
             found.append(int(entry.name))
     return found
-
-
-NETWORKS = tuple(Network)

@@ -7,10 +7,29 @@ import os
 import sys
 from pathlib import Path
 
+import lapstrake
 from lapstrake.cli.errors import run_guarded
 from lapstrake.names import GuestPath
 from lapstrake.runner.base import Command
-from runner_subjects import make_runner
+from runner_subjects import Subject, make_runner
+
+
+def victim_command(subject: Subject, *argv: str, interact: bool = False) -> list[str]:
+    """How a process of its own runs a command with the subject's runner."""
+    job = {
+        "runner": subject.words,
+        "stack": [str(subject.root)],
+        "workspace": str(subject.new_folder("workspace")),
+        "argv": argv,
+        "interact": interact,
+    }
+    return [sys.executable, __file__, json.dumps(job)]
+
+
+def victim_environment() -> dict[str, str]:
+    """Where that process finds our modules."""
+    paths = [Path(lapstrake.__file__).parents[1], Path(__file__).parent]
+    return {**os.environ, "PYTHONPATH": ":".join(str(path) for path in paths)}
 
 
 def main() -> int:

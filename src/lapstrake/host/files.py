@@ -101,6 +101,12 @@ def copy_bytes(source: int, target: int) -> None:
     Holes stay holes: a sparse file may claim any size and would fill the disk.
     """
     size, position = os.fstat(source).st_size, 0
+    if size == 0:  # what proc(5) says of files that it makes when they are read
+        while chunk := os.read(source, 1 << 20):
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(target, view) :]
+        return
     while position < size:
         try:
             begin = os.lseek(source, position, os.SEEK_DATA)

@@ -76,7 +76,7 @@ def subordinate_range(file: Path, name: str, uid: int) -> int:
     for line in lines:
         owner, _, rest = line.strip().partition(":")
         first, _, count = rest.partition(":")
-        numbers = first.isdigit() and count.isdigit()
+        numbers = first.isdecimal() and count.isdecimal()
         if owner in {name, str(uid)} and numbers and int(count) >= ID_COUNT - 1:
             return int(first)
     raise RunnerError(

@@ -19,10 +19,9 @@ import pytest
 
 from lapstrake.host.process import find_program
 from roots import make_test_user
-from runner_subjects import Subject, compile_calls, make_root, make_runner
+from runner_subjects import MakeLayer, Subject, compile_calls, make_root, make_runner
 
 NAMES = ("userns", "userns-rootless", "nspawn", "docker", "podman", "local")
-MakeLayer = Callable[[dict[str, str | None]], Path]
 
 
 @pytest.fixture(scope="session")

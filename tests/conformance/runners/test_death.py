@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,27 +12,8 @@ from pathlib import Path
 
 import pytest
 
-import lapstrake
-import runner_victim
 from runner_subjects import Subject, processes_with, said
-
-
-def victim_command(subject: Subject, *argv: str, interact: bool = False) -> list[str]:
-    """How a process of its own runs a command with the subject's runner."""
-    job = {
-        "runner": subject.words,
-        "stack": [str(subject.root)],
-        "workspace": str(subject.new_folder("workspace")),
-        "argv": argv,
-        "interact": interact,
-    }
-    return [sys.executable, str(runner_victim.__file__), json.dumps(job)]
-
-
-def victim_environment() -> dict[str, str]:
-    """Where that process finds our modules."""
-    paths = [Path(lapstrake.__file__).parents[1], Path(runner_victim.__file__).parent]
-    return {**os.environ, "PYTHONPATH": ":".join(str(path) for path in paths)}
+from runner_victim import victim_command, victim_environment
 
 
 @contextmanager

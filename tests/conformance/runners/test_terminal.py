@@ -11,9 +11,9 @@ import termios
 import time
 
 import pytest
-from test_death import victim_command, victim_environment
 
 from runner_subjects import Subject
+from runner_victim import victim_command, victim_environment
 
 SCRIPT = """
 until [ "$(stty size)" = "40 100" ]; do sleep 0.1; done; echo first

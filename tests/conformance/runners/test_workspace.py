@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import MakeLayer
 from lapstrake.errors import LapstrakeError, RunnerError
 from lapstrake.names import GuestPath
 from lapstrake.runner.base import Bind, Network
-from runner_subjects import BUILDROOT, Subject, run, said, sh
+from runner_subjects import BUILDROOT, MakeLayer, Subject, run, said, sh
 
 HOST_ACCOUNTS = Path("/etc/passwd").read_text()
 
