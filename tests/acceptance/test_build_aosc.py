@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,8 +56,8 @@ def test_the_whole_tree_as_one_group(shop: Shop, branch: str) -> None:
     assert order.index("meta-bases/base-example") > order.index("app-network/fping")
     dummy = control(built(shop, branch, "base-example"))
     assert dummy["Version"].startswith("1:")
-    assert re.match(r"corkscrew \(>= .*\), fping \(>= .*\)", dummy["Depends"])
-    assert "finger (>= " in control(built(shop, branch, "fingerd"))["Depends"]
+    assert dummy["Depends"] == "corkscrew, fping"
+    assert "finger" in control(built(shop, branch, "fingerd"))["Depends"]
     assert content(built(shop, branch, "fping"))["/usr/bin/fping"] == "-r-sr-xr-x root/root"
     assert "/etc/default/micro-httpd" in content(built(shop, branch, "micro-httpd"))
     run = "fping --version; command -v corkscrew; greet-go; greet-rust; id -u micro-httpd"

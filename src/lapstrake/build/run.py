@@ -152,9 +152,8 @@ class _Job:
         self._note(step=_step(session, workspace), usage=outcome.usage)
         if outcome.ok:
             return
-        if self.request.shell_on_fail and terminal.has_terminal():
-            self.log.headline("the build failed: a shell in its workspace (exit to go on)")
-            session.interact(replace(command, argv=("/bin/bash",), limits=Limits()))
+        if self.request.shell_on_fail:
+            self._open_shell(session, command)
         raise failure(
             outcome,
             step=self.record.step,
@@ -162,6 +161,14 @@ class _Job:
             log_tail=self.log.tail,
             log=str(self.log.path),
         )
+
+    def _open_shell(self, session: Session, command: Command) -> None:
+        """Let the user look at a failed build with its own environment."""
+        if not terminal.has_terminal():
+            self.log.warning("there is no terminal for a shell")
+            return
+        self.log.headline("the build failed: a shell in its workspace (exit to go on)")
+        session.interact(replace(command, argv=("/bin/bash",), limits=Limits()))
 
     def _command(self, session: Session, prepared: Prepared, workspace: Path) -> Command:
         """The driver's command line, environment and bounds."""
