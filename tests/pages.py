@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
+_TOLD_LINES = 40
 _BLOCK = re.compile(
     r"(?:<!-- (?P<how>file|fails|not run): (?P<what>[^>]+?) -->\n+)?"
     r"^```(?P<language>\w*)\n(?P<text>.*?)^```$",
@@ -74,10 +75,10 @@ class Page:
         for step, (printed, status) in zip(self.steps, seen, strict=False):
             where = f"{self.path.name}:{step.line}: {step.command}"
             if int(status) != step.status:
-                yield f"{where}\nstatus {status}, not {step.status}:\n{printed}"
+                yield f"{where}\nstatus {status}, not {step.status}:\n{_end(printed)}"
             elif not matches(step.expected, printed.splitlines()):
                 shown = "\n".join(step.expected)
-                yield f"{where}\nthe page shows:\n{shown}\nit printed:\n{printed}"
+                yield f"{where}\nthe page shows:\n{shown}\nit printed:\n{_end(printed)}"
         if len(seen) < len(self.steps):
             yield f"{self.path.name}: the shell ended early:\n{answers[-1]}"
 
@@ -115,6 +116,11 @@ def matches(expected: Sequence[str], printed: Sequence[str]) -> bool:
         return True
     pattern = ".*".join(re.escape(part) for part in re.split(r"\n?\.\.\.\n?", wanted))
     return re.fullmatch(pattern, actual, re.DOTALL) is not None
+
+
+def _end(printed: str) -> str:
+    """The last lines of an output: builds are long."""
+    return "\n".join(printed.splitlines()[-_TOLD_LINES:])
 
 
 def _steps(lines: Sequence[str], first: int, status: int) -> Iterator[Step]:
