@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -80,9 +79,9 @@ def load_base(place: Workplace, base: BaseConfig) -> Layer:
     }
     with (
         place.lock(_LOCK[0], what=_LOCK[1]),
-        tempfile.TemporaryDirectory(prefix="lapstrake-base-") as scratch,
+        place.store.workspace("base") as scratch,  # what a kill leaves there is recovered
     ):
-        recipe = recipes[base.method](place, base, Path(scratch))
+        recipe = recipes[base.method](place, base, scratch)
         return _make(place, recipe, base_list(base))
 
 
