@@ -232,6 +232,7 @@ def exit_codes() -> str:
         kind
         for kind in vars(errors).values()
         if inspect.isclass(kind) and issubclass(kind, errors.LapstrakeError)
+        if kind is not errors.Interrupted  # its code is the signal's
     ]
     rows = [("0", "", "Everything went well.")]
     for kind in sorted(kinds, key=lambda kind: kind.exit_code):
@@ -239,10 +240,11 @@ def exit_codes() -> str:
             continue  # its subclasses name the step
         meaning = _OTHER if kind is errors.LapstrakeError else _one_line(kind)
         rows.append((str(kind.exit_code), f"`{kind.__name__}`", meaning))
-    rows.append(("143", "", "The process was told to terminate (129: its terminal went away)."))
+    rows.append(("129, 130, 143", "`Interrupted`", _INTERRUPTED))
     return "\n".join([_NOTE, _EXIT_HEAD, _table(("code", "class", "meaning"), rows)])
 
 
+_INTERRUPTED = "The terminal went away, the user interrupted, the process was told to terminate."
 _OTHER = "Something else went wrong, or Lapstrake itself has an error."
 
 
