@@ -7,14 +7,19 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lapstrake.branch.repository import Repository
 from lapstrake.branch.signing import own_signer
+from lapstrake.build.record import BuildState, Records
+from lapstrake.host import files
 from lapstrake.names import BranchName
 from roots import Completed, cli_command, cli_environment, run_cli
 
@@ -72,21 +77,36 @@ install = '''
         options = [word for setting in settings for word in ("--set", setting)]
         return self.run(*options, "build", str(bundle), "stable", *words)
 
-    def start(self, *words: str, **variables: str) -> subprocess.Popen[bytes]:
-        """Start the program in a session of its own, both outputs in one pipe."""
+    def start(
+        self, *words: str, terminal: int | None = None, **variables: str
+    ) -> subprocess.Popen[bytes]:
+        """Start the program in a session of its own, both outputs in one pipe or a terminal."""
         account = pwd.getpwnam(self.user) if self.user else None
+        controlling = ["setsid", "--ctty", "--wait"] if terminal is not None else []
         return subprocess.Popen(
-            cli_command(*words, user=self.user),
+            [*controlling, *cli_command(*words, user=self.user)],
             env=cli_environment(self.work_dir, user=self.user, PYTHONUNBUFFERED="1", **variables),
             cwd=self.work_dir,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL if terminal is None else terminal,
+            stdout=subprocess.PIPE if terminal is None else terminal,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             user=account.pw_uid if account else None,
             group=account.pw_gid if account else None,
             extra_groups=[] if account else None,
         )
+
+    def start_at(self, marks: str, *words: str) -> subprocess.Popen[bytes]:
+        """Start the program and wait until a line of its output begins with a mark."""
+        process = self.start(*words)
+        assert process.stdout is not None
+        seen = []
+        for line in process.stdout:
+            seen.append(line)
+            if line.startswith(marks.encode()):
+                return process
+        process.wait()
+        raise AssertionError(f"{marks!r} never came:\n" + b"".join(seen).decode())
 
     @property
     def output(self) -> Path:
@@ -113,6 +133,11 @@ install = '''
         )
         return (newest / "build.log").read_text(errors="replace")
 
+    def last_state(self) -> BuildState:
+        """How the newest build stands for whoever looks."""
+        records = Records(self.work_dir / "builds")
+        return next(records.records()).state
+
     def half_made(self) -> list[Path]:
         """Workspaces and unfinished layers that are still there, with their locks."""
         folders = [self.work_dir / _STORE / name for name in ("workspaces", "unfinished")]
@@ -121,6 +146,14 @@ install = '''
     def processes(self) -> list[str]:
         """Processes that have to do with this work folder: by arguments, folder, root or mounts."""
         return sorted(set(_processes_about(str(self.work_dir))))
+
+    def settles(self) -> list[str]:
+        """The leftovers once those that are dying have had time to."""
+        for _ in range(50):
+            if not self.leftovers():
+                break
+            time.sleep(0.1)
+        return self.leftovers()
 
     def leftovers(self) -> list[str]:
         """Everything that should not outlive a run, but for what the next run removes."""
@@ -141,6 +174,23 @@ def _processes_about(text: str) -> Iterator[str]:
             continue
         if text in mounts or text in said or any(text in link for link in links):
             yield f"{process.name}: {said}"
+
+
+@contextmanager
+def open_victim(kind: str, request: pytest.FixtureRequest) -> Iterator[Victim]:
+    """A work folder of this worker's own: root's with nspawn, or a plain user's with userns."""
+    factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+    name = f"victim{os.urandom(2).hex()}"
+    if kind == "nspawn":
+        base: Path = request.getfixturevalue("base_work_dir")
+        user, target = None, factory.mktemp(name) / "work"
+    else:
+        user, base = request.getfixturevalue("rootless_work_dir")
+        target = base.parent / f"{name}-{factory.getbasetemp().name}"
+    try:
+        yield Victim(work_dir=copy_work_dir(base, target), user=user)
+    finally:
+        files.remove_tree(target)
 
 
 def control_groups(process: int) -> list[Path]:

@@ -191,11 +191,21 @@ class ReproduceError(LapstrakeError):
     exit_code = 22
 
 
-class Interrupted(LapstrakeError):  # noqa: N818 - an interruption is not an error
-    """The user interrupted the work, or the process was told to terminate."""
+class Interrupted(BaseException):
+    """The user interrupted the work, or the process was told to terminate.
 
-    exit_code = 130
+    No `LapstrakeError`, nor any ``Exception``: what copes with errors must not cope with this.
+
+    Args:
+        signal_number: what told us.
+    """
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(f"interrupted by signal {signal_number}")
+        self.brief = f"interrupted by signal {signal_number}"
+        super().__init__(self.brief)
         self.signal_number = signal_number
+
+    @property
+    def exit_code(self) -> int:
+        """128 + the signal's number, as a shell would say it."""
+        return 128 + self.signal_number

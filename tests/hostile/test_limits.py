@@ -11,7 +11,9 @@ from trouble import Victim
 
 _MEMORY = "perl -e '$x .= \"x\" x (1 << 24) while 1'"
 _BOMB = ":(){ :|:& };:; sleep 30"
-_FORKS = "perl -e 'for (1 .. 300) { defined(my $p = fork) or sleep 2, exit 1; $p or sleep 30, exit }'"
+_FORKS = (
+    "perl -e 'for (1 .. 300) { defined(my $p = fork) or sleep 2, exit 1; $p or sleep 30, exit }'"
+)
 
 
 def _limited(victim: Victim, *settings: str, build: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +21,6 @@ from lapstrake.host.usage import Sample, Usage
 _NAME = "record.json"
 _LOG = "build.log"
 _RUNNING = "running"
-_SIGNAL_BASE = 128  # the shell's convention: 128 + the signal's number
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[A-Za-z0-9.+_-]+\Z")
 
 
@@ -209,15 +207,13 @@ def finished(record: BuildRecord, error: BaseException | None) -> BuildRecord:
     ended = replace(record, finished=time.time())
     if error is None:
         return replace(ended, state=BuildState.SUCCEEDED)
-    if isinstance(error, Interrupted):
-        code, interrupted = _SIGNAL_BASE + error.signal_number, True
-    else:
-        code = error.exit_code if isinstance(error, LapstrakeError) else 1
-        interrupted = not isinstance(error, Exception)  # KeyboardInterrupt, mostly
-        code = _SIGNAL_BASE + signal.SIGINT if interrupted else code
+    interrupted = not isinstance(error, Exception)
+    code, said = 1, repr(error)
+    if isinstance(error, LapstrakeError | Interrupted):
+        code, said = error.exit_code, error.brief
     return replace(
         ended,
         state=BuildState.INTERRUPTED if interrupted else BuildState.FAILED,
         exit_code=code,
-        error=error.brief if isinstance(error, LapstrakeError) else repr(error),
+        error=said,
     )

@@ -18,6 +18,7 @@ import click
 from lapstrake.cli.output import Style, paint, printable
 from lapstrake.errors import Interrupted, LapstrakeError, StoreError
 
+_DEADLY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SIGNAL_BASE = 128  # the shell's convention: 128 + the signal's number
 _BROKEN_PIPE_STATUS = 1
 
@@ -32,6 +33,10 @@ def run_guarded(work: Callable[[], int]) -> int:
         with terminated_as_exception():
             status = work()
         sys.stdout.flush()
+    except Interrupted as interrupted:
+        _stay_deaf()
+        _write(message(interrupted.brief))
+        return interrupted.exit_code
     except LapstrakeError as error:
         return _tell_ours(error)
     except click.exceptions.NoArgsIsHelpError as no_args:
@@ -54,7 +59,7 @@ def run_guarded(work: Callable[[], int]) -> int:
 
 @contextmanager
 def terminated_as_exception() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into `Interrupted` in the main thread, so that cleanup happens.
+    """Turn SIGINT, SIGTERM and SIGHUP into `Interrupted` in the main thread, so we clean up.
 
     Only the first one: a second must not interrupt the cleanup. (A handler that does nothing, not
     ``SIG_IGN``, which the programs that cleanup starts would inherit.)
@@ -63,17 +68,25 @@ def terminated_as_exception() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature
         for each in caught:
             signal.signal(each, lambda *_: None)
+        stopped.append(number)
         raise Interrupted(number)
 
-    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    stopped: list[int] = []
+    before = {each: signal.getsignal(each) for each in _DEADLY}
     caught = [each for each, how in before.items() if how != signal.SIG_IGN]  # nohup ignores SIGHUP
     for each in caught:
         signal.signal(each, stop)
     try:
         yield
     finally:
-        for each in caught:
+        for each in () if stopped else caught:  # see `_stay_deaf`
             signal.signal(each, before[each])
+
+
+def _stay_deaf() -> None:
+    """Nothing is left to interrupt: the exit status shall tell of the first signal."""
+    for number in _DEADLY:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def message(brief: str, *, details: str = "", resolution: str = "") -> str:
@@ -96,8 +109,6 @@ def state_dir() -> Path:
 
 def _tell_ours(error: LapstrakeError) -> int:
     _write(message(error.brief, details=error.details, resolution=error.resolution))
-    if isinstance(error, Interrupted):
-        return _SIGNAL_BASE + error.signal_number
     return error.exit_code
 
 

@@ -5,6 +5,7 @@ Plain lines by default. rich is imported only for a spinner on a terminal.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import unicodedata
@@ -200,6 +201,16 @@ def _make_way() -> None:
         wipe()
 
 
+def write_stderr(text: str) -> None:
+    """Write to stderr at once; a terminal that went away (EIO) is told by SIGHUP, not by this."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError as gone:
+        if gone.errno != errno.EIO:
+            raise
+
+
 def _to_stderr(text: str) -> None:
     _make_way()
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place for messages
+    write_stderr(f"{text}\n")

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 
-from lapstrake.cli.output import Output, Verbosity, cell_width, on_print, printable
+from lapstrake.cli.output import Output, Verbosity, cell_width, on_print, printable, write_stderr
 from lapstrake.progress import Progress
 
 _PERIOD = 0.12
@@ -53,8 +53,7 @@ class PlainProgress(OpenProgress):
             return
         whole, newline, self._rest = (self._rest + data).rpartition(b"\n")
         lines = (whole + newline).splitlines(keepends=True)
-        sys.stderr.write("".join(self._shown(line) for line in lines))
-        sys.stderr.flush()
+        write_stderr("".join(self._shown(line) for line in lines))
 
     def warning(self, text: str) -> None:
         """Print it, whatever the verbosity."""
@@ -125,15 +124,13 @@ class LineProgress(OpenProgress):
         if self._last:
             text += f"  {self._last}"
         with self._lock:
-            sys.stderr.write(f"\r\x1b[K{_cut(printable(text), _columns())}")
-            sys.stderr.flush()
+            write_stderr(f"\r\x1b[K{_cut(printable(text), _columns())}")
             self._painted = True
 
     def _wipe(self) -> None:
         with self._lock:
             if self._painted:
-                sys.stderr.write("\r\x1b[K")
-                sys.stderr.flush()
+                write_stderr("\r\x1b[K")
             self._painted = False
 
 

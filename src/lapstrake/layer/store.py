@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lapstrake.errors import Interrupted, LapstrakeError, StepError, StoreError
+from lapstrake.errors import LapstrakeError, StepError, StoreError
 from lapstrake.formats.keys import Canonical
 from lapstrake.host import files, owned
 from lapstrake.host.locks import locked
@@ -245,7 +245,7 @@ class LayerStore:
                 if failed.errno in files.DISK_FULL:
                     raise files.disk_error(failed, doing=f"making {purpose}") from failed
                 raise
-            except (Interrupted, StoreError):
+            except StoreError:
                 raise
             except LapstrakeError as failed:
                 if self._is_for_lack_of_room(failed):

@@ -130,9 +130,10 @@ def test_a_full_disk_inside_a_root_is_the_stores_error(store: LayerStore) -> Non
 
 
 def test_other_errors_and_interruptions_pass_unchanged(store: LayerStore) -> None:
-    for error in (BranchError("no", details="other"), Interrupted(15)):
+    errors: list[BaseException] = [BranchError("no", details="other"), Interrupted(15)]
+    for error in errors:
 
-        def fill(tree: Path, error: Exception = error) -> None:
+        def fill(tree: Path, error: BaseException = error) -> None:
             raise error
 
         with pytest.raises(type(error)) as caught:
