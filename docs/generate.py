@@ -232,7 +232,7 @@ def exit_codes() -> str:
         kind
         for kind in vars(errors).values()
         if inspect.isclass(kind) and issubclass(kind, errors.LapstrakeError)
-        if kind is not errors.Interrupted  # its code is the signal's
+        if kind.__name__ != "Interrupted"  # its code is the signal's
     ]
     rows = [("0", "", "Everything went well.")]
     for kind in sorted(kinds, key=lambda kind: kind.exit_code):
