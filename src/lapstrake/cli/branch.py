@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lapstrake.cli.context import AppContext, pass_app
+from lapstrake.cli.lazy import WrappedGroup
 from lapstrake.cli.output import table
 from lapstrake.cli.place import look_place, open_place
 from lapstrake.errors import BranchError, UsageError
@@ -25,7 +26,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _NAME = click.argument("name", type=BranchName)
 
 
-@click.group()
+@click.group(cls=WrappedGroup)
 def branch() -> None:
     """List and manage branches: named lines of packages, each with its source list."""
 

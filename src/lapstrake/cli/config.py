@@ -7,6 +7,7 @@ import json
 import click
 
 from lapstrake.cli.context import AppContext, pass_app
+from lapstrake.cli.lazy import WrappedGroup
 from lapstrake.cli.output import table
 from lapstrake.config.model import Config
 from lapstrake.config.view import as_document, show, show_all
@@ -15,7 +16,7 @@ from lapstrake.errors import ConfigError
 _NOTHING = "-"
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=WrappedGroup, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 @pass_app

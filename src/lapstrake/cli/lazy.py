@@ -14,6 +14,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+_LONGEST_SENTENCE = 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRow:
@@ -102,6 +104,22 @@ class LazyGroup(click.Group):
             if row.name.startswith(incomplete)
         ]
         return names + click.Command.shell_complete(self, ctx, incomplete)
+
+
+class WrappedGroup(click.Group):
+    """A group whose help page tells the whole first sentence of each command, on more lines."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(_LONGEST_SENTENCE))
+                    for name, command in found
+                    if command is not None
+                ]
+            )
 
 
 def unknown_word(what: str, word: str, known: Sequence[str]) -> str:

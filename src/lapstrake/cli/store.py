@@ -7,13 +7,14 @@ import json
 import click
 
 from lapstrake.cli.context import AppContext, pass_app
+from lapstrake.cli.lazy import WrappedGroup
 from lapstrake.cli.output import table
 from lapstrake.cli.place import look_place
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
+@click.group(cls=WrappedGroup)
 def store() -> None:
     """See and reclaim the room that layers take."""
 

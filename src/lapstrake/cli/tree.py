@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lapstrake.cli.context import AppContext, pass_app
+from lapstrake.cli.lazy import WrappedGroup
 from lapstrake.cli.output import table
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _TREE = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
+@click.group(cls=WrappedGroup)
 def tree() -> None:
     """Find bundles in trees of bundles."""
 
