@@ -24,8 +24,9 @@ _PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 _HEAVY = {"pydantic", "httpx2", "rich", "tomlkit", "psutil", "debian", "urllib.request"}
 
 
-def test_the_version_is_the_same_everywhere() -> None:
-    assert _PYPROJECT["project"]["version"] == lapstrake.__version__
+def test_the_version_is_in_one_place() -> None:
+    assert _PYPROJECT["project"]["dynamic"] == ["version"]
+    assert _PYPROJECT["tool"]["hatch"]["version"]["path"] == "src/lapstrake/__init__.py"
     newest = re.search(r"^## (\d[^,\s]*)", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest is not None
     assert newest[1] == lapstrake.__version__
@@ -147,7 +148,7 @@ def test_a_wheel_holds_all_that_runs(tmp_path: Path) -> None:
     """The toolbox is data, and a pattern of .gitignore fits one of our packages."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=PROJECT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    (wheel,) = tmp_path.glob(f"lapstrake-{lapstrake.__version__}-*.whl")
     with zipfile.ZipFile(wheel) as opened:
         held = {name for name in opened.namelist() if name.startswith("lapstrake/")}
     ours = {
