@@ -21,7 +21,7 @@ from lapstrake.host.usage import Sample, Usage
 _NAME = "record.json"
 _LOG = "build.log"
 _RUNNING = "running"
-_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[A-Za-z0-9.+_-]+\Z")
+_ID = re.compile(r"[0-9]{8}-[0-9]{6,9}-[A-Za-z0-9.+_-]+\Z")
 
 
 class BuildState(StrEnum):
@@ -48,7 +48,7 @@ class BuildRecord:
     """One build.
 
     Attributes:
-        id: ``YYYYMMDD-HHMMSS-NAME-XXXX``, in UTC; sorts by time.
+        id: ``YYYYMMDD-HHMMSSmmm-NAME-XXXX``, in UTC, to the millisecond; sorts by time.
         bundle: as it was asked for.
         name: the bundle's own name.
         version: the bundle's version.
@@ -101,7 +101,8 @@ class Records:
 
     def new_id(self, name: str) -> str:
         """A name for a new build, and its folder."""
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        now = time.time()
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now)) + f"{int(now * 1000) % 1000:03}"
         short = re.sub(r"[^A-Za-z0-9.+_-]", "-", name)[:40].strip("-") or "build"
         build_id = f"{stamp}-{short}-{os.urandom(2).hex()}"
         (self.folder / build_id).mkdir(parents=True)
