@@ -20,6 +20,10 @@ class Progress(Protocol):
         """Something to know that stops nothing: one line."""
         ...
 
+    def rest(self) -> None:
+        """The terminal is somebody else's until the next headline."""
+        ...
+
 
 class Silent:
     """Nobody listens."""
@@ -32,3 +36,6 @@ class Silent:
 
     def warning(self, text: str) -> None:
         """Drop it."""
+
+    def rest(self) -> None:
+        """Go on being silent."""

@@ -72,6 +72,10 @@ class BuildLog:
         self._write(HEADLINE + text.encode() + b"\n")
         self._listener.headline(text)
 
+    def rest(self) -> None:
+        """The terminal is somebody else's."""
+        self._listener.rest()
+
     def warning(self, text: str) -> None:
         """Something to know."""
         self._write(b"warning: " + text.encode() + b"\n")

@@ -167,7 +167,8 @@ class _Job:
         if not terminal.has_terminal():
             self.log.warning("there is no terminal for a shell")
             return
-        self.log.headline("the build failed: a shell in its workspace (exit to go on)")
+        self.log.warning("the build failed: here is a shell in its workspace (exit to go on)")
+        self.log.rest()
         session.interact(replace(command, argv=("/bin/bash",), limits=Limits()))
 
     def _command(self, session: Session, prepared: Prepared, workspace: Path) -> Command:

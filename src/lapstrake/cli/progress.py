@@ -59,6 +59,9 @@ class PlainProgress(OpenProgress):
         """Print it, whatever the verbosity."""
         self._told.warn(printable(text))
 
+    def rest(self) -> None:
+        """Print nothing more by itself: it never does."""
+
     def close(self) -> None:
         """Print a last line that has no end."""
         if self._rest:
@@ -101,6 +104,12 @@ class LineProgress(OpenProgress):
         if lines and not lines[-1].startswith(_HEADLINE):
             self._last = lines[-1].decode("utf-8", "replace").strip()
 
+    def rest(self) -> None:
+        """Wipe the line, and paint no other one."""
+        with self._lock:
+            self._headline = ""
+            self._wipe()
+
     def warning(self, text: str) -> None:
         """Print it above the line."""
         self._told.warn(printable(text))
@@ -124,6 +133,8 @@ class LineProgress(OpenProgress):
         if self._last:
             text += f"  {self._last}"
         with self._lock:
+            if not self._headline:
+                return  # it came to rest meanwhile
             write_stderr(f"\r\x1b[K{_cut(printable(text), _columns())}")
             self._painted = True
 
@@ -151,9 +162,10 @@ def _columns() -> int:
 
 
 def _cut(text: str, columns: int) -> str:
-    """As much of a text as fits one row, whose last column would wrap."""
-    kept = text.replace("\n", " ").replace("\t", " ")[: columns - 1]
-    while cell_width(kept) >= columns:
+    """As much of a text as fits one row, even when the terminal echoes ``^C`` after it."""
+    room = columns - 3
+    kept = text.replace("\n", " ").replace("\t", " ")[:room]
+    while cell_width(kept) > room:
         kept = kept[:-1]
     return kept
 
