@@ -121,6 +121,24 @@ def test_own_package_goes_before_another_name(shop: Shop, branch: str) -> None:
     assert control(built(shop, branch, "sample"))["Depends"] == "zlib (>= 1-1)"
 
 
+def test_a_group_is_ordered_by_aoscs_own_names(shop: Shop, branch: str) -> None:
+    """``zlib`` has another name in Debian, which the group's own package goes before."""
+    user = bundle(shop, "aa-user", autobuild__defines=DEFINES + "BUILDDEP=zlib\n")
+    maker = bundle(
+        shop,
+        "zz-zlib",
+        autobuild__defines=DEFINES.replace("sample", "zlib"),
+        autobuild__build=INSTALL.replace("sample", "zlib"),
+    )
+    words = ("build", "--group", "--json", str(user), str(maker), branch)
+    planned = json.loads(shop.ok(*words, "--dry-run").stdout)
+    assert [row["name"] for row in planned] == [str(maker), str(user)]
+    rows = json.loads(shop.ok(*words).stdout)
+    assert [row["name"] for row in rows] == [str(maker), str(user)]
+    record = json.loads((shop.records() / rows[1]["record"] / "record.json").read_text())
+    assert "zlib=1.0" in [line.removesuffix("-0") for line in record["inputs"]["packages"]]
+
+
 @pytest.mark.parametrize(
     ("files", "code", "told"),
     [
