@@ -137,12 +137,13 @@ class _Job:
             with place.runner.open(stack.trees, entered) as session:
                 try:
                     self._drive(session, prepared, workspace)
+                    outputs.take(session, results / "output")
+                    built = outputs.collect(results / "output", prepared.bundle)
                 except LapstrakeError:
                     self._keep(entered, wanted=place.config.build.keep_failed)
                     raise
-                outputs.take(session, results / "output")
             self._keep(entered, wanted=False)
-        return outputs.collect(results / "output", prepared.bundle)
+        return built
 
     def _drive(self, session: Session, prepared: Prepared, workspace: Path) -> None:
         """Fill the build root, run the driver in it, and judge how it ended."""
