@@ -15,12 +15,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from lapstrake.branch.base import current_base
-from lapstrake.branch.workplace import Workplace
+from lapstrake.baseos.current import current_base
 from lapstrake.config.load import load_config
 from lapstrake.formats.keys import cache_key
 from lapstrake.host import entry
 from lapstrake.layer.store import LayerStore
+from lapstrake.place.workplace import Workplace
 from lapstrake.progress import Silent
 from lapstrake.runner.base import Command
 from lapstrake.runner.choose import choose

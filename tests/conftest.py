@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from lapstrake.branch.workplace import Workplace
 from lapstrake.host.process import find_program
+from lapstrake.place.workplace import Workplace
 from lapstrake.runner.choose import load
 from roots import (
     clone,

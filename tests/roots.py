@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lapstrake.branch import freshness
-from lapstrake.branch.base import current_base
-from lapstrake.branch.workplace import Workplace
+from lapstrake.baseos.current import current_base
 from lapstrake.config.branches import built_in_list
 from lapstrake.config.load import load_config
 from lapstrake.config.model import host_arch
 from lapstrake.formats.sources_list import index_urls
 from lapstrake.host import files
 from lapstrake.host.process import find_program
+from lapstrake.place import freshness
+from lapstrake.place.workplace import Workplace
 from lapstrake.progress import Progress, Silent
 from lapstrake.runner.choose import load
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from lapstrake.branch.repository import Repository
-from lapstrake.branch.signing import own_signer
 from lapstrake.build.record import BuildState, Records
 from lapstrake.host import files
 from lapstrake.names import BranchName
+from lapstrake.repository.flat import Repository
+from lapstrake.repository.signing import own_signer
 from roots import Completed, cli_command, cli_environment, run_cli
 
 _STORE = Path(".builder", "store")

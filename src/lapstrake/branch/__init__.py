@@ -1,1 +1,1 @@
-"""Base OS, branches and the repositories they publish."""
+"""Branches: their instances, drafts, and what is done to them by hand."""

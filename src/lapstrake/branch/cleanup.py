@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lapstrake.branch.draft import Drafts
-from lapstrake.branch.state import StateFiles
-from lapstrake.branch.workplace import Workplace
 from lapstrake.config.branches import all_branches
 from lapstrake.errors import BranchError, StoreError
 from lapstrake.host import files, owned
@@ -18,6 +16,8 @@ from lapstrake.host.locks import locked
 from lapstrake.host.mounts import mounts_below
 from lapstrake.layer.store import Layer
 from lapstrake.names import BranchName, CacheKey
+from lapstrake.place.state import StateFiles
+from lapstrake.place.workplace import Workplace
 
 _ROOT_KINDS = frozenset({"base", "instance", "dependencies"})
 

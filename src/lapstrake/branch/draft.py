@@ -15,20 +15,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lapstrake.branch.instance import Branch
-from lapstrake.branch.state import (
-    Draft,
-    Instance,
-    StateFiles,
-    draft_document,
-    read_draft,
-)
-from lapstrake.branch.workplace import Workplace
 from lapstrake.errors import BaseError, BranchError
 from lapstrake.formats.keys import Canonical, cache_key
 from lapstrake.host import files, owned
 from lapstrake.host.locks import locked
 from lapstrake.layer.store import Layer
 from lapstrake.names import BranchName
+from lapstrake.place.state import (
+    Draft,
+    Instance,
+    StateFiles,
+    draft_document,
+    read_draft,
+)
+from lapstrake.place.workplace import Workplace
 from lapstrake.runner.base import Session
 
 _RECORD = "draft.json"

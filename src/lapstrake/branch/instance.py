@@ -7,12 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lapstrake.branch import freshness
-from lapstrake.branch.apt import Apt
-from lapstrake.branch.base import ensure_base
-from lapstrake.branch.lists import install_list, lists_of_root
-from lapstrake.branch.state import BranchState, Instance, StateFiles
-from lapstrake.branch.workplace import Workplace
+from lapstrake.baseos.current import ensure_base
 from lapstrake.config.branches import one_branch
 from lapstrake.config.model import RefreshMode
 from lapstrake.errors import BranchError, StoreError
@@ -21,6 +16,11 @@ from lapstrake.formats.sources_list import SourceList, index_urls
 from lapstrake.host import owned
 from lapstrake.layer.store import Layer
 from lapstrake.names import BranchName, CacheKey
+from lapstrake.place import freshness
+from lapstrake.place.apt import Apt
+from lapstrake.place.lists import install_list, lists_of_root
+from lapstrake.place.state import BranchState, Instance, StateFiles
+from lapstrake.place.workplace import Workplace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lapstrake.branch import freshness
 from lapstrake.branch.cleanup import forget_branch, refuse_used
 from lapstrake.branch.draft import Drafts
-from lapstrake.branch.generation import load_generation
 from lapstrake.branch.instance import refresh_reason, staleness
-from lapstrake.branch.state import Draft, Instance, StateFiles
-from lapstrake.branch.workplace import Workplace
 from lapstrake.config.branches import all_branches, built_in_list, one_branch
 from lapstrake.config.edit import replace_file
 from lapstrake.config.model import Config, host_codename
@@ -28,6 +24,10 @@ from lapstrake.formats.sources_list import (
 from lapstrake.host import files
 from lapstrake.layer.store import Layer
 from lapstrake.names import BranchName
+from lapstrake.place import freshness
+from lapstrake.place.state import Draft, Instance, StateFiles
+from lapstrake.place.workplace import Workplace
+from lapstrake.repository.generation import load_generation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lapstrake.branch.draft import Drafts
-from lapstrake.branch.state import StateFiles
-from lapstrake.branch.workplace import Workplace
 from lapstrake.layer.store import Layer
+from lapstrake.place.state import StateFiles
+from lapstrake.place.workplace import Workplace
 
 _IDLE = 300.0
 """Seconds: what another build made just now, it is about to use."""

@@ -12,16 +12,16 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lapstrake.branch.apt import Apt, simulated_installs
 from lapstrake.branch.instance import Branch
-from lapstrake.branch.repository import Repository
-from lapstrake.branch.workplace import Workplace
 from lapstrake.bundle.base import BuildDependencies, Bundle
 from lapstrake.errors import DependencyError
 from lapstrake.formats.keys import Canonical, cache_key
 from lapstrake.host import files
 from lapstrake.layer.store import Layer
 from lapstrake.names import CacheKey, GuestPath
+from lapstrake.place.apt import Apt, simulated_installs
+from lapstrake.place.workplace import Workplace
+from lapstrake.repository.flat import Repository
 from lapstrake.runner.base import Bind, Session
 
 REPOSITORY = GuestPath("/var/lib/lapstrake/repository")

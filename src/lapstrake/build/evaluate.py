@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lapstrake.branch.instance import Branch
-from lapstrake.branch.workplace import Workplace
 from lapstrake.errors import BundleError
 from lapstrake.formats import shell_dump
 from lapstrake.formats.shell import Value
 from lapstrake.host.process import tail
 from lapstrake.names import GuestPath
+from lapstrake.place.workplace import Workplace
 from lapstrake.runner.base import Command, Limits
 
 _TEXT = GuestPath("/evaluate/text")

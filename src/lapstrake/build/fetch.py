@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lapstrake.branch.workplace import Workplace
 from lapstrake.bundle.base import Bundle
+from lapstrake.place.workplace import Workplace
 from lapstrake.source.rules import FetchRules, Rewrite
 from lapstrake.source.spec import SourceSpec
 

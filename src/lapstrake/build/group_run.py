@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lapstrake.branch.instance import Branch, current_branch, enter_branch
-from lapstrake.branch.workplace import Workplace
 from lapstrake.build.group import Member, MemberState, Schedule, relate
 from lapstrake.build.group_items import expand_items
 from lapstrake.build.probe import folder_digest
@@ -23,6 +22,7 @@ from lapstrake.formats.keys import Canonical, cache_key
 from lapstrake.host import files
 from lapstrake.host.children import ChildEvent, Children
 from lapstrake.names import BranchName
+from lapstrake.place.workplace import Workplace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lapstrake.branch.repository import Repository
 from lapstrake.build.buildroot import BUILDROOT
 from lapstrake.build.record import Output
 from lapstrake.bundle.base import Bundle
 from lapstrake.errors import PackError, ReproduceError, RunnerError
 from lapstrake.host import files
+from lapstrake.repository.flat import Repository
 from lapstrake.runner.base import Session
 
 _PACKAGES = frozenset({".deb"})

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lapstrake.branch.instance import Branch, current_branch, refresh_reason
-from lapstrake.branch.state import StateFiles
-from lapstrake.branch.workplace import Workplace
 from lapstrake.build.dependencies import known_dependencies
 from lapstrake.build.outcome import bounds
 from lapstrake.build.probe import must_probe
@@ -15,6 +13,8 @@ from lapstrake.build.repositories import repository_of
 from lapstrake.build.request import BuildRequest
 from lapstrake.bundle.base import Bundle
 from lapstrake.bundle.debian_uris import is_request
+from lapstrake.place.state import StateFiles
+from lapstrake.place.workplace import Workplace
 from lapstrake.source.spec import SourceSpec
 
 

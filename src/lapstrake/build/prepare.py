@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lapstrake.branch.instance import Branch, enter_branch
-from lapstrake.branch.workplace import Workplace
 from lapstrake.build.fetch import fetch_sources
 from lapstrake.build.reading import reading_of
 from lapstrake.build.request import BuildRequest
 from lapstrake.bundle.base import Bundle
+from lapstrake.place.workplace import Workplace
 from lapstrake.source.job import Fetched
 
 

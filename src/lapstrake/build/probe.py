@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from lapstrake.branch.instance import Branch
-from lapstrake.branch.workplace import Workplace
 from lapstrake.build import aosc_roots
 from lapstrake.build.buildroot import BUILDROOT, build_environment, stage_buildroot
 from lapstrake.bundle.base import BuildDependencies, Bundle
@@ -21,6 +20,7 @@ from lapstrake.errors import BundleError
 from lapstrake.formats.keys import Canonical, cache_key
 from lapstrake.host import files
 from lapstrake.host.process import tail
+from lapstrake.place.workplace import Workplace
 from lapstrake.runner.base import Command, Limits
 from lapstrake.source.job import Fetched
 

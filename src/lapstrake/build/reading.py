@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lapstrake.branch.instance import Branch
-from lapstrake.branch.workplace import Workplace
 from lapstrake.build import aosc_roots
 from lapstrake.build.evaluate import evaluate_in
 from lapstrake.build.probe import with_tools
@@ -22,6 +21,7 @@ from lapstrake.bundle.find import BundleLocation, find
 from lapstrake.bundle.read import ReadOptions, read
 from lapstrake.errors import BranchError
 from lapstrake.formats.shell import Value
+from lapstrake.place.workplace import Workplace
 from lapstrake.source.job import Fetched
 from lapstrake.source.spec import SourceSpec
 
@@ -82,7 +82,7 @@ class Reading:
             sources=sources,
             maintainer=self.place.config.build.maintainer,
             evaluate_in_root=self._evaluate,
-            dependency_names=self._names(location.format),
+            dependency_names=_Later(lambda: self._names(location.format)),
             records=self.place.private / "bundles" if self.remember else None,
         )
         return read(location, arch=self.place.config.arch, options=options)
@@ -115,6 +115,25 @@ class Reading:
 
     def _evaluate(self, text: str, variables: Mapping[str, Value]) -> Mapping[str, Value]:
         return evaluate_in(self.place, self.branch, text, variables)
+
+
+class _Later(Mapping[str, str | None]):
+    """Names that only the branch tells, asked for at the first need.
+
+    A branch may have to be made first, and a mistake in the bundle shall be told before that.
+    """
+
+    def __init__(self, names: Callable[[], Mapping[str, str | None]]) -> None:
+        self._names = functools.cache(names)
+
+    def __getitem__(self, name: str) -> str | None:
+        return self._names()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
 
 
 def reading_of(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lapstrake.branch.repository import Repository
-from lapstrake.branch.signing import own_signer, user_signer
-from lapstrake.branch.workplace import Workplace
 from lapstrake.names import BranchName
+from lapstrake.place.workplace import Workplace
+from lapstrake.repository.flat import Repository
+from lapstrake.repository.signing import own_signer, user_signer
 
 
 def repository_of(place: Workplace, branch: BranchName) -> Repository:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from lapstrake.branch.room import collect_over_budget
-from lapstrake.branch.workplace import Workplace
 from lapstrake.build import outputs
 from lapstrake.build.buildroot import BUILDROOT, build_environment, source_epoch, stage_buildroot
 from lapstrake.build.dependencies import Dependencies, install_dependencies
@@ -24,6 +23,7 @@ from lapstrake.errors import LapstrakeError, RunnerError
 from lapstrake.host import terminal
 from lapstrake.host.usage import Limits
 from lapstrake.names import GuestPath
+from lapstrake.place.workplace import Workplace
 from lapstrake.runner.base import Command, Network, Session
 
 _SECRETS = GuestPath("/run/secrets")

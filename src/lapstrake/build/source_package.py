@@ -6,10 +6,7 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from lapstrake.branch.apt import Apt
 from lapstrake.branch.instance import Branch
-from lapstrake.branch.lists import lists_of_root
-from lapstrake.branch.workplace import Workplace
 from lapstrake.build.fetch import fetch_specs
 from lapstrake.bundle.debian_uris import SourcePackageRequest, parse_print_uris
 from lapstrake.config.branches import one_branch
@@ -19,6 +16,9 @@ from lapstrake.formats.sources_list import ListStyle, SourceEntry, render
 from lapstrake.host import files
 from lapstrake.layer.store import Layer
 from lapstrake.names import Digest, GuestPath
+from lapstrake.place.apt import Apt
+from lapstrake.place.lists import lists_of_root
+from lapstrake.place.workplace import Workplace
 from lapstrake.runner.base import Session
 from lapstrake.source.spec import SourceKind, SourceSpec
 

@@ -70,7 +70,7 @@ def read(
         NotForArch: the bundle is not for this architecture.
         NeedsShell: a file needs a shell, and `evaluate_in_root` is ``None``.
     """
-    names = dependency_names or {}
+    names = {} if dependency_names is None else dependency_names
     spec = _read_spec(path, aosc_name(arch), evaluate_in_root)
     version, release = _read_version(spec)
     packages = _read_packages(path, spec, version, release, evaluate_in_root)

@@ -50,7 +50,7 @@ def load_baseos(
     layout, or an image as skopeo names it (docker://NAME, docker-archive:FILE ...). Without it, the
     base OS is what the configuration says, which is bootstrapping the host's own release at first.
     """
-    from lapstrake.branch.base import load_base
+    from lapstrake.baseos.load import load_base
 
     place = open_place(app)
     base = chosen_base(place.config.base, source, options)
@@ -65,7 +65,7 @@ def update_baseos(app: AppContext, /, as_json: bool) -> None:
 
     Branches are made anew on it when they are next used.
     """
-    from lapstrake.branch.base import update_base
+    from lapstrake.baseos.load import update_base
 
     _report(app, update_base(open_place(app)), as_json=as_json)
 

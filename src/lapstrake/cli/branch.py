@@ -175,8 +175,8 @@ def rollback(app: AppContext, /, name: BranchName) -> None:
 @pass_app
 def packages(app: AppContext, /, name: BranchName, as_json: bool) -> None:
     """List what the repository of the branch NAME holds."""
-    from lapstrake.branch.generation import load_generation
     from lapstrake.cli.texts import size_text
+    from lapstrake.repository.generation import load_generation
 
     place = look_place(app)
     place.config.branch(name)

@@ -17,10 +17,10 @@ from lapstrake.errors import UsageError
 from lapstrake.names import BranchName
 
 if TYPE_CHECKING:
-    from lapstrake.branch.workplace import Workplace
     from lapstrake.build.plan import Action
     from lapstrake.build.record import BuildRecord
     from lapstrake.build.request import BuildRequest
+    from lapstrake.place.workplace import Workplace
 
 _RUNNERS = ("auto", "userns", "nspawn", "docker", "local")
 _GROUPED = ("workers", "stop", "resume")

@@ -17,8 +17,8 @@ from lapstrake.names import BranchName
 
 if TYPE_CHECKING:
     from lapstrake.branch.instance import Branch
-    from lapstrake.branch.workplace import Workplace
     from lapstrake.build.reading import Reading
+    from lapstrake.place.workplace import Workplace
     from lapstrake.source.job import Fetched
 
 

@@ -16,8 +16,8 @@ from lapstrake.cli.output import table
 from lapstrake.errors import GroupError
 
 if TYPE_CHECKING:
-    from lapstrake.branch.workplace import Workplace
     from lapstrake.build.request import BuildRequest
+    from lapstrake.place.workplace import Workplace
 
 _CORES_PER_MEMBER = 2
 _PASSED_ON = ("offline", "network", "check", "keep", "no_publish")

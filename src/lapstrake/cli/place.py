@@ -11,8 +11,8 @@ from lapstrake.cli.context import AppContext
 from lapstrake.cli.progress import open_progress
 
 if TYPE_CHECKING:
-    from lapstrake.branch.workplace import Workplace
     from lapstrake.config.model import Config
+    from lapstrake.place.workplace import Workplace
     from lapstrake.runner.base import Runner
 
 
@@ -54,7 +54,7 @@ def look_place(app: AppContext) -> Workplace:
 
 
 def _place(app: AppContext, config: Config, runner: Runner) -> Workplace:
-    from lapstrake.branch.workplace import Workplace
+    from lapstrake.place.workplace import Workplace
 
     progress = open_progress(app.output)
     click.get_current_context().call_on_close(progress.close)

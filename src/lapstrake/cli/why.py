@@ -14,10 +14,10 @@ from lapstrake.errors import UsageError
 from lapstrake.names import BranchName
 
 if TYPE_CHECKING:
-    from lapstrake.branch.state import Instance
-    from lapstrake.branch.workplace import Workplace
     from lapstrake.build.record import BuildRecord
     from lapstrake.layer.store import Layer
+    from lapstrake.place.state import Instance
+    from lapstrake.place.workplace import Workplace
 
 _LOOKED_BACK = 200  # builds
 _INDENT = "  "
@@ -117,7 +117,7 @@ def explain_branch(place: Workplace, name: BranchName) -> list[str]:
     """
     from lapstrake.branch.instance import refresh_reason
     from lapstrake.branch.manage import entries_text
-    from lapstrake.branch.state import StateFiles
+    from lapstrake.place.state import StateFiles
 
     listed = place.config.branch(name)
     stale = refresh_reason(place, name, refresh=True)
@@ -173,7 +173,7 @@ def _find_layer(place: Workplace, key: str) -> Layer:
 def _needed_by(place: Workplace, layer: Layer) -> Iterable[str]:
     """The base OS, branches and layers that a layer is part of."""
     from lapstrake.branch.draft import Drafts
-    from lapstrake.branch.state import StateFiles
+    from lapstrake.place.state import StateFiles
 
     remembered = StateFiles(place.private)
     base = remembered.base()

@@ -89,12 +89,15 @@ def podman_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[s
     containers = folder / "containers.conf"
     containers.write_text(f'[engine]\n{runtime}cgroup_manager="cgroupfs"\n')
     storage = folder / "storage.conf"
+    # Its sockets are below here; with a longer path podman waits 20 s for each container's end.
+    run = Path(tempfile.mkdtemp(prefix="lp"))
     storage.write_text(
-        f'[storage]\ndriver="overlay"\ngraphroot="{folder}/store"\nrunroot="{folder}/run"\n'
+        f'[storage]\ndriver="overlay"\ngraphroot="{folder}/store"\nrunroot="{run}"\n'
     )
     yield {"CONTAINERS_CONF": str(containers), "CONTAINERS_STORAGE_CONF": str(storage)}
     # A mount of the store on itself; pytest could not remove it.
     subprocess.run(["umount", "--lazy", folder / "store/overlay"], check=False, capture_output=True)
+    shutil.rmtree(run, ignore_errors=True)
 
 
 @pytest.fixture(params=NAMES)

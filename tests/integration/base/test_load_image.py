@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from crafted import ROOT, Image, Member, tar
-from lapstrake.branch.base import current_base, load_base
-from lapstrake.branch.workplace import Workplace
+from lapstrake.baseos.current import current_base
+from lapstrake.baseos.load import load_base
 from lapstrake.config.model import BaseMethod
 from lapstrake.errors import BaseError, ChecksumError
 from lapstrake.layer.store import Layer
 from lapstrake.names import Arch, Digest
+from lapstrake.place.workplace import Workplace
 from roots import open_work_dir, run_cli
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

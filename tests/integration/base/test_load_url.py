@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from crafted import ROOT, Member, compressed, tar
-from lapstrake.branch.base import current_base
+from lapstrake.baseos.current import current_base
 from lapstrake.config.model import host_arch
 from lapstrake.errors import BaseError, ChecksumError
 from roots import Completed, cli_command, cli_environment, open_work_dir, run_cli

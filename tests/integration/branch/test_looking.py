@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lapstrake.branch.repository import Repository
-from lapstrake.branch.signing import own_signer
 from lapstrake.config.places import SYSTEM_DIRS
 from lapstrake.names import BranchName
+from lapstrake.repository.flat import Repository
+from lapstrake.repository.signing import own_signer
 from roots import open_work_dir, run_cli
 
 

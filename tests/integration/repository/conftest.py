@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from lapstrake.branch.repository import Repository
-from lapstrake.branch.signing import own_signer
 from lapstrake.names import BranchName
+from lapstrake.repository.flat import Repository
+from lapstrake.repository.signing import own_signer
 
 PROGRAMS = ("apt-get", "dpkg-deb", "gpg", "gpgv")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lapstrake.branch.repository import Repository
+from lapstrake.repository.flat import Repository
 
 if TYPE_CHECKING:
     from .conftest import Apt, MakeDeb, MakeRepository
@@ -22,8 +22,8 @@ VICTIM = """
 import os, signal, sys
 from functools import partial
 from pathlib import Path
-from lapstrake.branch.repository import Repository
-from lapstrake.branch.signing import own_signer
+from lapstrake.repository.flat import Repository
+from lapstrake.repository.signing import own_signer
 from lapstrake.names import BranchName
 
 top, what, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])

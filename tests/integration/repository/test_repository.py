@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lapstrake.branch.generation import EMPTY
-from lapstrake.branch.repository import Repository
 from lapstrake.errors import PackError, PublishError
 from lapstrake.host.files import remove_tree
+from lapstrake.repository.flat import Repository
+from lapstrake.repository.generation import EMPTY
 
 if TYPE_CHECKING:
     from .conftest import MakeDeb, MakeRepository
@@ -266,8 +266,8 @@ PUBLISHER = """
 import sys
 from functools import partial
 from pathlib import Path
-from lapstrake.branch.repository import Repository
-from lapstrake.branch.signing import own_signer
+from lapstrake.repository.flat import Repository
+from lapstrake.repository.signing import own_signer
 from lapstrake.names import BranchName
 top, prefix = Path(sys.argv[1]), sys.argv[2]
 signer = partial(own_signer, top / "keys")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lapstrake.branch.signing import Signer, own_signer, user_signer
 from lapstrake.errors import ConfigError, PublishError
+from lapstrake.repository.signing import Signer, own_signer, user_signer
 
 
 def accepts(key: bytes, text: bytes, signer: Signer, top: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from crafted import ROOT, Member, tar
-from lapstrake.branch.base import current_base
+from lapstrake.baseos.current import current_base
 from lapstrake.branch.room import collect_over_budget
 from lapstrake.errors import StoreError
 from lapstrake.formats.keys import cache_key

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapstrake.branch.buildkit import Tarball, newest, read_checksum, read_manifest, read_page
+from lapstrake.baseos.buildkit import Tarball, newest, read_checksum, read_manifest, read_page
 from lapstrake.errors import BaseError
 from lapstrake.names import Arch, Digest
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lapstrake.branch.freshness import ABSENT, Freshness, look
+from lapstrake.place.freshness import ABSENT, Freshness, look
 from webserver import Request, Site, fail, running_site, serve
 
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapstrake.branch.state import (
+from lapstrake.errors import StoreError
+from lapstrake.names import BranchName, CacheKey
+from lapstrake.place.state import (
     HISTORY,
     BaseState,
     BranchState,
@@ -20,8 +22,6 @@ from lapstrake.branch.state import (
     draft_document,
     read_draft,
 )
-from lapstrake.errors import StoreError
-from lapstrake.names import BranchName, CacheKey
 
 KEYS = st.text("0123456789abcdef", min_size=64, max_size=64).map(CacheKey)
 TEXTS = st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=3)

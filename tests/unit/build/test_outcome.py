@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapstrake.branch.apt import simulated_installs
 from lapstrake.build.dependencies import satisfy_argument
 from lapstrake.build.outcome import STEPS, bounds, failure
 from lapstrake.build.outputs import collect, compare, describe
@@ -16,6 +15,7 @@ from lapstrake.build.record import Output
 from lapstrake.bundle.base import BuildDependencies, Bundle, BundleFormat, Needs
 from lapstrake.errors import LimitError, PackError, ReproduceError, StepError
 from lapstrake.host.usage import Ending, Limits, Outcome
+from lapstrake.place.apt import simulated_installs
 
 _CODES = {"prepare": 12, "configure": 13, "build": 14, "install": 15, "qa": 16, "pack": 17}
 

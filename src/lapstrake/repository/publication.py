@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from lapstrake.branch.generation import Generation
-from lapstrake.branch.shelf import Incoming
 from lapstrake.errors import PublishError
 from lapstrake.formats.aptindex import IndexEntry
 from lapstrake.names import Digest
+from lapstrake.repository.generation import Generation
+from lapstrake.repository.shelf import Incoming
 
 
 class Action(StrEnum):

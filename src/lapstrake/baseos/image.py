@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lapstrake.branch.base_tarball import archive_kind, check_root, extract_tar
+from lapstrake.baseos.tarball import archive_kind, check_root, extract_tar
 from lapstrake.errors import BaseError
 from lapstrake.host import owned
 from lapstrake.host.process import require_program, run

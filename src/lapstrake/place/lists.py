@@ -6,13 +6,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from lapstrake.branch.apt import Apt
 from lapstrake.config.branches import built_in_list
 from lapstrake.config.model import BaseConfig, host_codename
 from lapstrake.errors import BaseError, ConfigError
 from lapstrake.formats.sources_list import ListStyle, SourceEntry, SourceList, parse
 from lapstrake.host.confined import read_confined, walk_confined
 from lapstrake.names import GuestPath
+from lapstrake.place.apt import Apt
 
 _ONE_LINE = GuestPath("/etc/apt/sources.list")
 _FOLDER = GuestPath("/etc/apt/sources.list.d")

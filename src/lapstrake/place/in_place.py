@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lapstrake.branch.apt import Apt
-from lapstrake.branch.workplace import Workplace
 from lapstrake.errors import LapstrakeError
+from lapstrake.place.apt import Apt
+from lapstrake.place.workplace import Workplace
 
 
 @contextmanager

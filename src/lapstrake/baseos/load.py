@@ -7,18 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lapstrake.branch import base_bootstrap, base_oci, base_tarball, freshness
-from lapstrake.branch.base_fetch import find_tarball
-from lapstrake.branch.in_place import in_place
-from lapstrake.branch.lists import base_list, host_list, install_list, lists_of_root
-from lapstrake.branch.state import BaseState, StateFiles
-from lapstrake.branch.workplace import Workplace
+from lapstrake.baseos import bootstrap, image, tarball
+from lapstrake.baseos.current import current_base
+from lapstrake.baseos.fetch import find_tarball
 from lapstrake.config.model import BaseConfig, BaseMethod
 from lapstrake.errors import BaseError
 from lapstrake.formats.keys import Canonical, cache_key
 from lapstrake.formats.sources_list import SourceList, index_urls
 from lapstrake.host import owned
 from lapstrake.layer.store import Layer
+from lapstrake.place import freshness
+from lapstrake.place.in_place import in_place
+from lapstrake.place.lists import base_list, host_list, install_list, lists_of_root
+from lapstrake.place.state import BaseState, StateFiles
+from lapstrake.place.workplace import Workplace
 
 _LOCK = ("base", "the base OS")
 
@@ -30,34 +32,6 @@ class _Recipe:
     inputs: Mapping[str, Canonical]
     origin: str
     fill: Callable[[Path], None]
-
-
-def current_base(place: Workplace) -> Layer:
-    """The base OS' layer.
-
-    Raises:
-        BaseError: none is loaded, or its layer is gone.
-    """
-    state = StateFiles(place.private).base()
-    layer = place.store.find(state.key) if state else None
-    if layer is None:
-        raise BaseError("no base OS is loaded", resolution="Run `lapstrake load-baseos` first.")
-    return layer
-
-
-def ensure_base(place: Workplace) -> Layer:
-    """The base OS' layer, bootstrapped first where the configuration says how and none is there.
-
-    Raises:
-        BaseError: none is loaded and it is not ours to choose one.
-    """
-    try:
-        return current_base(place)
-    except BaseError:
-        if place.config.base.method is not BaseMethod.DEBOOTSTRAP:
-            raise
-    place.progress.headline("no base OS yet: bootstrapping one (once)")
-    return load_base(place, place.config.base)
 
 
 def load_base(place: Workplace, base: BaseConfig) -> Layer:
@@ -147,9 +121,7 @@ def _bootstrap_recipe(place: Workplace, base: BaseConfig, _scratch: Path) -> _Re
     seen = freshness.look(index_urls(sources.entries, arch.value), digests={}, headers={})
 
     def fill(tree: Path) -> None:
-        base_bootstrap.bootstrap(
-            tree, base=base, arch=arch, sources=sources, progress=place.progress
-        )
+        bootstrap.bootstrap(tree, base=base, arch=arch, sources=sources, progress=place.progress)
 
     return _Recipe(
         inputs={
@@ -171,7 +143,7 @@ def _tarball_recipe(place: Workplace, base: BaseConfig, _scratch: Path) -> _Reci
     return _Recipe(
         inputs={"method": "tarball", "digest": str(digest)},
         origin=name,
-        fill=lambda tree: base_tarball.unpack_root(archive, tree, name=name),
+        fill=lambda tree: tarball.unpack_root(archive, tree, name=name),
     )
 
 
@@ -182,17 +154,17 @@ def _image_recipe(place: Workplace, base: BaseConfig, scratch: Path) -> _Recipe:
             "no image to load", resolution='Set it: [base] url = "oci:DIR" (or docker://…).'
         )
     arch = place.config.arch
-    layout = base_oci.fetch_image(base.url, arch=arch, scratch=scratch)
-    image = base_oci.read_layout(layout, arch=arch, tag=base_oci.tag_of(base.url))
-    if base.checksum is not None and str(base.checksum) != image.digest:
+    layout = image.fetch_image(base.url, arch=arch, scratch=scratch)
+    found = image.read_layout(layout, arch=arch, tag=image.tag_of(base.url))
+    if base.checksum is not None and str(base.checksum) != found.digest:
         raise BaseError(
             f"{base.url} is not the image that [base] checksum names",
-            details=f"expected {base.checksum}\n  actual {image.digest}",
+            details=f"expected {base.checksum}\n  actual {found.digest}",
         )
     return _Recipe(
-        inputs={"method": "oci", "digest": image.digest},
-        origin=f"{base.url} ({image.digest[:19]})",
-        fill=lambda tree: base_oci.unpack_image(image, tree),
+        inputs={"method": "oci", "digest": found.digest},
+        origin=f"{base.url} ({found.digest[:19]})",
+        fill=lambda tree: image.unpack_image(found, tree),
     )
 
 

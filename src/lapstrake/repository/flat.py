@@ -12,9 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lapstrake.branch import shelf
-from lapstrake.branch.check import check_repository
-from lapstrake.branch.generation import (
+from lapstrake.errors import PublishError
+from lapstrake.formats.aptindex import IndexEntry, render_sources
+from lapstrake.formats.debversion import version_key
+from lapstrake.host.files import write_atomic
+from lapstrake.host.locks import locked
+from lapstrake.names import BranchName, Digest
+from lapstrake.repository import shelf
+from lapstrake.repository.check import check_repository
+from lapstrake.repository.generation import (
     PRIVATE,
     Generation,
     current_digest,
@@ -24,14 +30,8 @@ from lapstrake.branch.generation import (
     save_cache,
     write_generation,
 )
-from lapstrake.branch.publication import Action, Published, plan, refuse_twins
-from lapstrake.branch.signing import Signer
-from lapstrake.errors import PublishError
-from lapstrake.formats.aptindex import IndexEntry, render_sources
-from lapstrake.formats.debversion import version_key
-from lapstrake.host.files import write_atomic
-from lapstrake.host.locks import locked
-from lapstrake.names import BranchName, Digest
+from lapstrake.repository.publication import Action, Published, plan, refuse_twins
+from lapstrake.repository.signing import Signer
 
 
 class Repository:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from lapstrake.branch import buildkit
-from lapstrake.branch.workplace import Workplace
+from lapstrake.baseos import buildkit
 from lapstrake.config.model import BaseConfig
 from lapstrake.errors import BaseError, ChecksumError, FetchError
 from lapstrake.names import Digest
+from lapstrake.place.workplace import Workplace
 
 if TYPE_CHECKING:
     from lapstrake.source.job import FetchEvent, Job

@@ -21,7 +21,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lapstrake.branch.signing import Signed, Signer
 from lapstrake.errors import PublishError
 from lapstrake.formats.aptindex import (
     IndexEntry,
@@ -33,6 +32,7 @@ from lapstrake.formats.aptindex import (
 from lapstrake.formats.blockxz import Block, compress_blocks, read_blocks
 from lapstrake.host.files import link_atomic, open_atomic, sync_file, sync_folder, write_atomic
 from lapstrake.names import Digest
+from lapstrake.repository.signing import Signed, Signer
 
 KEPT_GENERATIONS = 4
 """How many generations' files stay at least, with the current one."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from lapstrake.branch.generation import load_generation
-from lapstrake.branch.shelf import file_sum
 from lapstrake.errors import LapstrakeError, PublishError
 from lapstrake.formats.aptindex import parse_release
 from lapstrake.host.process import require_program, run
+from lapstrake.repository.generation import load_generation
+from lapstrake.repository.shelf import file_sum
 
 
 def check_repository(folder: Path) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lapstrake.branch.generation import PRIVATE, Generation
 from lapstrake.errors import LapstrakeError, PublishError
 from lapstrake.formats.aptindex import IndexEntry, index_entry
 from lapstrake.formats.deb import Deb, read_deb
@@ -29,6 +28,7 @@ from lapstrake.host.files import (
     sync_folder,
     write_atomic,
 )
+from lapstrake.repository.generation import PRIVATE, Generation
 
 REBUILT = "rebuilt"
 """The folder of files whose plain name an older index still uses."""

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from lapstrake.branch.base_tarball import extract_tar
+from lapstrake.baseos.tarball import extract_tar
 from lapstrake.config.model import BaseConfig
 from lapstrake.errors import BaseError
 from lapstrake.formats.sources_list import ListStyle, SourceList

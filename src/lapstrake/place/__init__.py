@@ -1,0 +1,1 @@
+"""A place to work in: configuration, store, runner; and apt, lists and state that roots share."""

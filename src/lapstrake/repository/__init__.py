@@ -1,0 +1,1 @@
+"""The apt repository that a branch is published in."""
