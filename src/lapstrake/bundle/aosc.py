@@ -23,7 +23,7 @@ from lapstrake.bundle.aosc_file import AssignmentFile, EvaluateInRoot, read_file
 from lapstrake.bundle.aosc_names import DEFINES, SPEC, near_misses
 from lapstrake.bundle.aosc_relations import names_in, relations
 from lapstrake.bundle.aosc_sources import read_sources, unpinned_branch
-from lapstrake.bundle.base import BuildDependencies, Bundle, BundleFormat, Needs
+from lapstrake.bundle.base import BuildDependencies, Bundle, BundleFormat
 from lapstrake.errors import BundleError
 from lapstrake.formats.shell import Value
 from lapstrake.names import Arch, package_name
@@ -74,6 +74,7 @@ def read(
     spec = _read_spec(path, aosc_name(arch), evaluate_in_root)
     version, release = _read_version(spec)
     packages = _read_packages(path, spec, version, release, evaluate_in_root)
+    _check_requirements(spec)
     name = packages[0].name if len(packages) == 1 else path.name
     provides = _provides(packages)
     return Bundle(
@@ -89,7 +90,6 @@ def read(
         runtime_depends=_runtime_depends(packages, names, provides),
         driver="aosc.sh",
         environment=_environment(packages, version, release, names),
-        needs=_needs(spec),
         warnings=_warnings(spec, packages),
     )
 
@@ -288,24 +288,19 @@ def _environment(
     }
 
 
-def _needs(spec: AssignmentFile) -> Needs:
-    """Read ENVREQ: ``total_mem`` in GiB and ``disk`` in GB; cores are no limit here."""
-    amounts: dict[str, float] = {}
+def _check_requirements(spec: AssignmentFile) -> None:
+    """Check ENVREQ: it tells a scheduler what machine to choose, and bounds nothing here."""
     for pair in spec.words("ENVREQ"):
         key, _, number = pair.partition("=")
         try:
-            amounts[key] = float(number)
+            amount = float(number)
         except ValueError:
             raise BundleError(
                 f"{spec.at('ENVREQ')}: {pair!r} is not a requirement",
                 resolution="Write NAME=NUMBER: core, total_mem, total_mem_per_core or disk.",
             ) from None
-        if not 0 <= amounts[key] < 1e6:
-            raise BundleError(f"{spec.at('ENVREQ')}: {pair!r} is out of range")
-    memory, disk = amounts.get("total_mem"), amounts.get("disk")
-    return Needs(
-        memory=int(memory * 2**30) if memory else None, disk=int(disk * 10**9) if disk else None
-    )
+        if not 0 <= amount < 1e6:
+            raise BundleError(f"{spec.at('ENVREQ')}: {key} is out of range: {number}")
 
 
 def _warnings(spec: AssignmentFile, packages: list[_Package]) -> tuple[str, ...]:
