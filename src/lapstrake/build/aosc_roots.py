@@ -47,6 +47,12 @@ def run_names(configured: Mapping[str, str], *, own: Collection[str] = ()) -> di
     return {**_without(_tables()["names"]["run"], own), **configured}
 
 
+def templates() -> Collection[str]:
+    """The names of the build templates that there are."""
+    names: Collection[str] = _tables()["templates"]
+    return names
+
+
 def is_template(text: str) -> bool:
     """Whether a word names a build template."""
     return text in _tables()["templates"]

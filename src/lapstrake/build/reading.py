@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,6 +83,7 @@ class Reading:
             maintainer=self.place.config.build.maintainer,
             evaluate_in_root=self._evaluate,
             dependency_names=_Later(lambda: self._names(location.format)),
+            templates=self._templates(location.format),
             records=self.place.private / "bundles" if self.remember else None,
         )
         return read(location, arch=self.place.config.arch, options=options)
@@ -112,6 +113,10 @@ class Reading:
             return {} if self._is_aosc else aosc_roots.build_names(configured, own=self._own)
         except NoRootError:
             return aosc_roots.build_names(configured, own=self.siblings)
+
+    @staticmethod
+    def _templates(bundle_format: BundleFormat) -> Collection[str]:
+        return aosc_roots.templates() if bundle_format is BundleFormat.AOSC else ()
 
     def _evaluate(self, text: str, variables: Mapping[str, Value]) -> Mapping[str, Value]:
         return evaluate_in(self.place, self.branch, text, variables)

@@ -19,6 +19,8 @@ def repository_of(place: Workplace, branch: BranchName) -> Repository:
             if settings.sign_key
             else own_signer(place.config.work_dir / "keys")
         ),
+        origin=settings.origin,
+        label=settings.label,
         on_warning=place.progress.warning,
         on_wait=place.progress.headline,
     )

@@ -101,7 +101,7 @@ class _Job:
         self._note(
             name=prepared.bundle.name,
             version=prepared.bundle.version,
-            inputs=_inputs(prepared, needed),
+            inputs=_inputs(request, prepared, needed),
         )
         with ExitStack() as held:
             built = self._build_once(prepared, needed, held)
@@ -218,11 +218,14 @@ def _step(session: Session, workspace: Path) -> str:
     return step if step in STEPS else "prepare"
 
 
-def _inputs(prepared: Prepared, needed: Dependencies) -> dict[str, Any]:
+def _inputs(request: BuildRequest, prepared: Prepared, needed: Dependencies) -> dict[str, Any]:
     """What a build was made from, with the reason of each part, for the record."""
     branch, bundle = prepared.branch, prepared.bundle
     return {
         "format": bundle.format.value,
+        "kind": request.kind.value,
+        "profiles": list(request.profiles),
+        "network": bundle.needs.network or request.network,
         "base": branch.base.key.hex,
         "instance": branch.instance.key.hex,
         "instance_reason": branch.refreshed or "nothing changed upstream",

@@ -7,7 +7,7 @@ scripts themselves run inside the root, by ``toolbox/aosc.sh``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,7 @@ def read(
     arch: Arch,
     evaluate_in_root: EvaluateInRoot | None = None,
     dependency_names: Mapping[str, str | None] | None = None,
+    templates: Collection[str] = (),
 ) -> Bundle:
     """Read an AOSC bundle.
 
@@ -64,6 +65,7 @@ def read(
             refused.
         dependency_names: what AOSC's packages are called in the root, see
             `lapstrake.bundle.aosc_relations.relations`; nothing or ``None`` drops a dependency.
+        templates: those that there are; any will do when not given.
 
     Raises:
         BundleError: something is missing or wrong; the brief names file and line.
@@ -75,6 +77,8 @@ def read(
     version, release = _read_version(spec)
     packages = _read_packages(path, spec, version, release, evaluate_in_root)
     _check_requirements(spec)
+    for package in packages:
+        _check_template(package, templates)
     name = packages[0].name if len(packages) == 1 else path.name
     provides = _provides(packages)
     return Bundle(
@@ -221,6 +225,14 @@ def _read_package(defines: AssignmentFile, *, has_script: bool) -> _Package:
     )
     template = defines.string("ABTYPE") or ("self" if has_script else "")
     return _Package(name=name, epoch=epoch, template=template, defines=defines)
+
+
+def _check_template(package: _Package, templates: Collection[str]) -> None:
+    if templates and package.template not in {"", *templates}:
+        raise BundleError(
+            f"{package.defines.at('ABTYPE')}: ABTYPE={package.template!r} is no build template",
+            resolution=f"There are: {', '.join(sorted(templates))}.",
+        )
 
 
 def _provides(packages: list[_Package]) -> tuple[str, ...]:

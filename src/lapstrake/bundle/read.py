@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ class ReadOptions:
         maintainer: for native packages whose bundle names none; empty for the built-in one.
         evaluate_in_root: evaluates those files of AOSC bundles that only a shell can read.
         dependency_names: what AOSC's packages are called in the root.
+        templates: AOSC's templates that there are.
         records: a folder where bundles that are slow to read are remembered.
     """
 
@@ -38,6 +39,7 @@ class ReadOptions:
     maintainer: str = ""
     evaluate_in_root: EvaluateInRoot | None = None
     dependency_names: Mapping[str, str | None] = field(default_factory=dict)
+    templates: Collection[str] = ()
     records: Path | None = None
 
 
@@ -58,6 +60,7 @@ def _read_aosc(location: BundleLocation, arch: Arch, options: ReadOptions) -> Bu
         arch=arch,
         evaluate_in_root=options.evaluate_in_root,
         dependency_names=options.dependency_names,
+        templates=options.templates,
     )
 
 

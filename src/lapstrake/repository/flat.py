@@ -23,6 +23,7 @@ from lapstrake.repository.check import check_repository
 from lapstrake.repository.generation import (
     PRIVATE,
     Generation,
+    Names,
     current_digest,
     drop_old,
     is_whole,
@@ -43,6 +44,8 @@ class Repository:
         path: its folder, ``work_dir/output/BRANCH``; made when something is published.
         branch: the branch.
         signer: gives the key; called only when something is signed.
+        origin: the field ``Origin`` of its ``Release``.
+        label: the field ``Label``; the branch's name follows it.
         on_warning: told of files in the folder that are no packages.
         on_wait: told, once, when another process has the lock.
         timeout: seconds to wait for the lock.
@@ -54,6 +57,8 @@ class Repository:
         branch: BranchName,
         signer: Callable[[], Signer],
         *,
+        origin: str = "Lapstrake",
+        label: str = "Lapstrake",
         on_warning: Callable[[str], None] = lambda _: None,
         on_wait: Callable[[str], None] | None = None,
         timeout: float = 600.0,
@@ -61,6 +66,8 @@ class Repository:
         self.path = path
         self.branch = branch
         self._signer = signer
+        self._origin = origin
+        self._label = label
         self._on_warning = on_warning
         self._on_wait = on_wait
         self._timeout = timeout
@@ -243,7 +250,7 @@ class Repository:
             entries=entries,
             seen=seen,
             before=before,
-            suite=self.branch.text,
+            names=Names(suite=self.branch.text, origin=self._origin, label=self._label),
             signer=signer,
         )
         drop_old(self.path, after)

@@ -54,6 +54,21 @@ _PUBLIC = ("Packages", "Packages.gz", "Packages.xz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What a repository calls itself in its ``Release``.
+
+    Attributes:
+        suite: the branch's name.
+        origin: who makes it.
+        label: what it is, for people.
+    """
+
+    suite: str
+    origin: str = "Lapstrake"
+    label: str = "Lapstrake"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
     """An index as it is published.
 
@@ -124,7 +139,7 @@ def write_generation(
     entries: Sequence[IndexEntry],
     seen: Mapping[str, tuple[int, int]],
     before: Generation,
-    suite: str,
+    names: Names,
     signer: Signer,
 ) -> Generation:
     """Publish an index in one step; the caller holds the repository's lock.
@@ -134,15 +149,15 @@ def write_generation(
         entries: the packages; their files are in place and flushed.
         seen: see `Generation`.
         before: the published generation.
-        suite: the branch's name.
+        names: what it is called.
         signer: whose key signs.
     """
     files = _index_files(folder, before, render_sections(entries))
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     release = render_release(
-        origin="Lapstrake",
-        label=f"Lapstrake {suite}",
-        suite=suite,
+        origin=names.origin,
+        label=f"{names.label} {names.suite}",
+        suite=names.suite,
         date=datetime.now(UTC),
         files={name: (sums[name], len(data)) for name, data in files.items()},
     )
