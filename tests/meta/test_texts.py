@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from project import PROJECT, text_files
+from project import PROJECT, SOURCE, text_files
 
 # Written in pieces, so that this file does not break its own rules.
 _UNDONE = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|raise Not" r"ImplementedError)\b")
@@ -84,3 +84,9 @@ def test_every_benchmark_is_listed() -> None:
     index = _FILES[Path("bench/README.md")]
     modules = [name for name in _FILES if name.match("bench/*.py")]
     assert not [str(name) for name in modules if f"`{name.stem}" not in index]
+
+
+def test_every_package_is_explained() -> None:
+    told = _FILES[Path("docs/explanation/architecture.md")]
+    packages = {folder.parent.name for folder in SOURCE.glob("*/__init__.py")}
+    assert not [name for name in packages if f"`{name}`" not in told]
