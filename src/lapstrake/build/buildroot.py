@@ -26,13 +26,19 @@ from lapstrake.names import BranchName, GuestPath
 from lapstrake.runner.base import Session
 from lapstrake.source.job import Fetched
 from lapstrake.source.stage import fetched_names, stage
+from lapstrake.source.unpack import UnpackBounds
 
 BUILDROOT = GuestPath("/buildroot")
 _TOOLBOX = Path(lapstrake.__file__).with_name("toolbox")
 
 
 def stage_buildroot(
-    session: Session, bundle: Bundle, sources: Sequence[Fetched], *, scratch: Path
+    session: Session,
+    bundle: Bundle,
+    sources: Sequence[Fetched],
+    *,
+    scratch: Path,
+    disk: int | None = None,
 ) -> GuestPath:
     """Fill the build root of an entered root.
 
@@ -41,6 +47,7 @@ def stage_buildroot(
         bundle: what is built.
         sources: its sources, fetched and verified.
         scratch: a folder on the workspace's disk; the tree made there is moved in.
+        disk: bytes that each archive may become, if the build's disk is limited.
 
     Returns:
         the folder of the sources to build in.
@@ -62,7 +69,8 @@ def stage_buildroot(
         file = root / "plan" / PurePosixPath(name)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    relative = stage(sources, root, subdir=bundle.subdir)
+    bounds = UnpackBounds() if disk is None else UnpackBounds(size=disk)
+    relative = stage(sources, root, subdir=bundle.subdir, bounds=bounds)
     session.put(root, BUILDROOT, move=True)
     return BUILDROOT / relative
 

@@ -175,7 +175,10 @@ class _Job:
     def _command(self, session: Session, prepared: Prepared, workspace: Path) -> Command:
         """The driver's command line, environment and bounds."""
         place, bundle = self.place, prepared.bundle
-        srcdir = stage_buildroot(session, bundle, prepared.sources, scratch=workspace)
+        limits = bounds(place.limits, bundle.needs)
+        srcdir = stage_buildroot(
+            session, bundle, prepared.sources, scratch=workspace, disk=limits.disk
+        )
         secrets = read_secrets(bundle.needs.secrets, place.config.secrets)
         self.log.hide(secrets.values())
         networked = bundle.needs.network or self.request.network
@@ -192,7 +195,7 @@ class _Job:
             cwd=BUILDROOT,
             user=bundle.user,
             network=Network.HOST if networked else Network.NONE,
-            limits=bounds(place.limits, bundle.needs),
+            limits=limits,
             secrets={_SECRETS / name: value for name, value in secrets.items()},
         )
 

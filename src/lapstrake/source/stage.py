@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from lapstrake.errors import BundleError
+from lapstrake.errors import BundleError, UnpackError
 from lapstrake.host.files import copy_atomic
 from lapstrake.names import GuestPath
 from lapstrake.source.archive_tree import RefusedEntry, safe_parts
@@ -47,7 +47,10 @@ def stage(
     build = buildroot / BUILD_FOLDER
     build.mkdir(parents=True, exist_ok=True)
     for source in fetched:
-        _place(source, buildroot, build, bounds or UnpackBounds())
+        try:
+            _place(source, buildroot, build, bounds or UnpackBounds())
+        except UnpackError as wrong:
+            raise _located(wrong, source.spec) from wrong
     return PurePosixPath(choose_subdir(build, subdir).relative_to(buildroot))
 
 
@@ -69,6 +72,16 @@ def _place(source: Fetched, buildroot: Path, build: Path, bounds: UnpackBounds) 
     else:
         copy_atomic(source.path, _below(buildroot, spec.name, spec), durable=False)
         unpack(source.path, below, bounds=bounds, name=spec.name)
+
+
+def _located(wrong: UnpackError, spec: SourceSpec) -> UnpackError:
+    """The same error with where the bundle names the archive, and where that came from."""
+    where = f"{spec.origin}: " if spec.origin else ""
+    return UnpackError(
+        f"{where}{wrong.brief}",
+        details="\n".join(part for part in (wrong.details, f"from: {spec.url}") if part),
+        resolution=wrong.resolution,
+    )
 
 
 def _below(folder: Path, name: str, spec: SourceSpec) -> Path:
