@@ -103,6 +103,20 @@ def test_evaluated_in_the_root(each_shop: Shop) -> None:
     assert fields["Suggests"] == "debian"
 
 
+def test_bash_tells_where_a_spec_fails(shop: Shop, branch: str) -> None:
+    """The brief names the user's file, and bash's own words follow, with its name too."""
+    missing = shop.run("build", str(bundle(shop, spec="VER=$(no-such-program)\n")), branch)
+    assert missing.status == BundleError.exit_code
+    assert "sample/spec:1: VER is missing" in missing.stderr
+    assert "sample/spec: line 1: no-such-program: command not found" in missing.stderr
+    unended = DEFINES + 'if [ "$ARCH" = amd64 ]; then\nPKGDEP=x\n'
+    wrong = shop.run("build", str(bundle(shop, autobuild__defines=unended)), branch)
+    assert wrong.status == BundleError.exit_code
+    assert "error: sample/autobuild/defines: bash could not evaluate it" in wrong.stderr
+    assert "sample/autobuild/defines: line " in wrong.stderr
+    assert "/evaluate/" not in wrong.stderr
+
+
 def test_old_names_in_the_spec(shop: Shop, branch: str, site: Site) -> None:
     spec = _spec(site, note="from the archive\n")
     spec = spec.replace("SRCS='tbl::", "SRCTBL='").replace("CHKSUMS", "CHKSUM")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from lapstrake.baseos import buildkit
+from lapstrake.baseos.current import buildkit_file
 from lapstrake.config.model import BaseConfig
 from lapstrake.errors import BaseError, ChecksumError, FetchError
 from lapstrake.names import Digest
@@ -36,7 +37,7 @@ def find_tarball(place: Workplace, base: BaseConfig) -> tuple[Path, Digest, str]
         BaseError: there is none, or it cannot be downloaded.
         ChecksumError: it is not what the checksum in the configuration, or beside it, says.
     """
-    local = place.config.work_dir / f"buildkit_{place.config.arch}.tar.xz"
+    local = buildkit_file(place)
     if base.url:
         remote = urlsplit(base.url).scheme.lower() in _REMOTE
         found = buildkit.Tarball(url=base.url, digest=base.checksum) if remote else None
@@ -50,7 +51,7 @@ def find_tarball(place: Workplace, base: BaseConfig) -> tuple[Path, Digest, str]
     if not archive.is_file():
         raise BaseError(
             f"no base OS to load: {archive} does not exist",
-            resolution="Give one: `lapstrake load-baseos FILE-OR-URL`.",
+            resolution="Give one: `lapstrake load-baseos FILE-OR-URL`, or set base.buildkit_url.",
         )
     return archive, _verified(archive, base.checksum), archive.name
 

@@ -109,7 +109,9 @@ def _make(place: Workplace, recipe: _Recipe, listed: SourceList | None) -> Layer
     layer = place.store.make(
         key, kind="base", facts=inputs, fill=fill, on_wait=place.progress.headline
     )
-    StateFiles(place.private).set_base(BaseState(key=key, origin=recipe.origin, loaded=time.time()))
+    StateFiles(place.private).set_base(
+        BaseState(key=key, origin=recipe.origin, loaded=time.time(), arch=place.config.arch.value)
+    )
     place.progress.headline(f"the base OS is {recipe.origin} ({key.short})")
     return layer
 

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lapstrake.baseos.current import ensure_base
+from lapstrake.baseos.current import ensure_base, find_base
 from lapstrake.config.branches import one_branch
 from lapstrake.config.model import RefreshMode
 from lapstrake.errors import BranchError, StoreError
@@ -108,8 +108,7 @@ def refresh_reason(place: Workplace, name: BranchName, *, refresh: bool | None =
     """
     listed = one_branch(place.config.folder, name)
     state = StateFiles(place.private).branch(name)
-    loaded = StateFiles(place.private).base()
-    base = place.store.find(loaded.key) if loaded else None
+    base = find_base(place)
     if base is None:
         return "there is no base OS yet"
     look = _wants_look(place, state) if refresh is None else refresh

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lapstrake.branch.instance import Branch
+from lapstrake.bundle.aosc_file import Evaluated
 from lapstrake.errors import BundleError
 from lapstrake.formats import shell_dump
 from lapstrake.formats.shell import Value
@@ -19,8 +20,8 @@ _LIMITS = Limits(seconds=60.0, memory=1 << 30, processes=200)
 
 
 def evaluate_in(
-    place: Workplace, branch: Branch, text: str, variables: Mapping[str, Value]
-) -> Mapping[str, Value]:
+    place: Workplace, branch: Branch, text: str, variables: Mapping[str, Value], *, origin: str
+) -> Evaluated:
     """Evaluate a file's text with bash inside a root.
 
     Args:
@@ -28,9 +29,10 @@ def evaluate_in(
         branch: whose root.
         text: the file.
         variables: what is set beforehand.
+        origin: the file's name, for messages.
 
     Returns:
-        the variables that it sets.
+        the variables that it sets, and what bash said.
 
     Raises:
         BundleError: bash failed; the details are its last lines.
@@ -47,8 +49,8 @@ def evaluate_in(
         place.layer_runner.open(stack.trees, workspace) as session,
     ):
         outcome = session.run(command, on_output=output.extend)
+    said = tail(shell_dump.said(bytes(output))).replace(str(_TEXT), origin)
     if not outcome.ok:
-        raise BundleError(
-            "the bundle's variables could not be evaluated in the root", details=tail(bytes(output))
-        )
-    return shell_dump.parse(bytes(output), variables=variables, origin="the bundle")
+        raise BundleError(f"{origin}: bash could not evaluate it in the root", details=said)
+    values = shell_dump.parse(bytes(output), variables=variables, origin=origin)
+    return Evaluated(values=values, said=said)

@@ -187,7 +187,8 @@ def _follow(
         record = {"started": 0.0, "finished": 0.0, "outputs": [], "id": "", "error": ""}
     seconds = record["finished"] - record["started"]
     if event.status == 0:
-        memory.note(event.name, [row["name"] for row in record["outputs"] if row["published"]])
+        if request.member.publish:
+            memory.note(event.name, [row["name"] for row in record["outputs"] if row["published"]])
         schedule.mark(event.name, MemberState.BUILT, seconds=seconds, record=record["id"])
         place.progress.headline(f"{event.name}: built in {seconds:.1f} s")
         return
@@ -233,4 +234,6 @@ def _member_inputs(place: Workplace, branch: BranchName, bundle: Bundle) -> Mapp
         "arch": place.config.arch.value,
         "version": bundle.version,
         "content": content,
+        "sources": [str(source.digest) for source in bundle.sources],
+        "options": dict(bundle.environment),
     }

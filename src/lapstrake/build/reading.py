@@ -14,6 +14,7 @@ from lapstrake.build.probe import with_tools
 from lapstrake.build.repositories import repository_of
 from lapstrake.build.request import BuildRequest
 from lapstrake.build.source_package import locate_source_package
+from lapstrake.bundle.aosc_file import Evaluated
 from lapstrake.bundle.base import Bundle, BundleFormat
 from lapstrake.bundle.debian_binaries import BuildKind
 from lapstrake.bundle.debian_uris import SourcePackageRequest
@@ -118,8 +119,8 @@ class Reading:
     def _templates(bundle_format: BundleFormat) -> Collection[str]:
         return aosc_roots.templates() if bundle_format is BundleFormat.AOSC else ()
 
-    def _evaluate(self, text: str, variables: Mapping[str, Value]) -> Mapping[str, Value]:
-        return evaluate_in(self.place, self.branch, text, variables)
+    def _evaluate(self, text: str, variables: Mapping[str, Value], origin: str) -> Evaluated:
+        return evaluate_in(self.place, self.branch, text, variables, origin=origin)
 
 
 class _Later(Mapping[str, str | None]):

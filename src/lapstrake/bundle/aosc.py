@@ -74,12 +74,15 @@ def read(
     """
     names = {} if dependency_names is None else dependency_names
     spec = _read_spec(path, aosc_name(arch), evaluate_in_root)
-    version, release = _read_version(spec)
+    with spec.explaining():
+        version, release = _read_version(spec)
     packages = _read_packages(path, spec, version, release, evaluate_in_root)
     _check_requirements(spec)
     for package in packages:
         _check_template(package, templates)
     name = packages[0].name if len(packages) == 1 else path.name
+    with spec.explaining():
+        sources = read_sources(spec, name=name, version=version)
     provides = _provides(packages)
     return Bundle(
         name=name,
@@ -87,7 +90,7 @@ def read(
         upstream_version=version,
         format=BundleFormat.AOSC,
         path=path,
-        sources=read_sources(spec, name=name, version=version),
+        sources=sources,
         subdir=_subdir(spec),
         build_depends=_build_depends(packages, names, provides),
         provides=provides,
@@ -195,7 +198,9 @@ def _read_packages(
             groups=True,
             evaluate_in_root=evaluate_in_root,
         )
-        packages.append(_read_package(defines, has_script=(path / folder / "build").exists()))
+        has_script = (path / folder / "build").exists()
+        with defines.explaining():
+            packages.append(_read_package(defines, has_script=has_script))
     return packages
 
 

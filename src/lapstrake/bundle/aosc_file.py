@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -12,14 +13,28 @@ from lapstrake.bundle.aosc_arch import for_machine
 from lapstrake.errors import BundleError
 from lapstrake.formats.shell import NeedsShell, Value, evaluate
 
-EvaluateInRoot: TypeAlias = Callable[[str, Mapping[str, Value]], Mapping[str, Value]]
-"""Evaluates a file's text with bash inside a root, given the variables set beforehand, and returns
-the variables it assigned."""
-
 MAX_SIZE = 1 << 20
 """Bytes of a file; the largest real one has 20 KiB."""
 
 _TRUE = frozenset({"1", "y", "yes", "t", "true"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """What evaluating a file gave.
+
+    Attributes:
+        values: the variables it assigns.
+        said: what bash and the file printed meanwhile, such as that a command is not there.
+    """
+
+    values: Mapping[str, Value]
+    said: str = ""
+
+
+EvaluateInRoot: TypeAlias = Callable[[str, Mapping[str, Value], str], Evaluated]
+"""Evaluates a file with bash inside a root: its text, the variables set beforehand, its name for
+messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +47,7 @@ class AssignmentFile:
         values: the variables it assigns.
         machine: AOSC's name of the machine, for ``NAME__MACHINE``.
         groups: whether ``NAME__GROUP`` counts too.
+        said: what bash said when it evaluated the file; empty when that went without it.
     """
 
     origin: str
@@ -39,6 +55,7 @@ class AssignmentFile:
     values: Mapping[str, Value]
     machine: str
     groups: bool
+    said: str = ""
 
     def value(self, name: str) -> Value | None:
         """The variable's value for this machine, ``None`` when it is not set."""
@@ -65,6 +82,18 @@ class AssignmentFile:
         if found is None:
             return self.origin
         return f"{self.origin}:{self.text.count(chr(10), 0, found.start()) + 1}"
+
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Put what bash said into the details of an error about the file's values.
+
+        A command that failed leaves a variable empty, and only bash's words tell why.
+        """
+        try:
+            yield
+        except BundleError as problem:
+            problem.details = problem.details or self.said
+            raise
 
     def _chosen(self, name: str) -> tuple[str, Value | None]:
         return for_machine(self.values, name, self.machine, groups=self.groups, origin=self.origin)
@@ -96,12 +125,19 @@ def read_file(
     text = _read_text(bundle, name)
     origin = f"{bundle.name}/{name}"
     try:
-        values = evaluate(text, variables=variables, origin=origin)
+        found = Evaluated(values=evaluate(text, variables=variables, origin=origin))
     except NeedsShell:
         if evaluate_in_root is None:
             raise
-        values = evaluate_in_root(text, variables)
-    return AssignmentFile(origin=origin, text=text, values=values, machine=machine, groups=groups)
+        found = evaluate_in_root(text, variables, origin)
+    return AssignmentFile(
+        origin=origin,
+        text=text,
+        values=found.values,
+        machine=machine,
+        groups=groups,
+        said=found.said,
+    )
 
 
 def _read_text(bundle: Path, name: str) -> str:

@@ -50,10 +50,11 @@ def load_baseos(
     layout, or an image as skopeo names it (docker://NAME, docker-archive:FILE ...). Without it, the
     base OS is what the configuration says, which is bootstrapping the host's own release at first.
     """
+    from lapstrake.baseos.current import configured_base
     from lapstrake.baseos.load import load_base
 
     place = open_place(app)
-    base = chosen_base(place.config.base, source, options)
+    base = chosen_base(configured_base(place), source, options)
     _report(app, load_base(place, base), as_json=as_json)
 
 

@@ -34,13 +34,13 @@ _MARK_WIDTH = 2
 def doctor(app: AppContext, as_json: bool) -> int:
     """Check what this host can do, and how to make it do more.
 
-    Runners first: one that isolates must be usable, or the exit status is 11.
+    Runners first: one that can make layers must be usable, or the exit status is 11.
     """
     work_dir = app.config.work_dir
     with app.output.status("looking around"):
         runners, programs = probe_runners(app.config.runner), probe_programs()
         abilities = (*probe_kernel(work_dir), probe_disk(work_dir))
-    usable = any(report.usable and report.isolates for report in runners)
+    usable = any(report.makes_layers for report in runners)
     if as_json:
         document = _document(usable, runners, programs, abilities)
         app.output.result(json.dumps(document, indent=2, ensure_ascii=False))

@@ -39,7 +39,7 @@ def open_place(
     config = app.config
     if jobs is not None:
         config = replace(config, build=replace(config.build, jobs=jobs))
-    place = _place(app, config, choose(runner or config.runner.name.value))
+    place = _place(app, config, choose(runner or config.runner.name.value, config.runner))
     if recover:
         place.store.recover()
         cgroup.sweep()

@@ -15,6 +15,9 @@ from lapstrake.formats.shell import Value
 MAX_OUTPUT = 1 << 22
 """Bytes of a script's output that are read."""
 
+_BEGIN = b"\0variables\0"
+"""Printed between what the file itself prints, errors above all, and the variables."""
+
 _END = "."
 """Printed last, where a name would stand: without it the output is cut off."""
 
@@ -27,6 +30,7 @@ for __lapstrake in $(compgen -v); do __lapstrake_old[$__lapstrake]=1; done
 _AFTER = r"""
 exec 3>&1 >&2
 . "$1" || exit
+printf '\0variables\0' >&3
 for __lapstrake in $(compgen -v); do
   case $__lapstrake in __lapstrake* | BASH* | PIPESTATUS) continue ;; esac
   [[ ! -v __lapstrake_old[$__lapstrake] ]] || continue
@@ -56,11 +60,20 @@ def script(variables: Mapping[str, Value]) -> str:
     return _BEFORE + "\n".join(lines) + _AFTER
 
 
+def said(output: bytes) -> bytes:
+    """What the file printed before its variables, bash's errors above all.
+
+    Args:
+        output: all output, of both streams in one.
+    """
+    return output.partition(_BEGIN)[0]
+
+
 def parse(output: bytes, *, variables: Mapping[str, Value], origin: str) -> Mapping[str, Value]:
     """Read what the script printed.
 
     Args:
-        output: all of it.
+        output: all of it; what comes before the variables is passed over.
         variables: what was set beforehand.
         origin: the file's name, for messages.
 
@@ -73,7 +86,7 @@ def parse(output: bytes, *, variables: Mapping[str, Value], origin: str) -> Mapp
     if len(output) > MAX_OUTPUT:
         raise BundleError(f"{origin}: its variables are larger than {MAX_OUTPUT} bytes")
     try:
-        text = output.decode("utf-8")
+        text = output.partition(_BEGIN)[2].decode("utf-8")
         found = dict(_variables(iter(text.split("\0"))))
     except (ValueError, StopIteration, RuntimeError) as problem:
         raise BundleError(f"{origin}: bash did not print its variables in full") from problem

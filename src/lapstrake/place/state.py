@@ -25,11 +25,13 @@ class BaseState:
         key: its layer.
         origin: where it came from, for people.
         loaded: seconds since the epoch.
+        arch: the architecture it was loaded for.
     """
 
     key: CacheKey
     origin: str
     loaded: float
+    arch: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,10 @@ class StateFiles:
         if document is None:
             return None
         return BaseState(
-            key=CacheKey(document["key"]), origin=document["origin"], loaded=document["loaded"]
+            key=CacheKey(document["key"]),
+            origin=document["origin"],
+            loaded=document["loaded"],
+            arch=document["arch"],
         )
 
     def set_base(self, state: BaseState | None) -> None:

@@ -26,12 +26,14 @@ def load(name: str, settings: RunnerConfig | None = None) -> Runner:
 
     Args:
         name: a key of `RUNNERS`.
-        settings: the configuration's, of which docker heeds its program, options and image.
+        settings: the configuration's: docker's program, options and image, nspawn's options.
     """
     module, _, attribute = RUNNERS[name].partition(":")
     make = getattr(import_module(module), attribute)
     if name == "docker" and settings is not None:
         made = make(settings.docker, options=settings.docker_options, image=settings.image)
+    elif name == "nspawn" and settings is not None:
+        made = make(settings.nspawn_options)
     else:
         made = make()
     return cast("Runner", made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lapstrake.errors import RunnerError
@@ -35,11 +35,18 @@ _NSPAWNS_OWN = (
 
 
 class NspawnRunner:
-    """Commands in systemd-nspawn; works without systemd as PID 1 and without D-Bus."""
+    """Commands in systemd-nspawn; works without systemd as PID 1 and without D-Bus.
+
+    Args:
+        options: more options for nspawn, after ours.
+    """
 
     name = "nspawn"
     isolates = True
     mounts = True
+
+    def __init__(self, options: Sequence[str] = ()) -> None:
+        self.options = tuple(options)
 
     def probe(self) -> tuple[Lack, ...]:
         """What this host lacks for systemd-nspawn."""
@@ -61,11 +68,15 @@ class NspawnRunner:
         lacks = self.probe()
         if lacks:
             raise RunnerError(lacks[0].what, resolution=lacks[0].remedy)
-        yield _NspawnSession(stack, workspace, rootless=False)
+        yield _NspawnSession(stack, workspace, self.options)
 
 
 class _NspawnSession(MountedSession):
     """The overlay is mounted in a namespace of ours; nspawn does the rest."""
+
+    def __init__(self, stack: tuple[Path, ...], workspace: Path, options: Sequence[str]) -> None:
+        super().__init__(stack, workspace, rootless=False)
+        self.options = tuple(options)
 
     def run(self, command: Command, *, on_output: OnOutput) -> Outcome:
         """Tell a failure of nspawn itself (status 1, nothing started) from the command's."""
@@ -121,7 +132,7 @@ class _NspawnSession(MountedSession):
         if command.network is Network.NONE:
             options.append("--private-network")
         return SandboxPlan(
-            argv=("systemd-nspawn", *options, "--", *_marked(command)),
+            argv=("systemd-nspawn", *options, *self.options, "--", *_marked(command)),
             env={
                 "PATH": os.environ.get("PATH", os.defpath),
                 "SYSTEMD_NSPAWN_TMPFS_TMP": "0",  # /tmp counts as the workspace's disk

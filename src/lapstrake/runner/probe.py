@@ -23,16 +23,22 @@ _LITTLE_ROOM = 10 << 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerReport:
-    """A runner, and what it lacks here."""
+    """A runner, and what it lacks here; `mounts` when it can make layers."""
 
     name: str
     isolates: bool
+    mounts: bool
     lacks: tuple[Lack, ...]
 
     @property
     def usable(self) -> bool:
         """Whether nothing that it lacks keeps it from running."""
         return not any(lack.blocks for lack in self.lacks)
+
+    @property
+    def makes_layers(self) -> bool:
+        """Whether builds can stand on it alone: base OS, branches and dependencies are layers."""
+        return self.usable and self.mounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +90,11 @@ def probe_runners(settings: RunnerConfig) -> tuple[RunnerReport, ...]:
     reports = []
     for name in RUNNERS:
         runner = load(name, settings)
-        reports.append(RunnerReport(name=name, isolates=runner.isolates, lacks=runner.probe()))
+        reports.append(
+            RunnerReport(
+                name=name, isolates=runner.isolates, mounts=runner.mounts, lacks=runner.probe()
+            )
+        )
     return tuple(reports)
 
 

@@ -234,7 +234,7 @@ def test_aoinbs_buildkit_in_the_work_folder_is_taken(tmp_path: Path) -> None:
     place = open_work_dir(work)
     name = f"buildkit_{place.config.arch}.tar.xz"
     write(work / name, compressed(tar(RICH), "tar.xz"))
-    done = run_cli("load-baseos", "--method=tarball", work_dir=work)
+    done = run_cli("load-baseos", work_dir=work)
     assert done.ok, done.stderr
     assert name in done.stderr
     assert (current_base(place).tree / "usr/bin/su").exists()

@@ -8,6 +8,7 @@ import pytest
 import lapstrake
 from lapstrake.bundle.aosc import NotForArch, aosc_name, from_aosc_name, read
 from lapstrake.bundle.aosc_arch import groups_of
+from lapstrake.bundle.aosc_file import Evaluated
 from lapstrake.bundle.base import Bundle, BundleFormat, Needs
 from lapstrake.errors import BundleError, LapstrakeError
 from lapstrake.formats.shell import NeedsShell, Value
@@ -259,11 +260,13 @@ def test_names_of_dependencies_are_translated(tmp_path: Path) -> None:
 
 
 def test_what_needs_a_shell_is_evaluated_in_the_root_when_there_is_one(tmp_path: Path) -> None:
-    asked: list[tuple[str, Value]] = []
+    asked: list[tuple[str, str, Value]] = []
 
-    def evaluate_in_root(text: str, variables: Mapping[str, Value]) -> Mapping[str, Value]:
-        asked.append((text, variables["PKGVER"]))
-        return {"PKGNAME": "hello", "PKGSEC": "x", "PKGDES": "x", "PKGDEP": "found"}
+    def evaluate_in_root(text: str, variables: Mapping[str, Value], origin: str) -> Evaluated:
+        asked.append((origin, text, variables["PKGVER"]))
+        return Evaluated(
+            values={"PKGNAME": "hello", "PKGSEC": "x", "PKGDES": "x", "PKGDEP": "found"}
+        )
 
     defines = DEFINES + "PKGDEP=$(choose)"
     with pytest.raises(NeedsShell) as refusal:
@@ -275,7 +278,40 @@ def test_what_needs_a_shell_is_evaluated_in_the_root_when_there_is_one(tmp_path:
         evaluate_in_root=evaluate_in_root,
     )
     assert found.runtime_depends == ("found",)
-    assert asked == [(defines, "1.2")]
+    assert asked == [("folder/autobuild/defines", defines, "1.2")]
+
+
+@pytest.mark.parametrize(
+    "spec, defines, brief",
+    [
+        ("VER=$(curl x)", DEFINES, "folder/spec:1: VER is missing"),
+        (SPEC, "PKGNAME=$(curl x)", "folder/autobuild/defines:1: PKGNAME is missing"),
+        ("VER=1.2\nSRCS=$(curl x)", DEFINES, "folder/spec"),
+    ],
+)
+def test_what_bash_said_is_told_with_the_error_that_follows(
+    tmp_path: Path, spec: str, defines: str, brief: str
+) -> None:
+    def evaluate_in_root(text: str, variables: Mapping[str, Value], origin: str) -> Evaluated:
+        given = {"VER": "1.2"} if "VER=1.2" in text else {}
+        return Evaluated(values=given, said=f"{origin}: line 1: curl: command not found")
+
+    with pytest.raises(BundleError) as refusal:
+        read(
+            make(tmp_path / "folder", spec=spec, defines=defines),
+            arch=Arch.AMD64,
+            evaluate_in_root=evaluate_in_root,
+        )
+    assert refusal.value.brief.startswith(brief)
+    assert refusal.value.details.endswith("line 1: curl: command not found")
+
+
+def test_an_unknown_template_is_told_with_its_line(tmp_path: Path) -> None:
+    make(tmp_path, defines=DEFINES + "ABTYPE=frob\n")
+    with pytest.raises(BundleError) as refusal:
+        read(tmp_path, arch=Arch.AMD64, templates=("self", "dummy"))
+    assert refusal.value.brief.endswith("autobuild/defines:4: ABTYPE='frob' is no build template")
+    assert "dummy, self" in refusal.value.resolution
 
 
 @pytest.mark.parametrize(

@@ -28,5 +28,5 @@ def test_it_tells_the_same_as_lines_and_as_json(capsys: pytest.CaptureFixture[st
 def test_a_lack_that_does_not_block_leaves_a_runner_usable() -> None:
     weak = Lack(what="w", remedy="r", blocks=False)
     bad = Lack(what="b", remedy="r")
-    assert RunnerReport(name="x", isolates=True, lacks=(weak,)).usable
-    assert not RunnerReport(name="x", isolates=True, lacks=(weak, bad)).usable
+    assert RunnerReport(name="x", isolates=True, mounts=True, lacks=(weak,)).usable
+    assert not RunnerReport(name="x", isolates=True, mounts=True, lacks=(weak, bad)).usable
