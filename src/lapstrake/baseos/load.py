@@ -176,5 +176,5 @@ def _upgrade(place: Workplace, tree: Path, listed: SourceList | None) -> None:
         if listed is not None:
             install_list(apt, listed)
         apt.get("update")
-        apt.get("dist-upgrade")
+        apt.install("dist-upgrade")
         apt.get("clean")

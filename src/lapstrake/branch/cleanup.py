@@ -6,6 +6,7 @@ What users made is never touched: repositories, build records, keys.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 from lapstrake.branch.draft import Drafts
@@ -19,7 +20,8 @@ from lapstrake.names import BranchName, CacheKey
 from lapstrake.place.state import StateFiles
 from lapstrake.place.workplace import Workplace
 
-_ROOT_KINDS = frozenset({"base", "instance", "dependencies"})
+_ON_INSTANCES = frozenset({"dependencies", "sources"})
+_ROOT_KINDS = frozenset({"base", "instance", "dependencies", "sources"})
 
 
 def clean_branch(place: Workplace, name: BranchName) -> int:
@@ -94,19 +96,21 @@ def clean_all(place: Workplace) -> int:
         StoreError: somebody uses something of it, or something is mounted in it.
     """
     work_dir, private = place.config.work_dir, place.private
-    doomed = [*work_dir.glob(f"{files.TEMPORARY}*{private.name}"), *work_dir.glob("kept")]
+    doomed = [*work_dir.glob(f"{files.TEMPORARY}*{private.name}"), *work_dir.glob(place.kept.name)]
     mounted = mounts_below(private)
     if mounted:
         raise StoreError(
             f"{mounted[0]} is mounted; nothing is removed through a mount",
             resolution=f"Unmount it first: umount {mounted[0]}",
         )
-    for lock in _lock_files(private):
-        _require_free(lock, f"{private} ({lock.parent.name}/{lock.name})")
-    if private.exists():
-        grave = files.temporary_name(private)
-        private.rename(grave)
-        doomed.append(grave)
+    with ExitStack() as held:  # until it has another name: nothing can begin in between
+        for lock in _lock_files(private):
+            what = f"{private} ({lock.parent.name}/{lock.name})"
+            held.enter_context(locked(lock, what=what, timeout=0, error=BranchError))
+        if private.exists():
+            grave = files.temporary_name(private)
+            private.rename(grave)
+            doomed.append(grave)
     freed = sum(owned.size_owned(path) for path in doomed)
     for path in doomed:
         owned.remove_owned(path)
@@ -124,7 +128,7 @@ def _layers_of(place: Workplace, name: BranchName) -> tuple[Layer, ...]:
     return tuple(
         layer
         for layer in place.store.layers()
-        if layer.key in own or (layer.kind == "dependencies" and layer.facts["instance"] in bases)
+        if layer.key in own or (layer.kind in _ON_INSTANCES and layer.facts["instance"] in bases)
     )
 
 

@@ -240,7 +240,7 @@ def _upgrade(place: Workplace, tree: Path, wanted: _Wanted, former: Layer | None
             )
             install_list(apt, wanted.listed)
             apt.get("update")
-            apt.get("dist-upgrade")
+            apt.install("dist-upgrade")
             apt.get("clean")
             session.capture(tree)
 

@@ -29,7 +29,8 @@ from lapstrake.source.stage import fetched_names, stage
 from lapstrake.source.unpack import UnpackBounds
 
 BUILDROOT = GuestPath("/buildroot")
-_TOOLBOX = Path(lapstrake.__file__).with_name("toolbox")
+TOOLBOX = Path(lapstrake.__file__).with_name("toolbox")
+"""The drivers: scripts that run inside roots."""
 
 
 def stage_buildroot(
@@ -59,7 +60,7 @@ def stage_buildroot(
     root.mkdir()
     (root / "output").mkdir()
     (root / "build").mkdir()
-    files.copy_tree(_TOOLBOX, root / "toolbox")
+    files.copy_tree(TOOLBOX, root / "toolbox")
     folder = bundle.path if bundle.path.is_dir() else None
     if folder is not None:
         files.copy_tree(folder, root / "bundle")

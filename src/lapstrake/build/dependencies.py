@@ -179,10 +179,12 @@ class _Request:
         )
 
     def _inputs(self, packages: Resolved) -> dict[str, Canonical]:
-        own = {entry.package: entry.sha256 for entry in self.repository.packages()}
+        own = {(entry.package, entry.version): entry.sha256 for entry in self.repository.packages()}
         return {
             "instance": self.branch.instance.key.hex,
-            "packages": [[name, version, own.get(name, "")] for name, version in packages],
+            "packages": [
+                [name, version, own.get((name, version), "")] for name, version in packages
+            ],
         }
 
     def _unsatisfied(self, failed: DependencyError) -> DependencyError:
@@ -204,8 +206,8 @@ class _Request:
             self.place.layer_runner.open(stack.trees, workspace) as session,
         ):
             apt = self._apt(session)
-            apt.get(*self._satisfy())
-            apt.get("clean")
+            apt.install(*self._satisfy())
+            apt.get("clean", network=False)
             session.capture(tree)
 
     def _satisfy(self) -> list[str]:

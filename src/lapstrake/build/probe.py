@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lapstrake.branch.instance import Branch
 from lapstrake.build import aosc_roots
-from lapstrake.build.buildroot import BUILDROOT, build_environment, stage_buildroot
+from lapstrake.build.buildroot import BUILDROOT, TOOLBOX, build_environment, stage_buildroot
 from lapstrake.bundle.base import BuildDependencies, Bundle
 from lapstrake.errors import BundleError
 from lapstrake.formats.keys import Canonical, cache_key
@@ -84,6 +84,8 @@ def _probed(
 ) -> list[str]:
     """The templates of the bundle's packages, in order."""
     inputs: dict[str, Canonical] = {
+        "arch": place.config.arch.value,
+        "toolbox": folder_digest(TOOLBOX),
         "bundle": folder_digest(bundle.path),
         "sources": [str(source.digest) for source in sources],
     }
@@ -137,9 +139,10 @@ def _ask(
 
 
 def folder_digest(folder: Path) -> str:
-    """SHA-256 over the names, modes and bytes of all files below a folder."""
+    """SHA-256 over the names, modes and bytes of all files and links below a folder."""
     total = hashlib.sha256()
-    for file in sorted(entry for entry in folder.rglob("*") if not entry.is_dir()):
+    found = (entry for entry in folder.rglob("*") if entry.is_symlink() or entry.is_file())
+    for file in sorted(found):
         name = file.relative_to(folder).as_posix()
         content = str(file.readlink()).encode() if file.is_symlink() else file.read_bytes()
         total.update(f"{len(name)}:{name}:{file.lstat().st_mode:o}:{len(content)}:".encode())

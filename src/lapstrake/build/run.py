@@ -202,7 +202,7 @@ class _Job:
     def _keep(self, entered: Path, *, wanted: bool) -> None:
         """Keep a workspace for the user to look at, where that is wanted."""
         if wanted or self.request.keep:
-            kept = self.place.config.work_dir / "kept" / self.record.id
+            kept = self.place.kept / self.record.id
             while kept.exists():  # of the first of two builds
                 kept = kept.with_name(f"{kept.name}-again")
             kept.parent.mkdir(exist_ok=True)

@@ -106,6 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         the exit status; a command that returns an integer chooses it.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    os.umask(0o022)  # roots are made of our files: a private mask would lock their users out
 
     def work() -> int:
         value: object = cli.main(arguments, prog_name="lapstrake", standalone_mode=False)

@@ -33,7 +33,7 @@ _ENVIRONMENT = {
 _PROXIES = {name for name in PASSED_ON if name.lower().endswith("_proxy")}
 _POLICY = (GuestPath("/usr/sbin/policy-rc.d"), b"#!/bin/sh\nexit 101\n")
 _COMPLAINT = re.compile(rb"^(?:E: |.* : (?:Depends|PreDepends|Conflicts|Breaks): ).*$", re.M)
-_SIMULATED = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) ")
+_SIMULATED = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) |^Remv (\S+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,15 @@ class Apt:
             LapstrakeError: of the class `error`; the details are apt's own complaints.
         """
         return self.run(("apt-get", *OPTIONS, *words), network=network)
+
+    def install(self, *words: str) -> None:
+        """Download what a call of apt-get needs, then make it without any network.
+
+        What packages do when they are installed is theirs: among them may be one that a bundle
+        made, which could not reach the network either.
+        """
+        self.get("--download-only", *words)
+        self.get("--no-download", *words, network=False)
 
     def run(self, argv: Sequence[str], *, network: bool = False) -> bytes:
         """Run a program beside apt-get, with the same environment."""
@@ -103,11 +112,11 @@ class Apt:
 
 
 def simulated_installs(output: str) -> tuple[tuple[str, str], ...]:
-    """Read ``apt-get --simulate``: the packages it would install, and their versions, sorted."""
-    return tuple(
-        sorted(
-            match.groups()  # type: ignore[misc] # two groups, both always there
-            for match in map(_SIMULATED.match, output.splitlines())
-            if match
-        )
-    )
+    """Read ``apt-get --simulate``: what it would do, sorted.
+
+    Returns:
+        names and versions of the packages it would install; the version is empty for those that it
+        would remove.
+    """
+    found = filter(None, map(_SIMULATED.match, output.splitlines()))
+    return tuple(sorted((match[1] or match[3], match[2] or "") for match in found))

@@ -44,8 +44,20 @@ class Workplace:
 
     @functools.cached_property
     def store(self) -> LayerStore:
-        """The layer store; made when missing."""
+        """The layer store; made when missing.
+
+        Roots have programs that run with their owner's rights (set-id): nobody else may reach them.
+        """
+        for folder in (self.private, self.kept):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder.stat().st_mode & 0o077:
+                folder.chmod(0o700)
         return LayerStore(self.private / "store")
+
+    @property
+    def kept(self) -> Path:
+        """The folder of workspaces that users wanted to keep."""
+        return self.config.work_dir / "kept"
 
     @functools.cached_property
     def layer_runner(self) -> Runner:
