@@ -10,7 +10,7 @@ from lapstrake.cli.context import AppContext, pass_app
 from lapstrake.cli.lazy import WrappedGroup
 from lapstrake.cli.output import table
 from lapstrake.config.model import Config
-from lapstrake.config.view import as_document, show, show_all
+from lapstrake.config.view import as_document, find, show_all, show_entries
 from lapstrake.errors import ConfigError
 
 _NOTHING = "-"
@@ -39,8 +39,12 @@ def config(app: AppContext, context: click.Context, as_json: bool) -> None:
 @click.argument("key")
 @pass_app
 def get(app: AppContext, key: str) -> None:
-    """Print the value of KEY; a list's items one per line, nothing when it is not set."""
-    text = show(app.config, key).text
+    """Print the value of KEY; a list's items one per line, nothing when it is not set.
+
+    KEY may be a table (mirrors, rewrite, dependency_names, secrets, branches) or an entry of one,
+    such as mirrors.PREFIX; a table's entries are printed as NAME = VALUE.
+    """
+    text = find(app.config, key)
     if text:
         app.output.result(text)
 
@@ -97,20 +101,7 @@ def init(app: AppContext) -> None:
 
 
 def _rows(loaded: Config) -> list[tuple[str, str, str]]:
-    rows = [
+    return [
         (each.key, each.text.replace("\n", ", ") or _NOTHING, str(each.origin))
-        for each in show_all(loaded)
+        for each in (*show_all(loaded), *show_entries(loaded))
     ]
-    rows += [
-        ("rewrite", f"{rule.prefix} → {', '.join(rule.replacements)}", "")
-        for rule in loaded.rewrites
-    ]
-    rows += [
-        (f"dependency_names.{name}", package or _NOTHING, "")
-        for name, package in loaded.dependency_names.items()
-    ]
-    rows += [
-        (f"secrets.{secret.name}", f"${secret.env}" if secret.env else str(secret.file), "")
-        for secret in loaded.secrets.values()
-    ]
-    return rows

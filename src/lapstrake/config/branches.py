@@ -66,6 +66,15 @@ def one_branch(folder: Path | None, name: BranchName) -> SourceList:
     return _read_list(paths[0])
 
 
+def list_files(folder: Path) -> tuple[Path, ...]:
+    """The files of a configuration's folder that list branches, sorted; they are not read.
+
+    Raises:
+        ConfigError: their folder cannot be read.
+    """
+    return tuple(_list_files(folder / LISTS_NAME))
+
+
 def built_in_list() -> SourceList:
     """The host vendor's own suites; without entries when the host has none of them."""
     entries = host_vendor_entries()

@@ -176,10 +176,17 @@ class RefreshConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewrite:
-    """URLs that start with a prefix are fetched from replacements instead, tried in order."""
+    """URLs that start with a prefix are fetched from replacements instead, tried in order.
+
+    Attributes:
+        prefix: what such URLs start with.
+        replacements: what stands there instead.
+        key: the rule's name in `Config.origins`: ``mirrors.PREFIX``, or ``rewrite.N`` from 1.
+    """
 
     prefix: str
     replacements: tuple[str, ...]
+    key: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +232,8 @@ class Config:
         dependency_names: a bundle's word for a dependency → a package's name; empty to leave out.
         secrets: what builds may ask for, by name.
         folder: the folder of configuration; ``None`` when the built-in one holds.
-        origins: where each value that is no default came from, by key.
+        origins: where each value that is no default came from, by key; entries of tables, too:
+            ``mirrors.PREFIX``, ``rewrite.N``, ``dependency_names.NAME``, ``secrets.NAME``.
     """
 
     work_dir: Path = setting(ABSOLUTE_PATH, "where everything is kept", factory=default_work_dir)

@@ -157,6 +157,7 @@ class _Reader:
         for name, value in self._table("dependency_names").items():
             path = ("dependency_names", name)
             found[name] = self._read(TEXT, value, path, "")
+            self._located(path)
         return found
 
     def secrets(self) -> dict[str, Secret]:
@@ -175,6 +176,7 @@ class _Reader:
             elif not env:
                 self._file_problem((*path, "env"), "the variable's name is empty")
             found[name] = Secret(name=name, env=env, file=file)
+            self._located(path)
         return found
 
     def _sources(self, each: Setting) -> Iterator[tuple[Origin, object, Path]]:
@@ -207,7 +209,8 @@ class _Reader:
         if not start or not ends or not all(ends):
             self._file_problem(path, "the prefix and its replacements must not be empty")
             return
-        yield Rewrite(prefix=start, replacements=ends)
+        self._located(path)
+        yield Rewrite(prefix=start, replacements=ends, key=_dotted(path))
 
     def _read(self, kind: Kind[T], value: object, path: KeyPath, instead: T) -> T:
         try:
@@ -222,6 +225,11 @@ class _Reader:
             return table
         self._file_problem((name,), f"{table!r} is not a table: write [{name}]")
         return {}
+
+    def _located(self, path: KeyPath) -> None:
+        """Note where the file says an entry of a table."""
+        origin = Origin(kind=OriginKind.FILE, place=self.given.place(path))
+        self.origins[_dotted(path)] = origin
 
     def _folder(self) -> Path:
         return self.given.file.parent if self.given.file else Path.cwd()

@@ -20,7 +20,9 @@ def conf(tmp_path: Path) -> Path:
     (folder / "config.toml").write_text(
         'work_dir = "/w"\n[limits]\nmemory = "4GiB"\n[mirrors]\n"https://a/" = "https://b/"\n'
         '[dependency_names]\nx = ""\n[secrets]\nT = { env = "TOKEN" }\n'
+        '[[rewrite]]\nfrom = "https://c/"\nto = ["https://d/", "https://e/"]\n'
     )
+    (folder / "source_lists" / "broken.list").write_text("this is no list\n")
     return folder
 
 
@@ -33,8 +35,15 @@ def test_all_values_and_where_they_came_from(lapstrake: Run, conf: Path) -> None
     assert rows["arch"] == ["arm64", "--set arch"]
     assert rows["build.jobs"] == ["2", "LAPSTRAKE_BUILD_JOBS"]
     assert rows["limits.disk"] == ["-", "default"]
-    assert rows["rewrite"][0] == "https://a/"
-    assert rows["secrets.T"] == ["$TOKEN"]
+    assert rows["mirrors.https://a/"] == ["https://b/", f"{conf}/config.toml:5"]
+    assert rows["rewrite.1"][0] == "https://c/"
+    assert rows["rewrite.1"][1].split() == [
+        "→", "https://d/,", "https://e/", f"{conf}/config.toml:10"
+    ]  # fmt: skip
+    assert rows["dependency_names.x"] == ["-", f"{conf}/config.toml:7"]
+    assert rows["secrets.T.env"] == ["TOKEN", f"{conf}/config.toml:9"]
+    lists = conf / "source_lists"
+    assert rows["branches.broken"] == [f"{lists}/broken.list", str(lists)]
 
 
 def test_json(lapstrake: Run, conf: Path) -> None:
@@ -46,9 +55,18 @@ def test_json(lapstrake: Run, conf: Path) -> None:
     }
     assert document["settings"]["limits.disk"]["value"] is None
     assert document["settings"]["build.keep_failed"]["value"] is False
-    assert document["rewrites"] == [{"from": "https://a/", "to": ["https://b/"]}]
-    assert document["dependency_names"] == {"x": ""}
-    assert document["secrets"] == {"T": {"env": "TOKEN"}}
+
+    def at(line: int) -> dict[str, str]:
+        return {"kind": "file", "place": f"{conf}/config.toml:{line}"}
+
+    assert document["rewrites"] == [
+        {"from": "https://a/", "to": ["https://b/"], "origin": at(5)},
+        {"from": "https://c/", "to": ["https://d/", "https://e/"], "origin": at(10)},
+    ]
+    assert document["dependency_names"] == {"x": {"package": "", "origin": at(7)}}
+    assert document["secrets"] == {"T": {"env": "TOKEN", "origin": at(9)}}
+    broken = str(conf / "source_lists/broken.list")
+    assert document["branches"] == [{"name": "broken", "file": broken}]
     assert "hidden" not in json.dumps(document)
 
 
@@ -60,6 +78,31 @@ def test_get(lapstrake: Run, conf: Path) -> None:
     assert get("limits.disk") == ""
     assert get("build.keep_failed") == "false\n"
     assert get("tree", LAPSTRAKE_TREE="/a:/b") == "/a\n/b\n"
+
+
+def test_get_tables_and_their_entries(lapstrake: Run, conf: Path) -> None:
+    def get(key: str) -> str:
+        done = lapstrake("-c", str(conf), "config", "get", key)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    words = ("config", "set", "mirrors.https://m.example/", "https://n/ https://o/")
+    assert lapstrake("-c", str(conf), *words).returncode == 0
+    assert get("mirrors.https://m.example/") == "https://n/\nhttps://o/\n"
+    assert get("mirrors").splitlines() == [
+        "https://a/ = https://b/",
+        "https://m.example/ = https://n/ https://o/",
+    ]
+    assert get("rewrite") == "1 = https://c/ → https://d/, https://e/\n"
+    assert get("secrets.T.env") == "TOKEN\n"
+    assert get("secrets.T") == "env = TOKEN\n"
+    assert get("branches.broken") == f"{conf}/source_lists/broken.list\n"
+    assert lapstrake("-c", str(conf), "config", "get", "mirrors.https://z/").returncode == 3
+
+
+def test_an_empty_table_is_nothing_to_get(lapstrake: Run) -> None:
+    done = lapstrake("config", "get", "mirrors")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_get_an_unknown_key(lapstrake: Run) -> None:
