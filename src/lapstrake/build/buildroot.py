@@ -17,11 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import lapstrake
+from lapstrake.build.committed import committed
 from lapstrake.bundle.base import Bundle, BundleFormat
 from lapstrake.config.model import Config
-from lapstrake.errors import BundleError
 from lapstrake.host import files
-from lapstrake.host.process import find_program, run
 from lapstrake.names import BranchName, GuestPath
 from lapstrake.runner.base import Session
 from lapstrake.source.job import Fetched
@@ -110,23 +109,8 @@ def source_epoch(bundle: Bundle, config: Config) -> int:
     if bundle.format is BundleFormat.DEBIAN:
         return 0  # dpkg-buildpackage takes the changelog's
     folder = bundle.path
-    if any((parent / ".git").exists() for parent in (folder, *folder.parents)):
-        committed = _committed(folder)
-        if committed is not None:
-            return committed
+    when = committed(folder)
+    if when is not None:
+        return when
     times = [entry.stat().st_mtime for entry in folder.rglob("*") if entry.is_file()]
     return int(max(times, default=0))
-
-
-def _committed(folder: Path) -> int | None:
-    """When a folder last changed in git; ``None`` when git does not know it."""
-    if find_program("git") is None:
-        return None
-    done = run(
-        ["git", "-C", folder, "log", "-1", "--format=%ct", "--", "."],
-        timeout=60,
-        error=BundleError,
-        allowed=(0, 128),
-    )
-    text = done.text.strip()
-    return int(text) if done.status == 0 and text.isdigit() else None
