@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,14 +33,18 @@ class AppContext:
 
     @cached_property
     def config(self) -> Config:
-        """The configuration, read at the first use.
+        """The configuration, read at the first use; variables that mean nothing are warned of.
 
         Raises:
             ConfigError: it is missing or wrong.
         """
+        from lapstrake.config.environment import unknown_variables
         from lapstrake.config.load import load_config
 
-        return load_config(self.config_dir, overrides=self.overrides)
+        loaded = load_config(self.config_dir, overrides=self.overrides)
+        for warning in unknown_variables(os.environ, loaded):
+            self.output.warn(warning)
+        return loaded
 
 
 pass_app = click.make_pass_decorator(AppContext, ensure=True)

@@ -134,6 +134,29 @@ def test_path_init_and_set_without_a_folder(lapstrake: Run, tmp_path: Path) -> N
     assert "is there already" in again.stderr
 
 
+def test_misspelt_variables_are_warned_of(lapstrake: Run, conf: Path) -> None:
+    (conf / "config.toml").write_text('[secrets]\nT = { env = "LAPSTRAKE_TOKEN" }\n')
+    variables = dict.fromkeys(
+        ("LAPSTRAKE_DEBUG", "LAPSTRAKE_TEST_X", "LAPSTRAKE_TOKEN", "LAPSTRAKE_DL_DIR"), "/x"
+    )
+    wrong = {"LAPSTRAKE_CACHE_BUDGT": "3", "LAPSTRAKE_JOBS": "2", "LAPSTRAKE_ZZZ": "1"}
+    words = ("-c", str(conf), "config", "get", "build.jobs")
+    assert lapstrake(*words, **variables).stderr == ""
+    done = lapstrake(*words, **variables, **wrong)
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "warning: LAPSTRAKE_CACHE_BUDGT is set, but means nothing;"
+        " did you mean LAPSTRAKE_CACHE_BUDGET?",
+        "warning: LAPSTRAKE_JOBS is set, but means nothing; did you mean LAPSTRAKE_BUILD_JOBS?",
+        "warning: LAPSTRAKE_ZZZ is set, but means nothing",
+    ]
+
+
+def test_variables_of_a_build_are_not_warned_of(lapstrake: Run) -> None:
+    done = lapstrake("config", "get", "arch", LAPSTRAKE_BUILDROOT="/b", LAPSTRAKE_SRCDIR="/s")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_wrong_file_names_line_and_key(lapstrake: Run, conf: Path) -> None:
     (conf / "config.toml").write_text("\n[limits]\nmemry = 1\n")
     done = lapstrake("-c", str(conf), "config")
