@@ -15,6 +15,7 @@ from lapstrake.errors import BundleError
 # A file that stands for the folder it is in.
 _FILES_OF_FORMATS = {"lapstrake.toml": BundleFormat.NATIVE, "spec": BundleFormat.AOSC}
 _HOW = "Give a folder, a .dsc file, apt:NAME, or the name of a bundle in a tree."
+_SPEC = "An AOSC bundle needs a file spec beside that folder, with VER and its sources."
 _FORMATS = "A bundle's folder has lapstrake.toml, spec or debian/control in it."
 
 
@@ -81,6 +82,10 @@ def _is_path(text: str) -> bool:
 
 def _no_bundle_at(path: Path) -> BundleError:
     if path.is_dir():
+        if any(path.glob("*/defines")):
+            return BundleError(
+                f"{path} holds no bundle: it has a defines, but no spec", resolution=_SPEC
+            )
         return BundleError(f"{path} holds no bundle", resolution=_FORMATS)
     if path.exists():
         return BundleError(f"{path} is not a bundle", resolution=_HOW)

@@ -174,3 +174,12 @@ def test_finding_loads_no_heavy_module(tree: Path) -> None:
         check=True,
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("folder", ["autobuild", "01-hello"])
+def test_a_missing_spec_is_named(tmp_path: Path, folder: str) -> None:
+    write(tmp_path / "hello" / folder / "defines", "PKGNAME=hello\n")
+    for text in ("./hello", "hello"):
+        with pytest.raises(BundleError, match="it has a defines, but no spec") as refusal:
+            place(text, tmp_path)
+        assert "needs a file spec" in refusal.value.resolution
