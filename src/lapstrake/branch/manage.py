@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lapstrake.branch.cleanup import forget_branch, refuse_used
 from lapstrake.branch.draft import Drafts
 from lapstrake.branch.instance import refresh_reason, staleness
-from lapstrake.config.branches import all_branches, built_in_list, one_branch
+from lapstrake.config.branches import all_branches, built_in_list, one_branch, usable_branches
 from lapstrake.config.edit import replace_file
 from lapstrake.config.model import Config, host_codename
 from lapstrake.config.places import LISTS_NAME
@@ -55,17 +56,26 @@ class BranchFacts:
     draft_size: int
 
 
-def list_branches(place: Workplace, *, look: bool = False) -> tuple[BranchFacts, ...]:
+def list_branches(
+    place: Workplace, *, look: bool = False
+) -> tuple[tuple[BranchFacts, ...], Mapping[str, ConfigError]]:
     """All branches of the configuration, sorted by name.
 
     Args:
         place: where.
         look: ask upstream, too, whether anything is new.
+
+    Returns:
+        the branches, and what is wrong with the lists of others, by their names.
+
+    Raises:
+        ConfigError: the folder of lists cannot be read.
     """
     loaded = StateFiles(place.private).base()
     base = place.store.find(loaded.key) if loaded else None
-    branches = all_branches(place.config.folder)
-    return tuple(_facts(place, name, listed, base, look=look) for name, listed in branches.items())
+    branches, wrong = usable_branches(place.config.folder)
+    facts = (_facts(place, name, listed, base, look=look) for name, listed in branches.items())
+    return tuple(facts), wrong
 
 
 def _facts(

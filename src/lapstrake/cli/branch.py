@@ -12,7 +12,8 @@ from lapstrake.cli.context import AppContext, pass_app
 from lapstrake.cli.lazy import WrappedGroup
 from lapstrake.cli.output import table
 from lapstrake.cli.place import look_place, open_place
-from lapstrake.errors import BranchError, UsageError
+from lapstrake.config.places import LISTS_NAME
+from lapstrake.errors import BranchError, ConfigError, UsageError
 from lapstrake.names import BranchName
 
 if TYPE_CHECKING:
@@ -35,17 +36,27 @@ def branch() -> None:
 @click.option("--look", is_flag=True, help="Ask upstream whether anything is new.")
 @_JSON
 @pass_app
-def list_(app: AppContext, /, look: bool, as_json: bool) -> None:
-    """List the branches: whether they are fresh, their instances, drafts and packages."""
+def list_(app: AppContext, /, look: bool, as_json: bool) -> int:
+    """List the branches: whether they are fresh, their instances, drafts and packages.
+
+    A branch whose list is wrong is listed with what is wrong; the exit status is 3 then.
+    """
     from lapstrake.branch.manage import list_branches
 
-    found = list_branches(look_place(app), look=look)
+    found, wrong = list_branches(look_place(app), look=look)
     if as_json:
-        app.output.result(json.dumps([_document(facts) for facts in found], indent=2))
-        return
-    header = ("BRANCH", "STATE", "INSTANCE", "MADE", "SIZE", "PACKAGES", "DRAFT", "SOURCES")
-    rows = [_row(facts) for facts in found]
-    app.output.result(table(rows, header=header, right={4, 5}))
+        documents = [_document(facts) for facts in found]
+        documents += [{"name": name, "error": error.brief} for name, error in wrong.items()]
+        app.output.result(json.dumps(documents, indent=2))
+    elif found or wrong:
+        header = ("BRANCH", "STATE", "INSTANCE", "MADE", "SIZE", "PACKAGES", "DRAFT", "SOURCES")
+        rows = [_row(facts) for facts in found]
+        rows += [(name, "wrong", *"-----", error.brief) for name, error in wrong.items()]
+        app.output.result(table(sorted(rows), header=header, right={4, 5}))
+    else:
+        app.output.say(f"there is no branch in {app.config.folder}/{LISTS_NAME}")
+        app.output.say("→ Add one: lapstrake branch add NAME")
+    return ConfigError.exit_code if wrong else 0
 
 
 @branch.command("add")
@@ -64,8 +75,14 @@ def add(
     suite: str | None,
     other: BranchName | None,
 ) -> None:
-    """Add the branch NAME; without an option it has the host's own suites."""
+    """Add the branch NAME; without an option it has the host's own suites.
+
+    Where there is no configuration yet, one is written first, as by `lapstrake config init`: in
+    /etc/lapstrake for root, in the user's own folder for others. The built-in branch becomes a
+    list in it, and no longer follows the host's apt configuration.
+    """
     from lapstrake.branch.manage import add_branch
+    from lapstrake.config.branches import BUILT_IN
     from lapstrake.config.places import init_dir
     from lapstrake.config.start import write_start
 
@@ -75,8 +92,17 @@ def add(
     folder = app.config.folder
     if folder is None:
         folder = init_dir(app.config_dir)
+        if name == BUILT_IN:
+            raise BranchError(
+                f"the branch {name} is there already: it is built in",
+                resolution="To change its list, write a configuration: lapstrake config init",
+            )
+        app.output.say(f"there is no configuration yet: writing one to {folder}")
         for written in write_start(folder):
             app.output.say(f"{written} is new")
+        app.output.say(
+            f"the branch {BUILT_IN} was built in; from now on it is what its list there says"
+        )
     app.output.result(str(add_branch(folder, name, listed)))
 
 

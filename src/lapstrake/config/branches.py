@@ -23,17 +23,37 @@ def all_branches(folder: Path | None) -> dict[BranchName, SourceList]:
     Raises:
         ConfigError: a list is wrong, or a file's name names no branch.
     """
-    if folder is None:
-        return {BUILT_IN: built_in_list()}
-    found: dict[BranchName, SourceList] = {}
-    for path in _list_files(folder / LISTS_NAME):
-        try:
-            name = BranchName(path.stem)
-        except UsageError as wrong:
-            raise ConfigError(f"{path}: {wrong.brief}", resolution="Rename the file.") from wrong
-        if name not in found:
-            found[name] = one_branch(folder, name)
+    found, wrong = usable_branches(folder)
+    for error in wrong.values():
+        raise error
     return found
+
+
+def usable_branches(
+    folder: Path | None,
+) -> tuple[dict[BranchName, SourceList], dict[str, ConfigError]]:
+    """The branches whose lists are right, and what is wrong with the others, sorted by name.
+
+    Args:
+        folder: the folder, or ``None`` for the built-in configuration.
+
+    Raises:
+        ConfigError: the folder of lists cannot be read.
+    """
+    found: dict[BranchName, SourceList] = {}
+    wrong: dict[str, ConfigError] = {}
+    if folder is None:
+        found[BUILT_IN] = built_in_list()
+        return found, wrong
+    for stem in dict.fromkeys(path.stem for path in list_files(folder)):
+        try:
+            found[BranchName(stem)] = one_branch(folder, BranchName(stem))
+        except UsageError as error:
+            file = next(path for path in list_files(folder) if path.stem == stem)
+            wrong[stem] = ConfigError(f"{file}: {error.brief}", resolution="Rename the file.")
+        except ConfigError as error:
+            wrong[stem] = error
+    return found, wrong
 
 
 def one_branch(folder: Path | None, name: BranchName) -> SourceList:
