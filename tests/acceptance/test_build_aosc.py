@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from clean_root import install_and_run
+from lapstrake.errors import BundleError
 from shop import EXAMPLES, Shop, content, control, file_of
 from webserver import Site, serve
 
@@ -105,13 +106,13 @@ def test_evaluated_in_the_root(each_shop: Shop) -> None:
 
 def test_bash_tells_where_a_spec_fails(shop: Shop, branch: str) -> None:
     """The brief names the user's file, and bash's own words follow, with its name too."""
-    missing = shop.run("build", str(bundle(shop, spec="VER=$(no-such-program)\n")), branch)
-    assert missing.status == BundleError.exit_code
+    code = BundleError.exit_code
+    spec = "VER=$(no-such-program)\nREL=1\n"
+    missing = shop.fails(code, "build", str(bundle(shop, spec=spec)), branch)
     assert "sample/spec:1: VER is missing" in missing.stderr
     assert "sample/spec: line 1: no-such-program: command not found" in missing.stderr
     unended = DEFINES + 'if [ "$ARCH" = amd64 ]; then\nPKGDEP=x\n'
-    wrong = shop.run("build", str(bundle(shop, autobuild__defines=unended)), branch)
-    assert wrong.status == BundleError.exit_code
+    wrong = shop.fails(code, "build", str(bundle(shop, autobuild__defines=unended)), branch)
     assert "error: sample/autobuild/defines: bash could not evaluate it" in wrong.stderr
     assert "sample/autobuild/defines: line " in wrong.stderr
     assert "/evaluate/" not in wrong.stderr
