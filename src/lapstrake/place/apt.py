@@ -17,6 +17,7 @@ OPTIONS = (
     "-q",
     "-oAcquire::Languages=none",
     "-oAcquire::Retries=3",
+    "-oAPT::Update::Error-Mode=any",  # else a list that could not be fetched is only a warning
     "-oAPT::Install-Recommends=false",
     "-oAPT::Get::AllowUnauthenticated=false",
     "-oDpkg::Use-Pty=false",
@@ -74,7 +75,7 @@ class Apt:
         made, which could not reach the network either.
         """
         self.get("--download-only", *words)
-        self.get("--no-download", *words, network=False)
+        self.get(*words, network=False)
 
     def run(self, argv: Sequence[str], *, network: bool = False) -> bytes:
         """Run a program beside apt-get, with the same environment."""
