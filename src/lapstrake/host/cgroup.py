@@ -23,6 +23,10 @@ _INNER = "build"
 _WANTED = ("memory", "pids")
 _BARE = {"name=systemd": "systemd", "": "unified"}  # without controllers → where they are mounted
 _CPU_PERIOD = 100_000  # microseconds
+# Ours, and what nspawn makes inside for itself and for its command ("supervisor", "payload").
+_MOST_GROUPS = "3"
+_MANAGER = Path("/run/systemd/system")  # there while systemd is PID 1, see sd_booted(3)
+_DELEGATED = ("trusted.delegate", "user.delegate")
 _counter = itertools.count()
 
 
@@ -133,11 +137,14 @@ class ControlGroup:
 def create(limits: Limits) -> ControlGroup | None:
     """Make a group below our own with limits set; ``None`` where the host does not let us."""
     name = f"{_PREFIX}{os.getpid()}.{next(_counter)}"
+    group = None
     try:
         group = _create_unified(name) or _create_legacy(name)
         if group is not None:
-            _limit(group, limits)
+            _set_up(group, limits)
     except OSError:
+        if group is not None:
+            group.remove()
         return None
     return group
 
@@ -195,17 +202,45 @@ def _create_unified(name: str) -> ControlGroup | None:
     for folder in (here, *here.parents):
         if not folder.is_relative_to(_MOUNT):
             break
-        passed_on = set(_read_words(folder / "cgroup.subtree_control"))
-        if not passed_on.issuperset(_WANTED):
-            with contextlib.suppress(OSError):
-                (folder / "cgroup.subtree_control").write_text("+memory +pids +cpu")
-            passed_on = set(_read_words(folder / "cgroup.subtree_control"))
+        passed_on = _pass_on(folder)
         if passed_on.issuperset(_WANTED) and os.access(folder / "cgroup.procs", os.W_OK):
-            group = folder / name
-            (group / _INNER).mkdir(parents=True)
-            (group / "cgroup.max.descendants").write_text("1")
-            return ControlGroup(folders=dict.fromkeys((*_WANTED, "cpu"), group), unified=True)
+            (folder / name).mkdir()
+            folders = dict.fromkeys((*_WANTED, "cpu"), folder / name)
+            return ControlGroup(folders=folders, unified=True)
     return None
+
+
+def _pass_on(folder: Path) -> set[str]:
+    """Have a group pass on the controllers that we want; gives those that it does pass on."""
+    control = folder / "cgroup.subtree_control"
+    passed_on = set(_read_words(control))
+    if _is_ours(folder):
+        # One by one: a controller that the group itself has not got fails all of a line.
+        for controller in (*_WANTED, "cpu"):
+            if controller not in passed_on:
+                with contextlib.suppress(OSError):
+                    control.write_text(f"+{controller}")
+        passed_on = set(_read_words(control))
+    return passed_on
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a group's settings are ours to change: systemd keeps its own as it wants them.
+
+    It marks what it gave away (``Delegate=``, systemd.resource-control(5)) on the uppermost
+    group of that part. Users may write nothing but such parts.
+    """
+    if os.geteuid() != 0 or not _MANAGER.exists():
+        return True
+    above = [each for each in (folder, *folder.parents) if each.is_relative_to(_MOUNT)]
+    return any(_has_mark(each, mark) for each in above for mark in _DELEGATED)
+
+
+def _has_mark(folder: Path, mark: str) -> bool:
+    try:
+        return os.getxattr(folder, mark) == b"1"
+    except OSError:
+        return False
 
 
 def _is_unified() -> bool:
@@ -218,25 +253,31 @@ def _create_legacy(name: str) -> ControlGroup | None:
     Also in the hierarchies without controllers, which a root may write in nspawn: it shall see a
     group of its own there and not the host's.
     """
-    folders: dict[str, Path] = {}
-    for controller, path in _paths(_OWN).items():
-        if controller not in {*_WANTED, "cpu", "cpuacct", *_BARE}:
-            continue
-        here = _MOUNT / _BARE.get(controller, controller) / path.lstrip("/")
-        if not os.access(here, os.W_OK):
-            continue
-        (here / name).mkdir(exist_ok=True)
-        folders[controller] = here / name
+    places = {
+        controller: _MOUNT / _BARE.get(controller, controller) / path.lstrip("/")
+        for controller, path in _paths(_OWN).items()
+        if controller in {*_WANTED, "cpu", "cpuacct", *_BARE}
+    }
+    folders = {each: here / name for each, here in places.items() if os.access(here, os.W_OK)}
     if not folders.keys() >= set(_WANTED):
-        for folder in folders.values():
-            folder.rmdir()
         return None
-    return ControlGroup(folders=folders, unified=False)
+    group = ControlGroup(folders=folders, unified=False)
+    try:
+        for folder in folders.values():
+            folder.mkdir(exist_ok=True)
+    except OSError:
+        group.remove()
+        raise
+    return group
 
 
-def _limit(group: ControlGroup, limits: Limits) -> None:
-    """Write the limits that there are."""
+def _set_up(group: ControlGroup, limits: Limits) -> None:
+    """Make what is inside, and write the limits that there are."""
     folders = group.folders
+    if group.unified:
+        (folder,) = group._unique()
+        (folder / _INNER).mkdir()
+        (folder / "cgroup.max.descendants").write_text(_MOST_GROUPS)
     if limits.memory is not None:
         for name in ("memory.max",) if group.unified else ("memory.limit_in_bytes",):
             (folders["memory"] / name).write_text(str(limits.memory))
@@ -253,7 +294,9 @@ def _limit(group: ControlGroup, limits: Limits) -> None:
     if limits.cpus is not None and "cpu" in folders:
         quota = int(limits.cpus * _CPU_PERIOD)
         if group.unified:
-            (folders["cpu"] / "cpu.max").write_text(f"{quota} {_CPU_PERIOD}")
+            # Missing where the group above has not got it; then a build is just not slowed down.
+            with contextlib.suppress(OSError):
+                (folders["cpu"] / "cpu.max").write_text(f"{quota} {_CPU_PERIOD}")
         else:
             (folders["cpu"] / "cpu.cfs_period_us").write_text(str(_CPU_PERIOD))
             (folders["cpu"] / "cpu.cfs_quota_us").write_text(str(quota))
