@@ -39,6 +39,7 @@ int main(void) {
     tell("unshare-user", syscall(SYS_unshare, 0x10000000));
     tell("unshare-net", syscall(SYS_unshare, 0x40000000));
     tell("clone-newns", syscall(SYS_clone, 0x00020000 | 17, 0, 0, 0, 0));
+    tell("clone-newuser", syscall(SYS_clone, 0x10000000 | 0x40000000 | 17, 0, 0, 0, 0));
     tell("clone3", syscall(SYS_clone3, buffer, 88));
     tell("keyctl", syscall(SYS_keyctl, 0, -3, 1));
     tell("add_key", syscall(SYS_add_key, "user", "lapstrake", "x", 1, -3));

@@ -182,9 +182,12 @@ def kernel_filesystems(operation: Plan) -> None:
         if os.path.exists(path):
             mount(path, path, "", MS_BIND | MS_REC)
             set_attributes(path, MOUNT_ATTR_RDONLY)
-    for name in ("kcore", "keys", "timer_list", "kmsg", "kallsyms", "config.gz"):
+    hidden = ("kcore", "keys", "timer_list", "kmsg", "kallsyms", "config.gz")
+    for name in (*hidden, "acpi", "scsi", "asound"):  # the last are drivers' folders
         path = os.path.join(proc, name)
-        if os.path.exists(path):
+        if os.path.isdir(path):
+            mount("tmpfs", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        elif os.path.exists(path):
             mount("/dev/null", path, "", MS_BIND)
     mount("tmpfs", dev, "tmpfs", MS_NOSUID, "mode=755,size=64k")
     for name in ("null", "zero", "full", "random", "urandom", "tty"):
@@ -193,13 +196,8 @@ def kernel_filesystems(operation: Plan) -> None:
         mount(f"/dev/{name}", path, "", MS_BIND)
     for name in ("pts", "shm"):
         os.mkdir(os.path.join(dev, name))
-    mount(
-        "devpts",
-        f"{dev}/pts",
-        "devpts",
-        MS_NOSUID | MS_NOEXEC,
-        "newinstance,ptmxmode=0666,mode=620",
-    )
+    options = "newinstance,ptmxmode=0666,mode=620"
+    mount("devpts", f"{dev}/pts", "devpts", MS_NOSUID | MS_NOEXEC, options)
     mount("tmpfs", f"{dev}/shm", "tmpfs", MS_NOSUID | MS_NODEV, operation["shm"])
     for link, target in (
         ("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"),

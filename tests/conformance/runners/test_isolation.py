@@ -119,9 +119,6 @@ def test_forbidden_calls_are_refused(isolating: Subject) -> None:
     with isolating.session() as session:
         answers = dict(line.split() for line in said(session, "calls").splitlines())
     allowed = {name for name, answer in answers.items() if answer == "OK"}
-    if isolating.name == "nspawn":
-        # Its filter cannot say "no such call" to clone3, which C libraries need to fall back.
-        allowed.discard("clone3")
     assert allowed == {"inet", "unix"}
     assert answers["vsock"] in {"EAFNOSUPPORT", "EPERM"}
     assert answers["mount"] == answers["unshare-user"] == "EPERM"
@@ -135,6 +132,17 @@ def test_the_kernels_settings_are_read_only(isolating: Subject) -> None:
         assert not sh(session, "echo b > /proc/sysrq-trigger")[0].ok
         groups = "for d in . memory; do test -e $d/cgroup.procs && mkdir $d/x && exit; done; exit 1"
         assert not sh(session, f"cd /sys/fs/cgroup || exit 1; {groups}")[0].ok
+
+
+def test_drivers_folders_in_proc_are_read_only(isolating: Subject) -> None:
+    names = [name for name in ("acpi", "scsi", "asound") if Path("/proc", name).is_dir()]
+    if not names:
+        pytest.skip("this kernel has no such folders")
+    with isolating.session() as session:
+        rows = [line.split() for line in said(session, "cat /proc/self/mounts").splitlines()]
+    options = {row[1]: row[3].split(",") for row in rows}
+    for name in names:
+        assert "ro" in options.get(f"/proc/{name}", ()), options
 
 
 def test_devices_are_the_harmless_ones(isolating: Subject) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,15 @@ ALLOW = 0x7FFF0000
 HEADER = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
 
 
-def answer(machine: str, audit: int, number: int, argument: int = 0) -> int:
+def answer(
+    machine: str,
+    audit: int,
+    number: int,
+    argument: int = 0,
+    build: Callable[[str], bytes] = seccomp.build_filter,
+) -> int:
     """Run a filter (classic BPF) on one call; gives what it returns."""
-    program = seccomp.instructions(seccomp.build_filter(machine))
+    program = seccomp.instructions(build(machine))
     data = {0: number, 4: audit, 16: argument & 0xFFFFFFFF}
     accumulator, counter = 0, 0
     while True:
@@ -81,6 +88,24 @@ def test_namespaces_and_vm_sockets_are_refused(
     assert answer(machine, audit, 435) == 0x00050000 | errno.ENOSYS  # clone3
     assert answer(machine, audit, socket, 2) == ALLOW
     assert answer(machine, audit, socket, 40) == 0x00050000 | errno.EAFNOSUPPORT
+
+
+@pytest.mark.parametrize(
+    ("machine", "audit", "clone", "socket"),
+    [("x86_64", X86_64, 56, 41), ("x86_64", I386, 120, 359), ("aarch64", AARCH64, 220, 198)],
+)
+def test_the_small_filter_refuses_user_namespaces_and_vm_sockets_alone(
+    machine: str, audit: int, clone: int, socket: int
+) -> None:
+    def small(number: int, argument: int = 0) -> int:
+        return answer(machine, audit, number, argument, seccomp.build_socket_filter)
+
+    assert small(clone, 0x10000000 | 17) == 0x00050000 | errno.EPERM
+    assert small(clone, 0x50000000 | 17) == 0x00050000 | errno.EPERM
+    assert small(435) == 0x00050000 | errno.ENOSYS  # clone3
+    assert small(socket, 40) == 0x00050000 | errno.EAFNOSUPPORT
+    allowed = ((clone, 17), (clone, 0x2C020000 | 17), (socket, 2), (socket + 1, 40), (1, 0))
+    assert {small(*call) for call in allowed} == {ALLOW}
 
 
 @given(number=st.integers(0, 0xFFFFFFFF), argument=st.integers(0, 0xFFFFFFFF))
