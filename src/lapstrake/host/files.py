@@ -28,6 +28,8 @@ TEMPORARY = ".lapstrake-tmp."
 
 _GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS
 _FIXED = 0x10 | 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL
+_TOO_DEEP = frozenset({errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG})
+"""What Python answers to folders nested deeper than it has open files, or names, for."""
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # linux/fs.h
 
@@ -210,9 +212,10 @@ def remove_tree(path: Path) -> None:
             shutil.rmtree(path, onexc=_make_writable)
         else:
             shutil.rmtree(path, onerror=_make_writable)
-    except (
-        RecursionError
-    ):  # a thousand folders, each in the other: rm goes about it without a stack
+    except (RecursionError, OSError) as refused:
+        if isinstance(refused, OSError) and refused.errno not in _TOO_DEEP:
+            raise
+        # A thousand folders, each in the other: rm goes about it without a stack.
         run(["rm", "-rf", "--", path], timeout=600, error=StoreError, doing=f"removing {path}")
 
 

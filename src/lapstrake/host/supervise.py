@@ -297,7 +297,7 @@ def tree_usage(root: int) -> tuple[int, float, int]:
 def tree_size(folder: Path) -> int:
     """Bytes on disk of a folder, as du(1) counts them: files with several names count once.
 
-    What cannot be read (other users' folders) is left out.
+    What cannot be read (other users' folders, paths over 4,095 bytes) is left out.
     """
     return measure_tree(folder)[0]
 

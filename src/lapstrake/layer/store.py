@@ -363,6 +363,6 @@ def _remove_if_left(folder: Path) -> bool:
         with locked(lock, what=str(folder), timeout=0):
             owned.remove_owned(folder)
             lock.unlink(missing_ok=True)
-    except StoreError:
+    except (StoreError, OSError):  # what nobody can remove must not stop every later command
         return False
     return True

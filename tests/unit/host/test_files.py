@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -176,6 +177,18 @@ def test_remove_tree_deeper_than_the_stack(tmp_path: Path) -> None:
         current = below
     os.close(current)
     remove_tree(top)
+    assert not top.exists()
+
+
+def test_remove_tree_deeper_than_the_open_files(tmp_path: Path) -> None:
+    top = tmp_path / "deep"
+    top.joinpath(*["d"] * 300).mkdir(parents=True)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (150, before[1]))
+    try:
+        remove_tree(top)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert not top.exists()
 
 

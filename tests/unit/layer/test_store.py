@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from lapstrake.errors import BranchError, Interrupted, StoreError
 from lapstrake.formats.keys import cache_key
+from lapstrake.layer import store as store_module
 from lapstrake.layer.store import Layer, LayerStore
 from lapstrake.names import CacheKey
 
@@ -338,3 +339,23 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"):
         LayerStore(tmp_path / "file" / "store")
+
+
+def test_what_nobody_can_remove_does_not_stop_the_recovery(tmp_path: Path) -> None:
+    """Something mounted in a dead run's folder, say: the others go, and no error comes of it."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount something")
+    store = LayerStore(tmp_path / "store")
+    stuck, other = (store.root / store_module._HALF_MADE[0] / name for name in ("a", "b"))
+    for folder in (stuck / "mounted", other):
+        folder.mkdir(parents=True)
+    code = (
+        "import sys; from pathlib import Path; from lapstrake.layer.store import LayerStore\n"
+        "print(LayerStore(Path(sys.argv[1])).recover())"
+    )
+    script = 'mount -t tmpfs none "$1" && shift && exec "$@"'
+    words = ("unshare", "-m", "sh", "-c", script, "sh", stuck / "mounted")
+    recover = (sys.executable, "-c", code, store.root)
+    done = subprocess.run([*words, *recover], capture_output=True, text=True, check=False)
+    assert done.stdout == "1\n", done.stderr
+    assert not other.exists()
