@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from lapstrake.errors import RunnerError
-from lapstrake.host import idmap, seccomp
-from lapstrake.host.sandbox import BindMount, KernelFilesystems, Operation, SandboxPlan, SecretFile
-from lapstrake.runner.base import Command, Lack, Network, Session
-from lapstrake.runner.mounted import MountedSession, environment
+from lapstrake.host import idmap, sandbox, seccomp, supervise
+from lapstrake.host.sandbox import (
+    BindMount,
+    KernelFilesystems,
+    MemoryFolder,
+    Operation,
+    SandboxPlan,
+    SecretFile,
+)
+from lapstrake.runner.base import Command, Lack, Limits, Network, Session
+from lapstrake.runner.mounted import ENVIRONMENT, MountedSession, environment
 from lapstrake.runner.rim import HOSTNAME
 
 _NAMESPACES = ("user", "mnt", "pid", "ipc", "uts", "cgroup")
+_RESTRICTED = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 
 
 class UsernsRunner:
@@ -102,14 +112,43 @@ def _rootless_lacks() -> list[Lack]:
                 remedy="As root: sysctl kernel.unprivileged_userns_clone=1",
             )
         )
-    if _number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0) == 1:
-        lacks.append(
-            Lack(
-                what="AppArmor takes capabilities away in user namespaces",
-                remedy="As root: sysctl kernel.apparmor_restrict_unprivileged_userns=0",
-            )
+    return [*lacks, *_profile_lacks()]
+
+
+def _profile_lacks(setting: str = _RESTRICTED) -> list[Lack]:
+    """AppArmor keeps programs without a profile for it from using user namespaces (Ubuntu 24.04).
+
+    The setting alone tells nothing: whether our interpreter has such a profile shows in a trial.
+    """
+    if _number(setting, 0) != 1 or _may_mount():
+        return []
+    program = Path(sys.executable).resolve()
+    return [
+        Lack(
+            what="AppArmor takes capabilities away in user namespaces",
+            remedy=f"As root, load an AppArmor profile for {program} that has the rule `userns,` "
+            "(apparmor.d(5)), or for all programs: sysctl "
+            "kernel.apparmor_restrict_unprivileged_userns=0",
         )
-    return lacks
+    ]
+
+
+def _may_mount() -> bool:
+    """Mount something in a user namespace, as every command does."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            plan = SandboxPlan(
+                argv=("true",),
+                env=ENVIRONMENT,
+                namespaces=("user", "mnt"),
+                ids=idmap.current_map(),
+                operations=(MemoryFolder(target=Path(folder)),),
+                confined=False,
+            )
+            process = sandbox.spawn(plan)
+            return supervise.watch(process, limits=Limits(), on_output=lambda _: None).ok
+        except RunnerError:
+            return False
 
 
 def _number(file: str, otherwise: int) -> int:
