@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import lzma
-import tarfile
-import zlib
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from lapstrake.baseos.tarball import archive_kind, check_root, extract_tar
+from lapstrake.baseos.changeset import Deletions, LinkMap
+from lapstrake.baseos.tarball import check_root, extract_tar, list_members
 from lapstrake.errors import BaseError
 from lapstrake.host import owned
 from lapstrake.host.process import require_program, run
@@ -25,7 +23,6 @@ _INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
-_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _COPY_SECONDS = 3600
 _AT_A_TIME = 500  # paths on one command line
 _EMPTY = '[ -L "$1" ] || [ ! -d "$1" ] || find "$1" -mindepth 1 -delete'
@@ -91,29 +88,21 @@ def read_layout(layout: Path, *, arch: Arch, tag: str = "") -> ImageLayout:
 
 
 def unpack_image(image: ImageLayout, target: Path) -> None:
-    """Unpack an image's layers over each other at `target` (which does not exist yet)."""
+    """Unpack an image's layers over each other at `target` (which does not exist yet).
+
+    Raises:
+        BaseError: a layer is damaged, would write outside, or they are no root together.
+    """
     target.mkdir()
+    links = LinkMap()
     for layer in image.layers:
-        kind = archive_kind(layer)
-        apply_deletions(target, _deletions(layer, kind))
+        apply_deletions(target, links.add_layer(list_members(layer)))
         extract_tar(layer, target, whiteouts=True)
     check_root(target, image.digest)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deletions:
-    """What a layer says is gone from those below: paths, and folders that lose their content."""
-
-    paths: tuple[PurePosixPath, ...] = ()
-    opaque: tuple[PurePosixPath, ...] = ()
-
-
 def apply_deletions(tree: Path, deletions: Deletions) -> None:
-    """Remove what a layer says is gone; links are not followed."""
-    for path in (*deletions.paths, *deletions.opaque):
-        parents = [tree / parent for parent in path.parents if parent.parts]
-        if ".." in path.parts or path.is_absolute() or any(p.is_symlink() for p in parents):
-            raise BaseError(f"the image deletes {path}, which leaves its own tree")
+    """Remove what a layer says is gone; its paths are known to cross no link."""
     for number in range(0, len(deletions.paths), _AT_A_TIME):
         paths = [tree / path for path in deletions.paths[number : number + _AT_A_TIME]]
         _remove(["rm", "-rf", "--", *paths])
@@ -123,31 +112,6 @@ def apply_deletions(tree: Path, deletions: Deletions) -> None:
 
 def _remove(argv: list[str | Path]) -> None:
     owned.run_owned(argv, doing="applying an image's deletions", error=BaseError)
-
-
-def _deletions(layer: Path, kind: str) -> Deletions:
-    """The marks of deletion in a layer."""
-    paths, opaque = [], []
-    try:
-        with _open(layer, kind) as archive:
-            for member in archive:
-                path = PurePosixPath(member.name)
-                if path.name == _OPAQUE:
-                    opaque.append(path.parent)
-                elif path.name.startswith(_WHITEOUT):
-                    paths.append(path.with_name(path.name.removeprefix(_WHITEOUT)))
-    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as damaged:
-        raise BaseError(f"the image's layer {layer.name} is damaged: {damaged}") from damaged
-    return Deletions(paths=tuple(paths), opaque=tuple(opaque))
-
-
-def _open(layer: Path, kind: str) -> tarfile.TarFile:
-    """Open a layer's tarball as a stream; Python's own tarfile learns zstd only in 3.14."""
-    if kind != "zstd":
-        return tarfile.open(layer, "r|*")
-    from backports import zstd
-
-    return tarfile.open(fileobj=zstd.open(layer), mode="r|")
 
 
 def _pick(document: dict[str, Any], arch: Arch, tag: str, layout: Path) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+from lapstrake.baseos.changeset import Member, parse_listing
 from lapstrake.errors import BaseError
 from lapstrake.host import owned
-from lapstrake.host.process import require_program
+from lapstrake.host.process import require_program, run
 
 _MAGIC = {
     b"hsqs": "squashfs",
@@ -16,6 +18,7 @@ _MAGIC = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"BZh": "bzip2",
 }
+_LIST_SECONDS = 3600
 _BLOCK = 512
 _END_BYTES = 2 * _BLOCK
 _PROGRAMS = {"xz": ("xz", "xz-utils"), "zstd": ("zstd", "zstd"), "bzip2": ("bzip2", "bzip2")}
@@ -90,6 +93,24 @@ def extract_tar(archive: Path, target: Path, *, whiteouts: bool = False) -> None
         doing=f"unpacking {archive.name}",
         error=BaseError,
     )  # fmt: skip
+
+
+def list_members(archive: Path) -> Iterator[Member]:
+    """What a tarball's members are, in order, told by the very program that will unpack them.
+
+    Another reader could be made to see other members than tar.
+
+    Raises:
+        BaseError: the archive is damaged.
+    """
+    done = run(
+        ["tar", "--list", "--verbose", "--absolute-names", "--numeric-owner",
+         "--quoting-style=c", f"--file={archive}"],
+        timeout=_LIST_SECONDS,
+        error=BaseError,
+        doing=f"listing {archive.name}",
+    )  # fmt: skip
+    return parse_listing(done.stdout)
 
 
 def _require_end(archive: Path) -> None:

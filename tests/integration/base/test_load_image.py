@@ -139,7 +139,9 @@ def test_damage_is_found_and_the_old_base_kept(place: Workplace, image: Image) -
     assert current_base(place).key == old.key
 
 
-@pytest.mark.parametrize("name", ["../.wh.etc", "usr/../../.wh.victim", "link/.wh.victim"])
+@pytest.mark.parametrize(
+    "name", ["../.wh.etc", "usr/../../.wh.victim", "link/.wh.victim", ".wh.", ".wh..", ".wh..."]
+)
 def test_deletions_do_not_leave_the_tree(
     place: Workplace, image: Image, tmp_path: Path, name: str
 ) -> None:
@@ -152,6 +154,80 @@ def test_deletions_do_not_leave_the_tree(
     with pytest.raises(BaseError, match="leaves its own tree"):
         load(place, image.folder)
     assert all(victim.read_text() == "kept" for victim in victims)
+
+
+ABSOLUTE = "{outside}"  # filled in with a folder of the host
+THROUGH: dict[str, list[list[tuple[str, str | bytes | None]]]] = {
+    "file": [[("x", ABSOLUTE)], [("x/cron", b"")]],
+    "folder": [[("x", ABSOLUTE)], [("x/cron/", None)]],
+    "deeper": [[("usr/bin/x", ABSOLUTE)], [("usr/bin/x/a/cron", b"")]],
+    "climbing": [[("usr/x", "../../outside")], [("usr/x/cron", b"")]],
+    "link-by-link": [[("x", ABSOLUTE), ("y", "x")], [("y/cron", b"")]],
+    "link-of-the-same-layer": [[("x", ABSOLUTE)], [("y", "x"), ("y/cron", b"")]],
+    "link-by-another-name": [
+        [("usr/bin/x", ABSOLUTE), ("bin", "usr/bin")],
+        [("bin/y", "x"), ("usr/bin/y/cron", b"")],
+    ],
+    "opaque-link": [[("x", ABSOLUTE)], [("x/.wh..wh..opq", b""), ("x/cron", b"")]],
+    "hard-link": [[("x", ABSOLUTE)], [("stolen", "=x/secret")]],
+    "hard-link-to-link": [[("x", ABSOLUTE)], [("y", "=x")], [("y/cron", b"")]],
+    "two-dots": [[("x", ABSOLUTE)], [("usr/../x/cron", b"")]],
+    "absolute-name": [[("x", ABSOLUTE)], [("/x/cron", b"")]],
+    "strange-name": [[('x\n"\\', ABSOLUTE)], [('x\n"\\/cron', b"")]],
+    "link-link": [[("x", ABSOLUTE)], [("x/cron", "/etc")]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layers", THROUGH.values(), ids=THROUGH)
+def test_no_layer_writes_through_a_link_of_another(
+    place: Workplace,
+    image: Image,
+    tmp_path: Path,
+    layers: list[list[tuple[str, str | bytes | None]]],
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("kept")
+
+    def member(name: str, what: str | bytes | None) -> Member:
+        if not isinstance(what, str):
+            return Member(name=name, content=what)
+        link = what.format(outside=outside)
+        return Member(name=name, link=link.removeprefix("="), hard=link.startswith("="))
+
+    trees = [[*ROOT], *([member(*each) for each in layer] for layer in layers)]
+    image.index(image.manifest([(tar(tree), "tar") for tree in trees]))
+    with pytest.raises(BaseError, match="leaves its own tree"):
+        load(place, image.folder)
+    assert [path.name for path in outside.iterdir()] == ["secret"]
+    assert (outside / "secret").stat().st_nlink == 1
+
+
+def test_links_inside_the_tree_are_written_through(place: Workplace, image: Image) -> None:
+    lower = (
+        *ROOT,
+        Member(name="bin", link="usr/bin"),
+        Member(name="usr/up", link="../etc"),
+        Member(name="var/run", link="/run"),
+        Member(name="gone", link="/run"),
+    )
+    upper = (
+        Member(name="bin/tool", content=b"1"),
+        Member(name="usr/up/file", content=b"2"),
+        Member(name="var/run/"),  # a folder takes the link's place
+        Member(name="var/run/file", content=b"3"),
+        Member(name=".wh.gone", content=b""),
+        Member(name="gone/"),
+        Member(name="gone/file", content=b"4"),
+    )
+    image.index(image.manifest([(tar(lower), "tar"), (tar(upper), "tar.zst")]))
+    tree = load(place, image.folder).tree
+    assert (tree / "bin").is_symlink()
+    assert (tree / "usr/bin/tool").read_bytes() == b"1"
+    assert (tree / "etc/file").read_bytes() == b"2"
+    assert not (tree / "var/run").is_symlink()
+    assert (tree / "var/run/file").read_bytes() == b"3"
+    assert (tree / "gone/file").read_bytes() == b"4"
 
 
 def test_the_whole_root_can_be_opaque(place: Workplace, image: Image) -> None:

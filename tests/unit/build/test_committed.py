@@ -76,7 +76,8 @@ def test_no_program_of_the_repository_is_run(top: Path, tmp_path: Path) -> None:
     evil.chmod(0o755)
     field = "gpgsig" if len(_git(top, "rev-parse", "HEAD")) == 40 else "gpgsig-sha256"
     lines = _git(top, "cat-file", "commit", "HEAD").partition("\n\n")
-    signed = f"{lines[0]}\n{field} -----BEGIN PGP SIGNATURE-----\n x\n -----END PGP SIGNATURE-----\n\nx\n"
+    marks = "-----BEGIN PGP SIGNATURE-----\n x\n -----END PGP SIGNATURE-----"
+    signed = f"{lines[0]}\n{field} {marks}\n\nx\n"
     (tmp_path / "commit").write_text(signed)
     head = _git(top, "hash-object", "-t", "commit", "-w", str(tmp_path / "commit"))
     _git(top, "update-ref", "HEAD", head)
