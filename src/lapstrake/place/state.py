@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -103,15 +104,17 @@ class StateFiles:
 
     def base(self) -> BaseState | None:
         """The base OS, if one is loaded."""
-        document = _read(self.folder / "base.json")
+        file = self.folder / "base.json"
+        document = _read(file)
         if document is None:
             return None
-        return BaseState(
-            key=CacheKey(document["key"]),
-            origin=document["origin"],
-            loaded=document["loaded"],
-            arch=document["arch"],
-        )
+        with _complete(file):
+            return BaseState(
+                key=CacheKey(document["key"]),
+                origin=document["origin"],
+                loaded=document["loaded"],
+                arch=document["arch"],
+            )
 
     def set_base(self, state: BaseState | None) -> None:
         """Remember a new base OS, or that there is none."""
@@ -121,8 +124,9 @@ class StateFiles:
     def branch(self, name: BranchName) -> BranchState:
         """A branch's state; empty when it was never used."""
         document = _read(self._file(name)) or {"instances": [], "checked": 0.0}
-        instances = tuple(_instance(row) for row in document["instances"])
-        return BranchState(instances=instances, checked=document["checked"])
+        with _complete(self._file(name)):
+            instances = tuple(_instance(row) for row in document["instances"])
+            return BranchState(instances=instances, checked=document["checked"])
 
     def set_branch(self, name: BranchName, state: BranchState | None) -> None:
         """Remember a branch's state, or forget the branch."""
@@ -183,16 +187,29 @@ def _row(instance: Instance) -> dict[str, Any]:
     return asdict(instance) | {"base": instance.base.hex, "layer": instance.layer.hex}
 
 
+@contextmanager
+def _complete(file: Path) -> Iterator[None]:
+    """Say so when a file lacks something: it was written by another version, or by hand."""
+    try:
+        yield
+    except (KeyError, TypeError) as lacking:
+        raise _damaged(file, f"it lacks {lacking}") from lacking
+
+
+def _damaged(file: Path, why: str) -> StoreError:
+    return StoreError(
+        f"{file} is damaged: {why}",
+        resolution="Remove the file; what it describes will be made again.",
+    )
+
+
 def _read(file: Path) -> dict[str, Any] | None:
     try:
         document: dict[str, Any] = json.loads(file.read_bytes())
     except FileNotFoundError:
         return None
     except ValueError as damaged:
-        raise StoreError(
-            f"{file} is damaged: {damaged}",
-            resolution="Remove the file; what it describes will be made again.",
-        ) from damaged
+        raise _damaged(file, str(damaged)) from damaged
     return document
 
 
