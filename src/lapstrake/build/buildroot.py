@@ -20,6 +20,7 @@ import lapstrake
 from lapstrake.build.committed import committed
 from lapstrake.bundle.base import Bundle, BundleFormat
 from lapstrake.config.model import Config
+from lapstrake.errors import BundleError
 from lapstrake.host import files
 from lapstrake.names import BranchName, GuestPath
 from lapstrake.runner.base import Session
@@ -54,13 +55,19 @@ def stage_buildroot(
 
     Raises:
         UnpackError: an archive is hostile or damaged.
+        BundleError: `scratch` lies in the bundle's own folder.
     """
+    folder = bundle.path if bundle.path.is_dir() else None
+    if folder is not None and scratch.resolve().is_relative_to(folder.resolve()):
+        raise BundleError(
+            f"the work folder lies in the folder of the bundle, {folder}, and would be copied",
+            resolution="Set work_dir to a folder outside of the bundle.",
+        )
     root = scratch / "buildroot"
     root.mkdir()
     (root / "output").mkdir()
     (root / "build").mkdir()
     files.copy_tree(TOOLBOX, root / "toolbox")
-    folder = bundle.path if bundle.path.is_dir() else None
     if folder is not None:
         files.copy_tree(folder, root / "bundle")
     else:
