@@ -69,6 +69,28 @@ def test_an_output_folder_that_is_none(victim: Victim, mischief: str) -> None:
     _nothing_left(victim)
 
 
+def test_an_output_that_we_may_not_read(victim: Victim) -> None:
+    file = f'{_OUT}/locked.txt"'
+    done = victim.build(
+        victim.bundle("odd", build=f"echo x > {file}; chmod 600 {file}; chown 1000 {file}")
+    )
+    assert "Traceback" not in done.stderr
+    if victim.user is None:
+        assert done.ok, done.stderr
+    else:
+        assert done.status == PackError.exit_code, done.stderr
+        assert "output cannot be taken" in done.stderr
+    _nothing_left(victim)
+
+
+@pytest.mark.parametrize("instead", ["mkdir -p {0}/x", "ln -s /etc/passwd {0}", "mkfifo {0}", ":"])
+def test_what_a_build_puts_in_the_place_of_our_mark(victim: Victim, instead: str) -> None:
+    mark = "/.lapstrake-started"
+    done = victim.build(victim.bundle("odd", build=f"rm -f {mark}; {instead.format(mark)}"))
+    assert done.ok, done.stderr
+    _nothing_left(victim)
+
+
 def test_names_that_would_speak_to_the_terminal(victim: Victim) -> None:
     name = "\\033]0;owned\\007\\nbell\\a"
     done = victim.build(

@@ -26,10 +26,13 @@ def take(session: Session, target: Path) -> None:
     """
     try:
         session.get(BUILDROOT / "output", target)
-    except RunnerError as hostile:
+    except (RunnerError, OSError) as hostile:
+        if isinstance(hostile, OSError) and hostile.errno in files.DISK_FULL:
+            raise  # that is no fault of the build
+        what = hostile.brief if isinstance(hostile, RunnerError) else hostile
         raise PackError(
-            f"the build's output cannot be taken: {hostile.brief}",
-            resolution=f"Leave regular files in {BUILDROOT / 'output'}.",
+            f"the build's output cannot be taken: {what}",
+            resolution=f"Leave readable, regular files in {BUILDROOT / 'output'}.",
         ) from hostile
 
 

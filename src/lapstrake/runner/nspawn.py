@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -88,16 +89,34 @@ class _NspawnSession(MountedSession):
             on_output(data)
 
         outcome = super().run(command, on_output=listen)
-        marker = self.upper / STARTED
-        if marker.exists():
-            marker.unlink()
-        elif outcome.status == _NSPAWN_FAILED:
+        if not self._take_mark() and outcome.status == _NSPAWN_FAILED:
             raise RunnerError(
                 "systemd-nspawn could not start the command",
                 details=b"".join(said).decode("utf-8", "replace").strip(),
                 resolution="Run `lapstrake doctor`, or use another runner.",
             )
         return outcome
+
+    def interact(self, command: Command) -> int:
+        """Run a command on our terminal; the mark must not get into what is committed."""
+        try:
+            return super().interact(command)
+        finally:
+            self._take_mark()
+
+    def _take_mark(self) -> bool:
+        """Whether the command was started; a build may have put something else in the mark's place.
+
+        What is no regular file is left where it is: it is the build's own.
+        """
+        mark = self.upper / STARTED
+        try:
+            kind = mark.lstat().st_mode
+        except FileNotFoundError:
+            return False
+        if stat.S_ISREG(kind):
+            mark.unlink()
+        return True
 
     def plan(self, command: Command, *, terminal: bool) -> SandboxPlan:
         """Nspawn's arguments; what each is for stands beside it."""
