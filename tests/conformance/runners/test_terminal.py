@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import select
 import struct
 import termios
 import time
+from pathlib import Path
 
 import pytest
 
+from lapstrake.runner.rim import STARTED
 from runner_subjects import Subject
 from runner_victim import victim_command, victim_environment
 
@@ -43,6 +46,8 @@ def test_interact(subject: Subject) -> None:
         _, status = os.waitpid(child, 0)
         os.close(master)
     assert os.waitstatus_to_exitcode(status) == 7
+    workspace = Path(json.loads(command[-1])["workspace"])
+    assert not (workspace / "upper" / STARTED).exists()  # it would become part of a layer
 
 
 def wait_for(terminal: int, word: bytes) -> None:
