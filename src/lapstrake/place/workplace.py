@@ -48,15 +48,14 @@ class Workplace:
 
         Roots have programs that run with their owner's rights (set-id): nobody else may reach them.
         """
-        for folder in (self.private, self.kept):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if folder.stat().st_mode & 0o077:
-                folder.chmod(0o700)
+        self.private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.private.stat().st_mode & 0o077:
+            self.private.chmod(0o700)
         return LayerStore(self.private / "store")
 
     @property
     def kept(self) -> Path:
-        """The folder of workspaces that users wanted to keep."""
+        """The folder of workspaces that users wanted to keep; for its owner alone, too."""
         return self.config.work_dir / "kept"
 
     @functools.cached_property
