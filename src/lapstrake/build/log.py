@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lapstrake.host import files
 from lapstrake.progress import Progress
 
 HEADLINE = b">>> "
@@ -35,7 +36,7 @@ class BuildLog:
 
     def __init__(self, path: Path, listener: Progress, *, most: int = MOST_BYTES) -> None:
         self.path = path
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
         self._listener = listener
         self._secrets: tuple[bytes, ...] = ()
         self._rest = b""
@@ -51,9 +52,9 @@ class BuildLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._flush_rest()
-        self._close_gap()
-        self._file.close()
+        with self._file:
+            self._flush_rest()
+            self._close_gap()
 
     @property
     def tail(self) -> str:
@@ -135,5 +136,9 @@ class BuildLog:
             self._write(b"\n".join(self._tail) + b"\n")
 
     def _write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._file.flush()
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as refused:
+            raise files.disk_error(refused, doing=f"writing the log {self.path}") from refused

@@ -121,7 +121,11 @@ class Records:
     def write(self, record: BuildRecord) -> None:
         """Write a record, or its newer version."""
         text = json.dumps(asdict(record), indent=1).encode() + b"\n"
-        files.write_atomic(self.folder / record.id / _NAME, text, durable=False)
+        try:
+            files.write_atomic(self.folder / record.id / _NAME, text, durable=False)
+        except OSError as refused:
+            what = f"writing the record {self.folder / record.id}"
+            raise files.disk_error(refused, doing=what) from refused
 
     def log_path(self, build_id: str) -> Path:
         """Where a build's log is."""

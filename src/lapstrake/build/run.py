@@ -19,7 +19,7 @@ from lapstrake.build.record import BuildRecord, Records, finished
 from lapstrake.build.repositories import repository_of
 from lapstrake.build.request import BuildRequest
 from lapstrake.build.secrets import read_secrets
-from lapstrake.errors import LapstrakeError, RunnerError
+from lapstrake.errors import LapstrakeError, RunnerError, StoreError
 from lapstrake.host import terminal
 from lapstrake.host.usage import Limits
 from lapstrake.names import GuestPath
@@ -76,7 +76,8 @@ def build(
             raise
         finally:
             record = finished(job.record, ended)
-            log.note(f"{record.state} after {record.seconds:.1f} s  {record.error}".rstrip())
+            with suppress(StoreError):  # the record says the same, and needs the room more
+                log.note(f"{record.state} after {record.seconds:.1f} s  {record.error}".rstrip())
             records.write(record)
             on_end(record)
     return record
@@ -205,7 +206,7 @@ class _Job:
             kept = self.place.kept / self.record.id
             while kept.exists():  # of the first of two builds
                 kept = kept.with_name(f"{kept.name}-again")
-            kept.parent.mkdir(exist_ok=True)
+            kept.parent.mkdir(mode=0o700, exist_ok=True)
             entered.rename(kept)
             self.log.headline(f"the workspace is kept in {kept}")
 

@@ -248,16 +248,16 @@ class LayerStore:
             except StoreError:
                 raise
             except LapstrakeError as failed:
-                if self._is_for_lack_of_room(failed):
+                if self._is_for_lack_of_room(failed, where):
                     raise _no_room(failed, self.root) from failed
                 raise
             finally:
                 owned.remove_owned(folder)
                 lock.unlink(missing_ok=True)
 
-    def _is_for_lack_of_room(self, failed: LapstrakeError) -> bool:
+    def _is_for_lack_of_room(self, failed: LapstrakeError, where: str) -> bool:
         """A step of a build may say anything, and fill a disk that is not ours: it proves less."""
-        room = free_bytes(self.root)
+        room = free_bytes(self.root / where)
         said = _NO_ROOM.search(failed.details) is not None
         if isinstance(failed, StepError):
             return said and room < _LITTLE

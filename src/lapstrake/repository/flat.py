@@ -15,6 +15,7 @@ from typing import Any
 from lapstrake.errors import PublishError
 from lapstrake.formats.aptindex import IndexEntry, render_sources
 from lapstrake.formats.debversion import version_key
+from lapstrake.host import files
 from lapstrake.host.files import write_atomic
 from lapstrake.host.locks import locked
 from lapstrake.names import BranchName, Digest
@@ -284,6 +285,8 @@ def _telling(branch: BranchName) -> Iterator[None]:
     try:
         yield
     except OSError as refused:
+        if refused.errno in files.DISK_FULL:
+            raise files.disk_error(refused, doing=f"publishing on {branch}") from refused
         raise PublishError(
             f"the repository of {branch} cannot be used: {refused.filename}: {refused.strerror}"
         ) from refused
