@@ -182,7 +182,7 @@ class Repository:
     @contextmanager
     def _locked(self, *, exclusive: bool) -> Iterator[None]:
         with (
-            _telling(self.branch),
+            _telling(self.branch, self.path),
             locked(
                 self.path / PRIVATE / "lock",
                 what=f"the repository of {self.branch}",
@@ -281,12 +281,12 @@ def _by_version(entry: IndexEntry) -> Any:  # noqa: ANN401 - as version_key
 
 
 @contextmanager
-def _telling(branch: BranchName) -> Iterator[None]:
+def _telling(branch: BranchName, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as refused:
         if refused.errno in files.DISK_FULL:
-            raise files.disk_error(refused, doing=f"publishing on {branch}") from refused
+            raise files.disk_error(refused, doing=f"publishing in {path}") from refused
         raise PublishError(
             f"the repository of {branch} cannot be used: {refused.filename}: {refused.strerror}"
         ) from refused

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lapstrake.errors import PackError, PublishError
+from lapstrake.errors import PackError, PublishError, StoreError
 from lapstrake.host.files import remove_tree
 from lapstrake.repository.flat import Repository
 from lapstrake.repository.generation import EMPTY
@@ -234,7 +234,7 @@ def test_a_full_disk_publishes_nothing_and_the_next_time_works(
     try:
         repository.publish([make_deb("hello")])
         state = repository.state()
-        with pytest.raises(PublishError, match="No space left"):
+        with pytest.raises(StoreError, match="No space left"):
             repository.publish([make_deb("small"), make_deb("zlarge", content="x" * 600_000)])
         assert repository.state() == state
         assert repository.verify() == ()
