@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from pages import Page, matches, new_mark, read_page
 
 _PAGE = """\
