@@ -19,6 +19,8 @@ from lapstrake.host.locks import locked
 from lapstrake.host.usage import Sample, Usage
 
 _NAME = "record.json"
+_DAMAGED = (ValueError, KeyError, TypeError, AttributeError)
+"""What reading a record raises that was cut short or written by somebody else."""
 _LOG = "build.log"
 _RUNNING = "running"
 _ID = re.compile(r"[0-9]{8}-[0-9]{6,9}-[A-Za-z0-9.+_-]+\Z")
@@ -164,13 +166,9 @@ class Records:
     def _load(self, build_id: str) -> BuildRecord | None:
         try:
             document = json.loads((self.folder / build_id / _NAME).read_bytes())
-        except (FileNotFoundError, ValueError):
+            return _record(document)
+        except (FileNotFoundError, *_DAMAGED):
             return None
-        samples = document["usage"].pop("samples")
-        usage = Usage(**document["usage"], samples=tuple(Sample(**row) for row in samples))
-        outputs = tuple(Output(**row) for row in document["outputs"])
-        state = BuildState(document["state"])
-        return BuildRecord(**{**document, "usage": usage, "outputs": outputs, "state": state})
 
     def _is_held(self, build_id: str) -> bool:
         """Whether a build's process lives."""
@@ -205,6 +203,14 @@ class Records:
             f"there is no build {text!r}" if text else "nothing was built yet",
             resolution="`lapstrake history` lists the builds.",
         )
+
+
+def _record(document: dict[str, Any]) -> BuildRecord:
+    samples = document["usage"].pop("samples")
+    usage = Usage(**document["usage"], samples=tuple(Sample(**row) for row in samples))
+    outputs = tuple(Output(**row) for row in document["outputs"])
+    state = BuildState(document["state"])
+    return BuildRecord(**{**document, "usage": usage, "outputs": outputs, "state": state})
 
 
 def finished(record: BuildRecord, error: BaseException | None) -> BuildRecord:

@@ -114,23 +114,22 @@ class LayerStore:
         folder = self.root / "layers" / key.hex
         try:
             document = json.loads((folder / "layer.json").read_bytes())
-            used = (folder / "layer.json").stat().st_mtime
+            return Layer(
+                key=key,
+                kind=document["kind"],
+                tree=folder / "tree",
+                size=document["size"],
+                created=document["created"],
+                used=(folder / "layer.json").stat().st_mtime,
+                facts=document["facts"],
+            )
         except FileNotFoundError:
             return None
-        except ValueError as damaged:
+        except (ValueError, KeyError, TypeError) as damaged:
             raise StoreError(
                 f"{folder}/layer.json is damaged",
                 resolution=f"Remove the folder {folder}; the layer will be made again.",
             ) from damaged
-        return Layer(
-            key=key,
-            kind=document["kind"],
-            tree=folder / "tree",
-            size=document["size"],
-            created=document["created"],
-            used=used,
-            facts=document["facts"],
-        )
 
     def layers(self) -> Iterator[Layer]:
         """All layers, in no order."""
