@@ -112,11 +112,16 @@ class BuildLog:
     def _lines(self, data: bytes) -> None:
         data = self._blot(data)
         self._keep(data)
-        for line in data.splitlines():
-            self._tail.append(line)
-            if line.startswith(HEADLINE):
-                self._listener.headline(line.removeprefix(HEADLINE).decode("utf-8", "replace"))
-        self._listener.output(data)
+        told: list[bytes] = []
+        for line in data.splitlines(keepends=True):
+            text = line.rstrip(b"\r\n")
+            self._tail.append(text)
+            if text.startswith(HEADLINE):  # what came before it is heard before it
+                self._listener.output(b"".join(told))
+                told.clear()
+                self._listener.headline(text.removeprefix(HEADLINE).decode("utf-8", "replace"))
+            told.append(line)
+        self._listener.output(b"".join(told))
 
     def _keep(self, data: bytes) -> None:
         """Write output while there is room, whole lines only."""

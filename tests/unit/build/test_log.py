@@ -88,3 +88,28 @@ def test_headlines_notes_and_the_tail(tmp_path: Path) -> None:
     assert "only here" in text
     assert ">>> ours\nnoise\n>>> build: theirs\nwarning: careful\nline 0\n" in text
     assert b"only here" not in listener.heard
+
+
+class InOrder(Listener):
+    """Writes both into one list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[bytes] = []
+
+    def headline(self, text: str) -> None:
+        self.told.append(f"[{text}]".encode())
+
+    def output(self, data: bytes) -> None:
+        self.told += [line for line in data.splitlines() if not line.startswith(b">>> ")]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(places=st.lists(st.integers(0, 300), max_size=6))
+def test_headlines_stand_where_they_were_printed(tmp_path: Path, places: list[int]) -> None:
+    data = b"before\n>>> build: it\ncompiling\r\n>>> pack: it\nlast\n"
+    listener = InOrder()
+    with BuildLog(tmp_path / "log", listener) as log:
+        for piece in cut(data, places):
+            log.output(piece)
+    assert listener.told == [b"before", b"[build: it]", b"compiling", b"[pack: it]", b"last"]
