@@ -96,9 +96,9 @@ install = '''
             extra_groups=[] if account else None,
         )
 
-    def start_at(self, marks: str, *words: str) -> subprocess.Popen[bytes]:
+    def start_at(self, marks: str, *words: str, **variables: str) -> subprocess.Popen[bytes]:
         """Start the program and wait until a line of its output begins with a mark."""
-        process = self.start(*words)
+        process = self.start(*words, terminal=None, **variables)
         assert process.stdout is not None
         seen = []
         for line in process.stdout:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +10,12 @@ from lapstrake.baseos.tarball import extract_tar
 from lapstrake.config.model import BaseConfig
 from lapstrake.errors import BaseError
 from lapstrake.formats.sources_list import ListStyle, SourceList
-from lapstrake.host.process import require_program, run_lines
+from lapstrake.host.contained import open_scratch, run_contained
+from lapstrake.host.process import require_program, tail
 from lapstrake.names import Arch
 from lapstrake.progress import Progress
+
+_KEPT_BYTES = 1 << 14
 
 
 def bootstrap(
@@ -47,16 +49,16 @@ def bootstrap(
         f"--architectures={arch}",
         *([f"--include={','.join(base.packages)}"] if base.packages else []),
     ]
-    with tempfile.TemporaryDirectory(prefix="lapstrake-") as scratch:
+    with open_scratch("base") as scratch:
         words = [*options, base.suite]
-        listed = _list_file(Path(scratch), sources)
+        listed = _list_file(scratch, sources)
         if os.geteuid() == 0:
             words += [str(target), *listed]
-            _run([str(program), "--mode=root", "--format=directory", *words], progress)
+            _run([program, "--mode=root", "--format=directory", *words], scratch, progress)
             return
-        archive = Path(scratch) / "base.tar"
+        archive = scratch / "base.tar"
         words += [str(archive), *listed]
-        _run([str(program), "--mode=unshare", *words], progress)
+        _run([program, "--mode=unshare", *words], scratch, progress)
         extract_tar(archive, target)
 
 
@@ -67,23 +69,22 @@ def _list_file(folder: Path, sources: SourceList) -> list[str]:
     suffix = "sources" if sources.style is ListStyle.DEB822 else "list"
     file = folder / f"sources.{suffix}"
     file.write_text(sources.text)
-    folder.chmod(0o755)  # mmdebstrap reads it as another user
     return [str(file)]
 
 
-def _run(argv: Sequence[str], progress: Progress) -> None:
+def _run(argv: Sequence[str | Path], scratch: Path, progress: Progress) -> None:
     """Run mmdebstrap, keeping its last lines for the error."""
-    lines: list[bytes] = []
+    said = bytearray()
 
-    def listen(line: bytes) -> None:
-        lines.append(line)
-        del lines[:-20]
-        progress.output(line)
+    def listen(data: bytes) -> None:
+        said.extend(data)
+        del said[:-_KEPT_BYTES]
+        progress.output(data)
 
-    status = run_lines(argv, on_line=listen)
+    status = run_contained(argv, scratch=scratch, on_output=listen)
     if status != 0:
         raise BaseError(
             f"mmdebstrap ended with status {status}",
-            details=b"".join(lines).decode("utf-8", "replace").strip(),
+            details=tail(bytes(said)),
             resolution="Check the suite and the source list of the base; the old base is kept.",
         )

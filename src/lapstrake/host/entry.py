@@ -251,6 +251,8 @@ def enter_namespaces(plan: Plan) -> None:
         enter_user_namespace(plan)
     flags = sum(NAMESPACES[name] for name in names)
     check(libc.unshare(flags), f"namespaces ({', '.join(names)})")
+    if "mnt" in names:
+        mount("none", "/", "", MS_REC | MS_PRIVATE)
 
 
 def enter_user_namespace(plan: Plan) -> None:
@@ -291,7 +293,6 @@ def write_maps(process: int, plan: Plan) -> int:
 def init(plan: Plan) -> NoReturn:
     """PID 1 of the sandbox: build the root, start the command, reap until it ends."""
     check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
-    mount("none", "/", "", MS_REC | MS_PRIVATE)
     if plan["hostname"]:
         socket.sethostname(plan["hostname"])
     if "net" in plan["namespaces"]:

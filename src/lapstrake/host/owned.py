@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lapstrake.errors import LapstrakeError, StoreError
-from lapstrake.host import files, idmap, sandbox, supervise
+from lapstrake.host import files, idmap, mounts, sandbox, supervise
 from lapstrake.host.process import clean_environment, tail
 from lapstrake.host.usage import Limits
 
@@ -64,8 +64,9 @@ def run_owned(
 
 
 def remove_owned(path: Path) -> None:
-    """Remove a tree of a root's files."""
+    """Remove a tree of a root's files, but nothing that is mounted in it."""
     if os.geteuid() == 0:
+        mounts.detach_below(path)
         files.remove_tree(path)
         return
     try:

@@ -158,37 +158,6 @@ def open_output(
         _kill_group(process)
 
 
-def run_lines(
-    argv: Sequence[str | Path],
-    *,
-    on_line: Callable[[bytes], None],
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-) -> int:
-    """Run a long program, handing on each line of its output (both streams) as it comes.
-
-    Returns:
-        its exit status; negative when a signal ended it.
-    """
-    process = subprocess.Popen(
-        [str(word) for word in argv],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd=cwd,
-        env=clean_environment(env),
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout is not None  # noqa: S101 - PIPE was asked for
-        for line in process.stdout:
-            on_line(line)
-        return process.wait()
-    except BaseException:
-        _kill_group(process)
-        raise
-
-
 def tail(output: bytes, lines: int = _TAIL_LINES) -> str:
     """The last lines of a program's output, as text."""
     return "\n".join(output.decode("utf-8", "replace").rstrip().splitlines()[-lines:])

@@ -235,24 +235,33 @@ class LayerStore:
         name = f"{purpose}-{os.getpid()}-{os.urandom(4).hex()}"
         folder = self.root / where / name
         lock = folder.with_name(f"{name}.lock")
-        with locked(lock, what=str(folder)):
-            try:
-                if fresh:
-                    folder.mkdir()
-                yield folder
-            except OSError as failed:
-                if failed.errno in files.DISK_FULL:
-                    raise files.disk_error(failed, doing=f"making {purpose}") from failed
-                raise
-            except StoreError:
-                raise
-            except LapstrakeError as failed:
-                if self._is_for_lack_of_room(failed, where):
-                    raise _no_room(failed, self.root) from failed
-                raise
-            finally:
-                owned.remove_owned(folder)
-                lock.unlink(missing_ok=True)
+        try:
+            with locked(lock, what=str(folder)):
+                try:
+                    with self._judging(where, purpose):
+                        if fresh:
+                            folder.mkdir()
+                        yield folder
+                finally:
+                    owned.remove_owned(folder)
+        finally:  # of everything: an interruption may come at any line
+            lock.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _judging(self, where: str, purpose: str) -> Iterator[None]:
+        """Say that the disk is full where that is why something failed."""
+        try:
+            yield
+        except OSError as failed:
+            if failed.errno in files.DISK_FULL:
+                raise files.disk_error(failed, doing=f"making {purpose}") from failed
+            raise
+        except StoreError:
+            raise
+        except LapstrakeError as failed:
+            if self._is_for_lack_of_room(failed, where):
+                raise _no_room(failed, self.root) from failed
+            raise
 
     def _is_for_lack_of_room(self, failed: LapstrakeError, where: str) -> bool:
         """A step of a build may say anything, and fill a disk that is not ours: it proves less."""

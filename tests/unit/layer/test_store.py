@@ -341,8 +341,8 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         LayerStore(tmp_path / "file" / "store")
 
 
-def test_what_nobody_can_remove_does_not_stop_the_recovery(tmp_path: Path) -> None:
-    """Something mounted in a dead run's folder, say: the others go, and no error comes of it."""
+def test_what_is_mounted_in_a_dead_runs_folder_is_unmounted(tmp_path: Path) -> None:
+    """And nothing of it is removed: it may be anybody's."""
     if os.geteuid() != 0:
         pytest.skip("needs root to mount something")
     store = LayerStore(tmp_path / "store")
@@ -353,9 +353,14 @@ def test_what_nobody_can_remove_does_not_stop_the_recovery(tmp_path: Path) -> No
         "import sys; from pathlib import Path; from lapstrake.layer.store import LayerStore\n"
         "print(LayerStore(Path(sys.argv[1])).recover())"
     )
-    script = 'mount -t tmpfs none "$1" && shift && exec "$@"'
-    words = ("unshare", "-m", "sh", "-c", script, "sh", stuck / "mounted")
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "file").touch()
+    script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+    words = ("unshare", "-m", "sh", "-c", script, "sh", theirs, stuck / "mounted")
     recover = (sys.executable, "-c", code, store.root)
     done = subprocess.run([*words, *recover], capture_output=True, text=True, check=False)
-    assert done.stdout == "1\n", done.stderr
+    assert done.stdout == "2\n", done.stderr
     assert not other.exists()
+    assert not stuck.exists()
+    assert (theirs / "file").exists()
