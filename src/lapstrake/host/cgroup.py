@@ -25,6 +25,7 @@ _BARE = {"name=systemd": "systemd", "": "unified"}  # without controllers → wh
 _CPU_PERIOD = 100_000  # microseconds
 # Ours, and what nspawn makes inside for itself and for its command ("supervisor", "payload").
 _MOST_GROUPS = "3"
+_TRIES = 300  # 3 s: a busy machine takes its time to bury processes
 _MANAGER = Path("/run/systemd/system")  # there while systemd is PID 1, see sd_booted(3)
 _DELEGATED = ("trusted.delegate", "user.delegate")
 _counter = itertools.count()
@@ -107,7 +108,7 @@ class ControlGroup:
     def remove(self) -> None:
         """Remove the group; its members are dead."""
         for folder in self._unique():
-            for _ in range(50):  # the kernel lets go of the last member a little later
+            for _ in range(_TRIES):  # the kernel lets go of the last member a little later
                 if _remove(folder):
                     break
                 time.sleep(0.01)
