@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -119,5 +120,6 @@ def source_epoch(bundle: Bundle, config: Config) -> int:
     when = committed(folder)
     if when is not None:
         return when
-    times = [entry.stat().st_mtime for entry in folder.rglob("*") if entry.is_file()]
+    facts = (entry.lstat() for entry in folder.rglob("*"))
+    times = [each.st_mtime for each in facts if stat.S_ISREG(each.st_mode)]
     return int(max(times, default=0))

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from lapstrake.bundle.aosc_arch import for_machine
 from lapstrake.errors import BundleError
 from lapstrake.formats.shell import NeedsShell, Value, evaluate
+from lapstrake.host.files import read_regular
 
 MAX_SIZE = 1 << 20
 """Bytes of a file; the largest real one has 20 KiB."""
@@ -143,8 +144,7 @@ def read_file(
 def _read_text(bundle: Path, name: str) -> str:
     path = bundle / name
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_SIZE + 1)
+        data = read_regular(path, limit=MAX_SIZE + 1)
     except OSError as problem:
         raise BundleError(
             f"{path}: {problem.strerror or problem}",

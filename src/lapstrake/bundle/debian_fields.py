@@ -13,8 +13,10 @@ from itertools import takewhile
 from pathlib import Path
 
 from lapstrake.errors import BundleError
+from lapstrake.host.files import read_regular
 from lapstrake.names import package_name
 
+_LONGEST = 64 << 20  # bytes; the longest changelogs have a few MiB
 _FIELD = re.compile(r"([!-,.-9;-~][!-9;-~]*)\s*:")  # no colon, no leading hyphen, no blanks
 _SIGNED = "-----BEGIN PGP SIGNED MESSAGE-----"
 _SIGNATURE = "-----BEGIN PGP SIGNATURE-----"
@@ -93,7 +95,7 @@ def read_text(file: Path) -> str:
         BundleError: the file is missing, unreadable or not UTF-8.
     """
     try:
-        return file.read_bytes().decode("utf-8")
+        return read_regular(file, limit=_LONGEST).decode("utf-8")
     except FileNotFoundError as missing:
         raise BundleError(f"{file} does not exist") from missing
     except OSError as trouble:

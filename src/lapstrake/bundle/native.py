@@ -20,11 +20,13 @@ from lapstrake.bundle.native_presets import PRESETS
 from lapstrake.bundle.native_sources import source_specs, substitute
 from lapstrake.bundle.native_steps import step_scripts
 from lapstrake.errors import BundleError
+from lapstrake.host.files import read_regular
 from lapstrake.names import Arch
 
 if TYPE_CHECKING:
     from lapstrake.bundle.native_model import NativeBundle
 
+_LONGEST = 16 << 20  # bytes
 FILE_NAME = "lapstrake.toml"
 """The file that makes a folder a native bundle."""
 
@@ -81,7 +83,7 @@ def read(path: Path, *, arch: Arch, maintainer: str = DEFAULT_MAINTAINER) -> Bun
 
 def _read_text(file: Path) -> str:
     try:
-        return file.read_bytes().decode("utf-8").replace("\r\n", "\n")
+        return read_regular(file, limit=_LONGEST).decode("utf-8").replace("\r\n", "\n")
     except FileNotFoundError as missing:
         raise BundleError(f"{file} does not exist") from missing
     except OSError as trouble:

@@ -11,11 +11,14 @@ from lapstrake import __version__
 from lapstrake.bundle.base import Bundle, BundleFormat
 from lapstrake.bundle.debian_binaries import BuildKind
 from lapstrake.bundle.find import BundleLocation
+from lapstrake.host.files import read_regular
 from lapstrake.names import Arch
 from lapstrake.source.spec import SourceSpec
 
 if TYPE_CHECKING:
     from lapstrake.bundle.aosc_file import EvaluateInRoot
+
+_LONGEST = 16 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +89,17 @@ def _read_native(location: BundleLocation, arch: Arch, options: ReadOptions) -> 
             return native.read(location.path, arch=arch, maintainer=options.maintainer)
         return native.read(location.path, arch=arch)
 
-    if options.records is None or not file.is_file():
+    if options.records is None:
         return read_now()
+    try:
+        text = read_regular(file, limit=_LONGEST)
+    except OSError:
+        return read_now()  # which says what is wrong
     from lapstrake.bundle.record import remembered
 
     inputs = {"path": str(location.path), "arch": str(arch), "maintainer": options.maintainer}
-    encoded = {name: text.encode() for name, text in inputs.items()}
-    encoded |= {"file": file.read_bytes(), "reader": _reader_version()}
+    encoded = {name: value.encode() for name, value in inputs.items()}
+    encoded |= {"file": text, "reader": _reader_version()}
     return remembered(options.records, inputs=encoded, read=read_now)
 
 

@@ -50,11 +50,11 @@ def format_of(folder: Path) -> BundleFormat | None:
 
     A ``lapstrake.toml`` wins over a ``spec``, and that over ``debian/control``.
     """
-    if (folder / "lapstrake.toml").is_file():
+    if _has(folder, "lapstrake.toml"):
         return BundleFormat.NATIVE
-    if (folder / "spec").is_file():
+    if _has(folder, "spec"):
         return BundleFormat.AOSC
-    if (folder / "debian" / "control").is_file():
+    if _has(folder, "debian/control"):
         return BundleFormat.DEBIAN
     return None
 
@@ -180,6 +180,11 @@ def _listed(folder: str) -> list[str]:
         return os.listdir(folder)  # noqa: PTH208 - names are enough, and there are thousands
     except OSError as problem:
         raise _unreadable(problem) from problem
+
+
+def _has(folder: Path, name: str) -> bool:
+    """Whether a file is there; one that only a link to a forbidden place promises is not."""
+    return os.path.isfile(folder / name)  # noqa: PTH113 - Path's raises for what is forbidden
 
 
 def _unreadable(problem: OSError) -> BundleError:

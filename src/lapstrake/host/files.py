@@ -291,7 +291,7 @@ def copy_tree(source: Path, target: Path) -> None:
         here = target / Path(folder).relative_to(source)
         for name in [*folders, *names]:
             entry = Path(folder) / name
-            if entry.is_dir() and not entry.is_symlink():
+            if not entry.is_symlink() and entry.is_dir():
                 (here / name).mkdir(exist_ok=True)
             else:
                 _copy_plain(entry, here / name)
@@ -306,10 +306,31 @@ def _copy_plain(source: Path, target: Path) -> None:
     if source.is_symlink():
         target.symlink_to(source.readlink())
     elif source.is_file():
-        shutil.copyfile(source, target)
+        with source.open("rb") as reader, target.open("xb") as writer:
+            copy_bytes(reader.fileno(), writer.fileno())
         facts = source.stat()
         target.chmod(facts.st_mode & 0o777)
         os.utime(target, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
+
+
+def read_regular(path: Path, *, limit: int) -> bytes:
+    """Read a regular file that somebody else wrote: a FIFO does not make us wait for ever.
+
+    Args:
+        path: the file; a link is followed.
+        limit: bytes that are read at most.
+
+    Raises:
+        OSError: it cannot be read, or is something else.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        kind = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(kind):
+            number = errno.EISDIR if stat.S_ISDIR(kind) else errno.EINVAL
+            what = os.strerror(number) if stat.S_ISDIR(kind) else "Not a regular file"
+            raise OSError(number, what, str(path))
+        return file.read(limit)
 
 
 def sync_filesystem(path: Path) -> None:
