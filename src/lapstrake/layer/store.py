@@ -180,13 +180,13 @@ class LayerStore:
     def _publish(
         self, key: CacheKey, kind: str, facts: Mapping[str, Canonical], folder: Path
     ) -> Layer:
-        """Flush everything, then rename once."""
+        """Flush everything, measure it (sizes are settled only then), then rename once."""
         created = time.time()
+        files.sync_filesystem(folder)
         size = owned.size_owned(folder / "tree")
         document = {"kind": kind, "created": created, "size": size, "facts": facts}
         text = json.dumps(document, indent=1, sort_keys=True).encode()
-        files.write_atomic(folder / "layer.json", text, durable=False)
-        files.sync_filesystem(folder)
+        files.write_atomic(folder / "layer.json", text)
         target = self.root / "layers" / key.hex
         folder.rename(target)
         files.sync_folder(target.parent)

@@ -49,10 +49,11 @@ def test_without_network_the_host_is_out_of_reach(isolating: Subject) -> None:
 
 def test_without_network_loopback_works(isolating: Subject) -> None:
     script = """
-    (echo inside | nc -l -p 5000 >/dev/null) &
+    (while :; do echo inside | nc -l -p 5000 >/dev/null; done) &
     i=0
     while [ $i -lt 50 ]; do
-        nc -w 2 127.0.0.1 5000 </dev/null && exit
+        text=$(nc -w 2 127.0.0.1 5000 </dev/null)
+        [ "$text" ] && echo "$text" && exit
         sleep 0.1; i=$((i+1))
     done
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 from pathlib import Path
 
@@ -262,9 +261,8 @@ def test_a_device_is_not_copied(isolating: Subject) -> None:
 
 def test_a_huge_sparse_result_does_not_fill_the_disk(subject: Subject) -> None:
     target = subject.folder / "got"
-    size = shutil.disk_usage(subject.folder).free // 2**30 + 10
     with subject.session() as session:
-        said(session, f"truncate -s {size}G sparse && printf end >> sparse")
+        said(session, "truncate -s 8G sparse && printf end >> sparse")
         with contextlib.suppress(LapstrakeError):  # a stream of it may be refused
             session.get(BUILDROOT / "sparse", target)
     assert not target.exists() or target.stat().st_blocks * 512 < 1 << 20
