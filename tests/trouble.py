@@ -23,6 +23,7 @@ from lapstrake.repository.flat import Repository
 from lapstrake.repository.signing import own_signer
 from roots import Completed, cli_command, cli_environment, run_cli
 
+_AGENT = ": gpg-agent "
 _STORE = Path(".builder", "store")
 _INSTALL = 'mkdir -p "$DESTDIR/usr/share/tiny"; echo hello > "$DESTDIR/usr/share/tiny/hello"'
 
@@ -145,7 +146,12 @@ install = '''
 
     def processes(self) -> list[str]:
         """Processes that have to do with this work folder: by arguments, folder, root or mounts."""
-        return sorted(set(_processes_about(str(self.work_dir))))
+        found = _processes_about(str(self.work_dir))
+        return sorted(line for line in found if _AGENT not in line)
+
+    def agents(self) -> list[str]:
+        """Agents of GnuPG for its keys; one that a killed run left is ended by the next run."""
+        return [line for line in _processes_about(str(self.work_dir)) if _AGENT in line]
 
     def settles(self) -> list[str]:
         """The leftovers once those that are dying have had time to."""
@@ -170,7 +176,7 @@ def _processes_about(text: str) -> Iterator[str]:
             said = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             links = [str((process / name).readlink()) for name in ("cwd", "root")]
             mounts = (process / "mountinfo").read_text()
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
+        except OSError:  # it has ended
             continue
         if text in mounts or text in said or any(text in link for link in links):
             yield f"{process.name}: {said}"
@@ -202,14 +208,22 @@ def copy_work_dir(work_dir: Path, target: Path) -> Path:
     """A copy whose layers share their files, with the same owners; locks are its own."""
     target.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["cp", "-a", "--link", str(work_dir), str(target)], check=True)
+    for file in (*(target / ".builder").rglob("*.json"), *(target / "conf").rglob("*.*")):
+        _unlink_from_others(file)
     for locks in (".builder/locks", _STORE / "locks", _STORE / "leases"):
         for lock in (target / locks).glob("*"):
-            owner = lock.stat()
-            lock.unlink()
-            lock.touch()
-            os.chown(lock, owner.st_uid, owner.st_gid)
+            _unlink_from_others(lock)
     shutil.rmtree(target / "builds", ignore_errors=True)
     return target
+
+
+def _unlink_from_others(file: Path) -> None:
+    """Make a file with several names a file of its own."""
+    if not file.is_file():
+        return
+    copy = file.with_name(f"{file.name}.copy")
+    subprocess.run(["cp", "-a", str(file), str(copy)], check=True)
+    copy.replace(file)
 
 
 @contextmanager

@@ -110,6 +110,7 @@ def test_killed_at_any_moment(victim: Victim) -> None:
     done = victim.build(bundle)
     assert done.ok, done.stderr
     assert victim.half_made() == []
+    assert victim.agents() == []
     assert victim.repository().verify() == ()
 
 

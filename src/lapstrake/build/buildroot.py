@@ -68,7 +68,7 @@ def stage_buildroot(
     root.mkdir()
     (root / "output").mkdir()
     (root / "build").mkdir()
-    files.copy_tree(TOOLBOX, root / "toolbox")
+    _stage_toolbox(bundle, root / "toolbox")
     if folder is not None:
         files.copy_tree(folder, root / "bundle")
     else:
@@ -81,6 +81,14 @@ def stage_buildroot(
     relative = stage(sources, root, subdir=bundle.subdir, bounds=bounds)
     session.put(root, BUILDROOT, move=True)
     return BUILDROOT / relative
+
+
+def _stage_toolbox(bundle: Bundle, target: Path) -> None:
+    """Copy the bundle's driver, and the folder of what that calls, if there is one."""
+    target.mkdir()
+    for name in (bundle.driver, bundle.driver.removesuffix(".sh")):
+        if (TOOLBOX / name).exists():
+            files.copy_tree(TOOLBOX / name, target / name)
 
 
 def build_environment(

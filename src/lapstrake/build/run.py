@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lapstrake.branch.room import collect_over_budget
 from lapstrake.build import outputs
 from lapstrake.build.buildroot import BUILDROOT, build_environment, source_epoch, stage_buildroot
 from lapstrake.build.dependencies import Dependencies, install_dependencies
@@ -117,6 +116,8 @@ class _Job:
             outputs.keep_others(built, self.records.folder / self.record.id / "output")
         self._note(step="", outputs=described)
         if needed.made or prepared.branch.refreshed:
+            from lapstrake.branch.room import collect_over_budget  # a warm build needs no room
+
             collect_over_budget(place)
 
     def _note(self, **facts: Any) -> None:  # noqa: ANN401 - the record's own fields

@@ -34,6 +34,7 @@ def open_place(
         RunnerError: this host cannot use the runner; the resolution says what it lacks.
     """
     from lapstrake.host import cgroup
+    from lapstrake.repository.signing import end_left_agent
     from lapstrake.runner.choose import choose
 
     config = app.config
@@ -42,6 +43,7 @@ def open_place(
     place = _place(app, config, choose(runner or config.runner.name.value, config.runner))
     if recover:
         place.store.recover()
+    end_left_agent(config.work_dir / "keys")
         cgroup.sweep()
     return place
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ KEY_NAME = "Lapstrake repository"
 """The user ID of the keys we make."""
 
 _LONGEST_HOME = 80  # the agent's socket is in it, and sockets' names have at most 107 bytes
+_SOCKET = "S.gpg-agent"
 _TIMEOUT = 60.0
 
 
@@ -115,6 +116,24 @@ def own_signer(keys: Path) -> Signer:
                 _make_home(home)
         known = (home / "fingerprint").read_text(encoding="ascii").strip()
     return Signer(home=home, fingerprint=known, ours=True)
+
+
+def end_left_agent(keys: Path) -> None:
+    """End the agent of our own key that a killed publication left; costs nothing when there is none.
+
+    Args:
+        keys: ``work_dir/keys``.
+    """
+    home = keys / "repository"
+    if not (home / _SOCKET).exists():
+        return
+    lock = home.with_name(f"{home.name}.lock")
+    with (
+        suppress(PublishError),  # somebody signs at this moment
+        locked(lock, what="the signing key", timeout=0, error=PublishError),
+        _short_home(home),
+    ):
+        pass
 
 
 def user_signer(key: str, home: Path | None = None) -> Signer:
