@@ -43,7 +43,7 @@ def open_place(
     place = _place(app, config, choose(runner or config.runner.name.value, config.runner))
     if recover:
         place.store.recover()
-    end_left_agent(config.work_dir / "keys")
+        end_left_agent(config.work_dir / "keys")
         cgroup.sweep()
     return place
 

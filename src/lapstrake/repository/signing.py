@@ -119,7 +119,7 @@ def own_signer(keys: Path) -> Signer:
 
 
 def end_left_agent(keys: Path) -> None:
-    """End the agent of our own key that a killed publication left; costs nothing when there is none.
+    """End the agent of our own key that a killed publication left, if there is one.
 
     Args:
         keys: ``work_dir/keys``.
