@@ -81,7 +81,6 @@ def test_ended_at_every_headline(victim: Victim, end: str) -> None:
         assert victim.last_state() is BuildState.INTERRUPTED, headline
         if status > 0:
             assert victim.half_made() == [], headline
-            assert control_groups(process.pid) == []
             assert "error: interrupted" in said
         gone.append(process.pid)
     done = victim.build(bundle)
