@@ -24,7 +24,7 @@ def _stop(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", _SIGNALS)
-@pytest.mark.parametrize("mark", [">>> resolving", ">>> installing", "Unpacking", "Setting up"])
+@pytest.mark.parametrize("mark", [">>> resolving", ">>> installing", "Unpacking"])
 def test_dependencies(victim: Victim, mark: str, number: signal.Signals) -> None:
     bundle = victim.bundle("needy", more=_NEEDY)
     process = victim.start_at(mark, "build", str(bundle), "stable")
@@ -49,7 +49,7 @@ def _forget_dependencies(victim: Victim) -> None:
 
 
 @pytest.mark.parametrize("number", _SIGNALS)
-@pytest.mark.parametrize("mark", [">>> refreshing", "Get:", "Reading package lists"])
+@pytest.mark.parametrize("mark", [">>> refreshing", "Reading package lists"])
 def test_refresh(victim: Victim, mark: str, number: signal.Signals) -> None:
     state = victim.work_dir / ".builder/branches/stable.json"
     before = state.read_bytes()
@@ -72,7 +72,7 @@ def test_refresh(victim: Victim, mark: str, number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", _SIGNALS)
-@pytest.mark.parametrize("mark", [">>> loading", "I: downloading", "I: installing"])
+@pytest.mark.parametrize("mark", [">>> loading", "I: installing"])
 def test_base(victim: Victim, mark: str, number: signal.Signals) -> None:
     """The old base OS and all that stands on it serve on."""
     state = victim.work_dir / ".builder/base.json"
