@@ -17,6 +17,7 @@ from lapstrake.names import GuestPath
 
 _DEEPEST = 256
 _MOST = 1_000_000
+_BLOCK = 1 << 18
 
 
 def pack_tree(source: Path, target: GuestPath, file: BinaryIO) -> None:
@@ -95,5 +96,15 @@ def _write(
     assert content is not None  # noqa: S101 - a regular file has one
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(place, flags, 0o600), "wb") as file:
-        shutil.copyfileobj(content, file, 1 << 20)
+        _copy_with_holes(content, file)
         os.fchmod(file.fileno(), entry.mode & 0o777)
+
+
+def _copy_with_holes(content: IO[bytes], file: BinaryIO) -> None:
+    """Copy a stream; blocks of zeros take no room, as engines send the holes of a file as such."""
+    while block := content.read(_BLOCK):
+        if block.count(0) == len(block):
+            file.seek(len(block), os.SEEK_CUR)
+        else:
+            file.write(block)
+    file.truncate()
