@@ -24,7 +24,10 @@
     ├── LimitError               19  out of time, memory, disk or processes
     ├── StoreError               20  the layer store, or the disk below it
     ├── GroupError               21  members of a group failed
-    └── ReproduceError           22  --check built different bytes
+    ├── ReproduceError           22  --check built different bytes
+    ├── MissingError             23  no package source has these packages; all of them are named
+    ├── ImageError               24  the image cannot be made, or not be written
+    └── RegistryError            25  another registry refused, or cannot be reached
     Interrupted                 130  by the user (143 when told to terminate)
 
 The codes are part of the interface: they are never reused for something else.
@@ -189,6 +192,39 @@ class ReproduceError(LapstrakeError):
     """A second build of the same inputs made different bytes."""
 
     exit_code = 22
+
+
+class MissingError(LapstrakeError):
+    """No package source has these packages.
+
+    Args:
+        names: all that are missing, sorted as they were asked for.
+        brief: one line; made from the names when it is empty.
+        details: as for every error.
+        resolution: as for every error.
+    """
+
+    exit_code = 23
+
+    def __init__(
+        self, names: tuple[str, ...], *, brief: str = "", details: str = "", resolution: str = ""
+    ) -> None:
+        super().__init__(
+            brief or f"not found: {', '.join(names)}", details=details, resolution=resolution
+        )
+        self.names = names
+
+
+class ImageError(LapstrakeError):
+    """The image cannot be made, or not be written where it should go."""
+
+    exit_code = 24
+
+
+class RegistryError(LapstrakeError):
+    """Another registry refused, or cannot be reached."""
+
+    exit_code = 25
 
 
 class Interrupted(BaseException):

@@ -25,6 +25,7 @@ from lapstrake.config.kinds import (
     TEXTS,
     above_zero,
     choice,
+    many,
     whole_number,
 )
 from lapstrake.config.places import default_download_dir, default_work_dir, os_release
@@ -174,6 +175,73 @@ class RefreshConfig:
     max_age: float = setting(DURATION, "do not look again within this time", default=0.0)
 
 
+class Strategy(StrEnum):
+    """How the packages of an image are put into layers."""
+
+    EXPECTED = "expected"
+    NIXERY = "nixery"
+
+
+class Compression(StrEnum):
+    """How layers of images are compressed."""
+
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagesConfig:
+    """``[images]``: images made of packages."""
+
+    base: bool = setting(
+        FLAG, "put images on the base OS, not only on what they need", default=False
+    )
+    always: tuple[str, ...] = setting(
+        TEXTS,
+        "packages that every image has",
+        default=("base-files", "netbase", "ca-certificates"),
+    )
+    platforms: tuple[Arch, ...] = setting(
+        many(ARCH), "architectures of an image whose name has none; empty for arch", default=()
+    )
+    budget: int = setting(whole_number(least=1), "the most layers of an image", default=94)
+    strategy: Strategy = setting(
+        choice(Strategy), "expected or nixery: how layers are chosen", default=Strategy.EXPECTED
+    )
+    plan: Path | None = setting(PATH, "the file of the pinned plan for layers", default=None)
+    compression: Compression = setting(
+        choice(Compression), "gzip or zstd", default=Compression.GZIP
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NixConfig:
+    """``[nix]``: Nix as a source of packages; the first one that is set holds."""
+
+    channel: str = setting(TEXT, "a channel, or a revision of 40 digits", default="")
+    repository: str = setting(TEXT, "a git repository; an image's tag is the revision", default="")
+    path: Path | None = setting(PATH, "a folder with a default.nix", default=None)
+    timeout: float = setting(above_zero(DURATION), "the most time of one build", default=3600.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryConfig:
+    """``[registry]``: what serves images."""
+
+    listen: str = setting(TEXT, "the address and port", default="127.0.0.1:5000")
+    storage: str = setting(
+        TEXT, "where blobs are: empty for work_dir, s3://BUCKET/..., gs://BUCKET/...", default=""
+    )
+    branch: str = setting(TEXT, "the branch that the tag latest means", default="stable")
+    timeout: float = setting(above_zero(DURATION), "the most time a client waits", default=1800.0)
+    htpasswd: Path | None = setting(PATH, "users and their passwords (bcrypt)", default=None)
+    token_file: Path | None = setting(PATH, "the file of a token that may do all", default=None)
+    tls_certificate: Path | None = setting(PATH, "the certificate, for https", default=None)
+    tls_key: Path | None = setting(PATH, "the certificate's key", default=None)
+    read_only: bool = setting(FLAG, "refuse pushes and deletions", default=False)
+    anonymous_pull: bool = setting(FLAG, "whoever comes may pull", default=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewrite:
     """URLs that start with a prefix are fetched from replacements instead, tried in order.
@@ -231,6 +299,7 @@ class Config:
         rewrites: ``[mirrors]`` and ``[[rewrite]]``, in order.
         dependency_names: a bundle's word for a dependency → a package's name; empty to leave out.
         secrets: what builds may ask for, by name.
+        image_sets: words in images' names that stand for packages.
         folder: the folder of configuration; ``None`` when the built-in one holds.
         origins: where each value that is no default came from, by key; entries of tables, too:
             ``mirrors.PREFIX``, ``rewrite.N``, ``dependency_names.NAME``, ``secrets.NAME``.
@@ -246,6 +315,10 @@ class Config:
     build: BuildConfig = section(BuildConfig)
     repository: RepositoryConfig = section(RepositoryConfig)
     refresh: RefreshConfig = section(RefreshConfig)
+    images: ImagesConfig = section(ImagesConfig)
+    nix: NixConfig = section(NixConfig)
+    registry: RegistryConfig = section(RegistryConfig)
+    image_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rewrites: tuple[Rewrite, ...] = ()
     dependency_names: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OPEN_TABLES = ("mirrors", "rewrite", "dependency_names", "secrets")
+OPEN_TABLES = ("mirrors", "rewrite", "dependency_names", "secrets", "image_sets")
 """What a file may hold beside settings: tables whose keys are the user's own."""
 
 _ALL_KEYS = "`lapstrake -c NEW_FOLDER config init` writes a file that shows every key."
@@ -69,6 +69,7 @@ def read_config(given: Given) -> Config:
         "rewrites": (*reader.mirrors(), *reader.rewrites()),
         "dependency_names": reader.dependency_names(),
         "secrets": reader.secrets(),
+        "image_sets": reader.image_sets(),
     }
     if reader.problems:
         first, *others = reader.problems
@@ -176,6 +177,15 @@ class _Reader:
             elif not env:
                 self._file_problem((*path, "env"), "the variable's name is empty")
             found[name] = Secret(name=name, env=env, file=file)
+            self._located(path)
+        return found
+
+    def image_sets(self) -> dict[str, tuple[str, ...]]:
+        """``[image_sets]``: word = packages."""
+        found = {}
+        for name, value in self._table("image_sets").items():
+            path = ("image_sets", name)
+            found[name] = self._read(TEXTS, value, path, ())
             self._located(path)
         return found
 

@@ -1,0 +1,1 @@
+"""Composed roots: package layers mounted together, and what configuring them writes."""

@@ -1,0 +1,1 @@
+"""How the packages of a closure are put into the layers of an image; pure."""

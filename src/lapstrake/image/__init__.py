@@ -1,0 +1,1 @@
+"""Images: a closure, its grouping, and OCI layers, configuration and manifests made of it."""

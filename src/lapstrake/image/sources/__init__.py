@@ -1,0 +1,1 @@
+"""Where an image's packages come from: a branch, or Nix."""
