@@ -20,6 +20,10 @@ class BlobStore(Protocol):
         """Look a blob up: its size in bytes, ``None`` when it is not there."""
         ...
 
+    def added(self, digest: Digest) -> float | None:
+        """When it was last added, in seconds since 1970; ``None`` when it is not there."""
+        ...
+
     def path(self, digest: Digest) -> Path | None:
         """The blob's file where blobs are files of this host, for the kernel to send; or None."""
         ...
@@ -37,9 +41,10 @@ class BlobStore(Protocol):
         ...
 
     def add(self, digest: Digest, source: Path | bytes) -> None:
-        """Store a blob, flushed to disk; a file that lies in `scratch` is moved.
+        """Store a blob, flushed to disk; a file that lies in `scratch` is gone afterwards.
 
-        The caller has checked that the bytes have the digest. Nothing happens if it is there.
+        The caller has checked that the bytes have the digest. If it is there already, it counts as
+        added now (see `added`).
 
         Raises:
             StoreError: the disk is full, or the storage failed.
