@@ -234,6 +234,7 @@ class RegistryConfig:
     )
     branch: str = setting(TEXT, "the branch that the tag latest means", default="stable")
     timeout: float = setting(above_zero(DURATION), "the most time a client waits", default=1800.0)
+    makers: int = setting(whole_number(least=1), "images made at the same time", default=2)
     htpasswd: Path | None = setting(PATH, "users and their passwords (bcrypt)", default=None)
     token_file: Path | None = setting(PATH, "the file of a token that may do all", default=None)
     tls_certificate: Path | None = setting(PATH, "the certificate, for https", default=None)
