@@ -1,0 +1,250 @@
+"""What apt would install to fulfil a wish: asked once, remembered for each state of a branch."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lapstrake.compose.base import Wanted
+from lapstrake.compose.view import View
+from lapstrake.errors import DependencyError, MissingError
+from lapstrake.formats.keys import cache_key
+from lapstrake.host import files
+from lapstrake.place.apt import Apt
+
+_FORMAT = 1
+_INSTALLS = re.compile(
+    r"^Inst (?P<name>\S+) (?:\[(?P<old>\S+)\] )?\((?P<version>\S+) .*\[(?P<arch>[a-z0-9-]+)\]\)"
+)
+_REMOVES = re.compile(r"^(?:Remv|Purg) (\S+)")
+_FILE = re.compile(r"^'(?P<uri>[^']+)' (?P<file>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})")
+_UNSATISFIED = re.compile(r"(?:: |^\s+)(?:Pre)?Depends: (.+?) but ", re.MULTILINE)
+_UNKNOWN = re.compile(
+    r"(?:Unable to locate package|candidate version from package) (\S+)"
+    r"|Version '(\S+)' for '(\S+)' was not found"
+)
+_NAME = re.compile(
+    r"(?P<name>[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?)(?:=(?P<version>[A-Za-z0-9.+~:-]+))?\Z"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One package that apt would install.
+
+    Attributes:
+        name: its name.
+        version: its version.
+        arch: its architecture, ``all`` among them.
+        sha256: of the package file.
+        size: bytes of the package file.
+        file: the file's name as apt calls it in its folder of downloads.
+        local: whether it is in the branch's own repository.
+        old: the version that it replaces; empty when there is none.
+    """
+
+    name: str
+    version: str
+    arch: str
+    sha256: str = ""
+    size: int = 0
+    file: str = ""
+    local: bool = False
+    old: str = ""
+
+    @property
+    def exactly(self) -> str:
+        """As apt names this one package and no other."""
+        arch = "" if self.arch == "all" else f":{self.arch}"
+        return f"{self.name}{arch}={self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What apt would do.
+
+    Attributes:
+        items: what it would install, in its order.
+        removed: names of what it would remove.
+    """
+
+    items: tuple[Item, ...]
+    removed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.items or self.removed)
+
+
+def relations_of(wanted: Wanted) -> str:
+    """Write a wish as ``apt-get satisfy`` takes it (apt-get(8)).
+
+    Raises:
+        MissingError: names that no package can have.
+
+    >>> relations_of(Wanted(packages=("a", "b=1"), relations="c | d"))
+    'a, b (= 1), c | d'
+    """
+    read = {text: _NAME.match(text) for text in wanted.packages}
+    _refuse([text for text, match in read.items() if match is None])
+    names = [
+        f"{match['name']} (= {match['version']})" if match["version"] else match["name"]
+        for match in read.values()
+        if match
+    ]
+    return ", ".join([*names, *([wanted.relations] if wanted.relations else [])])
+
+
+def satisfy_words(wanted: Wanted) -> list[str]:
+    """The words that tell apt-get to fulfil a wish."""
+    profiles = ",".join(wanted.profiles.split())
+    option = [f"-oAPT::Build-Profiles={profiles}"] if profiles else []
+    return [*option, "satisfy", relations_of(wanted)]
+
+
+def resolve(view: View, wanted: Wanted) -> Resolution:
+    """Find out what apt would install; asked only where the answer is not remembered.
+
+    Raises:
+        MissingError: packages are unknown; all of them are named.
+        DependencyError: apt cannot satisfy the rest; the brief names what.
+    """
+    known = remembered(view, wanted)
+    if known is not None:
+        return known
+    view.place.progress.headline("resolving what is needed")
+    with view.open("resolve") as apt:
+        resolution = _simulate(view, apt, wanted)
+    _remember(_memory(view, wanted), resolution)
+    return resolution
+
+
+def remembered(view: View, wanted: Wanted) -> Resolution | None:
+    """What `resolve` would answer without asking apt."""
+    try:
+        document = json.loads(_memory(view, wanted).read_bytes())
+        items = tuple(Item(**item) for item in document["items"])
+        return Resolution(items=items, removed=tuple(document["removed"]))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def look_up(apt: Apt, names: Sequence[str]) -> dict[tuple[str, str], Item]:
+    """Ask apt's index for package files, by ``NAME=VERSION``.
+
+    Returns:
+        what was found, by name and version.
+
+    Raises:
+        DependencyError: the archive has one of them no longer.
+    """
+    if not names:
+        return {}
+    output = apt.get("--print-uris", "download", *names, network=False)
+    return {(item.name, item.version): item for item in _files(output.decode("utf-8", "replace"))}
+
+
+def _simulate(view: View, apt: Apt, wanted: Wanted) -> Resolution:
+    try:
+        output = apt.get("--simulate", *satisfy_words(wanted), network=False)
+    except DependencyError as failed:
+        _refuse(_unknown(apt, wanted.packages))
+        raise _unsatisfied(view, failed) from failed
+    text = output.decode("utf-8", "replace").splitlines()
+    items = [_item(match) for match in map(_INSTALLS.match, text) if match]
+    removed = [match[1] for match in map(_REMOVES.match, text) if match]
+    found = look_up(apt, [item.exactly for item in items])
+    return Resolution(
+        items=tuple(_joined(item, found) for item in items), removed=tuple(sorted(removed))
+    )
+
+
+def _item(match: re.Match[str]) -> Item:
+    return Item(
+        name=match["name"].partition(":")[0],
+        version=match["version"],
+        arch=match["arch"],
+        old=match["old"] or "",
+    )
+
+
+def _joined(item: Item, found: dict[tuple[str, str], Item]) -> Item:
+    """What apt says of a package, and of its file."""
+    file = found.get((item.name, item.version))
+    if file is None:
+        return item
+    return Item(**{**asdict(file), "arch": item.arch, "old": item.old})
+
+
+def _files(text: str) -> list[Item]:
+    """Read ``apt-get --print-uris download``; apt writes a version's colon as ``%3a``."""
+    found = []
+    for match in filter(None, map(_FILE.match, text.splitlines())):
+        name, version, arch = match["file"].removesuffix(".deb").split("_")
+        found.append(
+            Item(
+                name=name,
+                version=version.replace("%3a", ":"),
+                arch=arch,
+                sha256=match["sha256"],
+                size=int(match["size"]),
+                file=match["file"],
+                local=match["uri"].startswith("file:"),
+            )
+        )
+    return found
+
+
+def _unknown(apt: Apt, names: Sequence[str]) -> list[str]:
+    """Which of the names apt does not know at all."""
+    try:
+        look_up(apt, names)
+    except DependencyError as failed:
+        found = {
+            f"{match[3]}={match[2]}" if match[3] else match[1]
+            for match in _UNKNOWN.finditer(failed.details)
+        }
+        return [name for name in names if name in found]
+    return []
+
+
+def _refuse(names: Sequence[str]) -> None:
+    if names:
+        raise MissingError(
+            tuple(names), resolution="Check the names, or add their archive to the branch's list."
+        )
+
+
+def _unsatisfied(view: View, failed: DependencyError) -> DependencyError:
+    """Say which dependency it is, not only that apt failed."""
+    names = dict.fromkeys(_UNSATISFIED.findall(failed.details))
+    if not names:
+        return failed
+    return DependencyError(
+        f"{view.branch.name} does not have what is needed: {', '.join(names)}",
+        details=failed.details,
+        resolution="Check the name, build it for this branch first, or add its archive to the "
+        "branch's source list.",
+    )
+
+
+def _memory(view: View, wanted: Wanted) -> Path:
+    """Where the answer is kept: its name is a hash of all that it depends on."""
+    question = cache_key(
+        "resolution",
+        {
+            "format": _FORMAT,
+            "instance": view.branch.instance.key.hex,
+            "repository": str(view.repository.state()),
+            "wanted": relations_of(wanted),
+            "profiles": wanted.profiles,
+        },
+    )
+    return view.place.private / "resolved" / f"{question}.json"
+
+
+def _remember(file: Path, resolution: Resolution) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    files.write_atomic(file, json.dumps(asdict(resolution)).encode(), durable=False)
