@@ -9,12 +9,12 @@ from lapstrake.build.dependencies import known_dependencies
 from lapstrake.build.outcome import bounds
 from lapstrake.build.probe import must_probe
 from lapstrake.build.reading import NoRootError, reading_of
-from lapstrake.build.repositories import repository_of
 from lapstrake.build.request import BuildRequest
 from lapstrake.bundle.base import Bundle
 from lapstrake.bundle.debian_uris import is_request
 from lapstrake.place.state import StateFiles
 from lapstrake.place.workplace import Workplace
+from lapstrake.repository.open import repository_of
 from lapstrake.source.spec import SourceSpec
 
 

@@ -11,7 +11,6 @@ from lapstrake.branch.instance import Branch
 from lapstrake.build import aosc_roots
 from lapstrake.build.evaluate import evaluate_in
 from lapstrake.build.probe import with_tools
-from lapstrake.build.repositories import repository_of
 from lapstrake.build.request import BuildRequest
 from lapstrake.build.source_package import locate_source_package
 from lapstrake.bundle.aosc_file import Evaluated
@@ -23,6 +22,7 @@ from lapstrake.bundle.read import ReadOptions, read
 from lapstrake.errors import BranchError
 from lapstrake.formats.shell import Value
 from lapstrake.place.workplace import Workplace
+from lapstrake.repository.open import repository_of
 from lapstrake.source.job import Fetched
 from lapstrake.source.spec import SourceSpec
 

@@ -15,7 +15,6 @@ from lapstrake.build.log import BuildLog
 from lapstrake.build.outcome import STEPS, bounds, failure
 from lapstrake.build.prepare import Prepared, prepare
 from lapstrake.build.record import BuildRecord, Records, finished
-from lapstrake.build.repositories import repository_of
 from lapstrake.build.request import BuildRequest
 from lapstrake.build.secrets import read_secrets
 from lapstrake.errors import LapstrakeError, RunnerError, StoreError
@@ -23,6 +22,7 @@ from lapstrake.host import terminal
 from lapstrake.host.usage import Limits
 from lapstrake.names import GuestPath
 from lapstrake.place.workplace import Workplace
+from lapstrake.repository.open import repository_of
 from lapstrake.runner.base import Command, Network, Session
 
 _SECRETS = GuestPath("/run/secrets")

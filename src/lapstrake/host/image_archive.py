@@ -1,38 +1,24 @@
 """Write layer trees as one archive that ``docker load`` reads: a program of its own.
 
-Standard library only, started as ``python -SI image_archive.py JOB TARGET``, JOB being a
-file of JSON: a rootless store's files can only be read in a user namespace of their owner, and
-`lapstrake.host.owned` starts programs there.
-
-An image's layers say what is gone with names (OCI image specification, layer.md) where overlayfs
-says it with devices and attributes (Documentation/filesystems/overlayfs.rst)::
-
-    character device 0:0 at NAME        an empty file .wh.NAME
-    trusted. or user.overlay.opaque=y   an empty file .wh..wh..opq in the folder
-
-Engines take about 125 layers, stacks may have more, so one layer of an image can hold several of a
-stack, merged the way overlayfs would show them.
+`lapstrake.host.owned.run_module` starts it with two files, JOB (JSON) and TARGET, as the owner of
+the trees. Engines take about 125 layers, stacks may have more, so one layer of an image can hold
+several of a stack, merged the way overlayfs would show them.
 """
 
-# ruff: noqa: PTH118, PTH123, PTH208
-# os.path is quick, and a tree has many files.
+# ruff: noqa: PTH123
 from __future__ import annotations
 
 import hashlib
 import io
 import json
-import os
-import stat
 import sys
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
-_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
-_OPAQUE_ATTRIBUTES = ("trusted.overlay.opaque", "user.overlay.opaque")
-_PRIVATE_ATTRIBUTES = ("trusted.overlay.", "user.overlay.", "system.posix_acl", "security.selinux")
+from lapstrake.host.layer_tar import END, Place, Sink, read_places, write_entries
+
 _BLOCK = 512
-_ATTRIBUTE = "SCHILY.xattr."  # the pax record that tar programs and engines agree on
 
 
 class _Counted(io.RawIOBase):
@@ -111,103 +97,11 @@ def _header(name: str, size: int) -> bytes:
     return entry.tobuf(tarfile.GNU_FORMAT)
 
 
-def write_layer(target: io.RawIOBase, trees: Sequence[str]) -> None:
+def write_layer(target: Sink, trees: Sequence[str]) -> None:
     """Write trees (lowest first), merged, as one layer."""
-    with tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-        top = tarfile.TarInfo("./")
-        top.type, top.mode = tarfile.DIRTYPE, 0o755
-        tar.addfile(top)
-        for name, path in merged(tuple(reversed(trees)), ""):
-            if path is None:
-                tar.addfile(tarfile.TarInfo(name))
-            else:
-                _add(tar, name, path)
-
-
-def merged(trees: Sequence[str], folder: str) -> Iterator[tuple[str, str | None]]:
-    """Walk trees as overlayfs would show them.
-
-    Args:
-        trees: folders that are one folder of the root, uppermost first.
-        folder: that folder's name in the root, with a slash at its end unless it is the root.
-
-    Yields:
-        each name in the layer and the path it comes from; ``None`` for a mark of something gone.
-    """
-    shown: dict[str, list[str]] = {}  # the paths that make up a name, uppermost first
-    closed: set[str] = set()  # names that nothing further down adds to
-    hidden: set[str] = set()  # of those, folders that hide what is below this whole group
-    for tree in trees:
-        for name in os.listdir(tree):
-            path = os.path.join(tree, name)
-            if name in closed:
-                continue
-            facts = os.lstat(path)
-            is_folder = stat.S_ISDIR(facts.st_mode)
-            if name in shown and not is_folder:  # a folder over something else starts afresh
-                closed.add(name)
-                hidden.add(name)
-                continue
-            shown.setdefault(name, []).append(path)
-            if is_opaque(path) if is_folder else True:
-                closed.add(name)
-                hidden.add(name)
-    for name in sorted(shown):
-        uppermost, *_ = shown[name]
-        facts = os.lstat(uppermost)
-        if is_whiteout(facts):
-            yield f"{folder}{_WHITEOUT}{name}", None
-            continue
-        yield f"{folder}{name}", uppermost
-        if stat.S_ISDIR(facts.st_mode):
-            if name in hidden:
-                yield f"{folder}{name}/{_OPAQUE}", None
-            yield from merged(shown[name], f"{folder}{name}/")
-
-
-def is_whiteout(facts: os.stat_result) -> bool:
-    """Whether this is overlayfs' mark for a name that is gone."""
-    return stat.S_ISCHR(facts.st_mode) and facts.st_rdev == 0
-
-
-def is_opaque(path: str) -> bool:
-    """Whether a folder hides all that is below it."""
-    for name in _OPAQUE_ATTRIBUTES:
-        try:
-            if os.getxattr(path, name, follow_symlinks=False) == b"y":
-                return True
-        except OSError:
-            continue
-    return False
-
-
-def _add(tar: tarfile.TarFile, name: str, path: str) -> None:
-    """Add one file: owners by number, hard links (tarfile finds them), attributes."""
-    entry: tarfile.TarInfo | None = tar.gettarinfo(path, arcname=name)
-    if entry is None:  # a socket
-        return
-    entry.uname = entry.gname = ""
-    entry.mtime = int(entry.mtime)
-    entry.pax_headers = {
-        f"{_ATTRIBUTE}{key}": value.decode("utf-8", "surrogateescape")
-        for key, value in _attributes(path)
-    }
-    if entry.isreg():
-        with open(path, "rb") as file:
-            tar.addfile(entry, file)
-    else:
-        tar.addfile(entry)
-
-
-def _attributes(path: str) -> Iterator[tuple[str, bytes]]:
-    """Extended attributes that belong to the file, not to the store's overlay or the host."""
-    try:
-        names = os.listxattr(path, follow_symlinks=False)
-    except OSError:
-        return
-    for name in sorted(names):
-        if not name.startswith(_PRIVATE_ATTRIBUTES):
-            yield name, os.getxattr(path, name, follow_symlinks=False)
+    entries = read_places([Place(tree) for tree in trees])
+    write_entries(target, entries, latest=sys.maxsize, plain=False)
+    target.write(END)
 
 
 if __name__ == "__main__":

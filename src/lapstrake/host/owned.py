@@ -6,6 +6,7 @@ For root these are plain programs; a rootless user enters a user namespace for t
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from lapstrake.errors import LapstrakeError, StoreError
 from lapstrake.host import files, idmap, mounts, sandbox, supervise
 from lapstrake.host.process import clean_environment, tail
 from lapstrake.host.usage import Limits
+
+_RUN_MODULE = (
+    "import runpy, sys; module, sys.path[:] = sys.argv[1], sys.argv[2].split(':'); "
+    "del sys.argv[1:3]; runpy.run_module(module, run_name='__main__', alter_sys=True)"
+)
+"""How a module is found where ours are, by an interpreter that heeds nobody's environment."""
 
 
 def run_owned(
@@ -61,6 +68,23 @@ def run_owned(
             f"{doing}: {program} ended with status {outcome.status}", details=tail(bytes(output))
         )
     return bytes(output)
+
+
+def run_module(module: str, *words: str | Path, doing: str, error: type[LapstrakeError]) -> bytes:
+    """Run one of our own modules as a program, as root of our ids, to its end.
+
+    Args:
+        module: its name; it should import little.
+        words: its arguments.
+        doing: as of `run_owned`.
+        error: as of `run_owned`.
+
+    Returns:
+        all of its output, both streams.
+    """
+    interpreter = getattr(sys, "_base_executable", sys.executable)
+    argv = [interpreter, "-SIB", "-c", _RUN_MODULE, module, os.pathsep.join(sys.path), *words]
+    return run_owned(argv, doing=doing, error=error)
 
 
 def remove_owned(path: Path) -> None:

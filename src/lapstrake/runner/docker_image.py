@@ -6,14 +6,12 @@ import hashlib
 import itertools
 import json
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from lapstrake.errors import RunnerError
-from lapstrake.host import image_archive
 from lapstrake.host.engine import Engine
-from lapstrake.host.owned import run_owned
+from lapstrake.host.owned import run_module
 
 LABEL = "lapstrake.stack"
 """The label of every image made from a stack; its value names the layers."""
@@ -118,10 +116,11 @@ def _load(
         "architecture": _ARCHITECTURES.get(machine, machine),
     }
     job.write_text(json.dumps(document))
-    interpreter = getattr(sys, "_base_executable", sys.executable)
     try:
-        run_owned(
-            [interpreter, "-SI", image_archive.__file__, job, archive],
+        run_module(
+            "lapstrake.host.image_archive",
+            job,
+            archive,
             doing="packing the stack as an image",
             error=RunnerError,
         )

@@ -1,0 +1,114 @@
+"""Pack layers of images: tar them, compress them, and hash both; a program of its own.
+
+`lapstrake.host.owned.run_module` starts it as the owner of the trees, with a file of JSON::
+
+    {"result": FILE, "layers": [{"places": [[TREE, TARGET] ...], "target": FILE,
+     "left_out": PATTERN, "latest": SECONDS or null, "plain": BOOL, "compression": "gzip"} ...]}
+
+It writes a list of ``{"digest", "size", "diff_id", "plain_size", "newest"}`` to the result file.
+
+gzip (RFC 1952) is libdeflate's, in members of a mebibyte: unlike those of ISA-L and zlib-ng, its
+bytes do not depend on the processor (tried on several), and unlike zlib's, they do not depend on
+which zlib a system has. It is also more than twice as fast as zlib.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lapstrake.host.layer_tar import END, Place, newest, pattern, read_places, write_entries
+
+_PIECE = 1 << 20
+_GZIP_LEVEL = 1
+_ZSTD_LEVEL = 3
+
+
+class Packer:
+    """A sink that compresses what it is given, and hashes it before and after.
+
+    Args:
+        file: takes the compressed bytes.
+        compression: ``gzip`` or ``zstd``.
+    """
+
+    def __init__(self, file: BinaryIO, compression: str) -> None:
+        self.plain, self.packed = hashlib.sha256(), hashlib.sha256()
+        self.plain_size = self.size = 0
+        self._file = file
+        self._waiting = bytearray()
+        self._pack, self._last = _CODECS[compression]()
+
+    def write(self, data: bytes) -> None:
+        """Take some more."""
+        self.plain.update(data)
+        self.plain_size += len(data)
+        self._waiting += data
+        while len(self._waiting) >= _PIECE:
+            self._put(self._pack(bytes(self._waiting[:_PIECE])))
+            del self._waiting[:_PIECE]
+
+    def finish(self) -> None:
+        """Write what is left."""
+        if self._waiting:
+            self._put(self._pack(bytes(self._waiting)))
+        self._put(self._last())
+
+    def _put(self, data: bytes) -> None:
+        self.packed.update(data)
+        self.size += len(data)
+        self._file.write(data)
+
+
+def _gzip() -> tuple[Callable[[bytes], bytes], Callable[[], bytes]]:
+    import deflate
+
+    return lambda piece: bytes(deflate.gzip_compress(piece, _GZIP_LEVEL)), lambda: b""
+
+
+def _zstd() -> tuple[Callable[[bytes], bytes], Callable[[], bytes]]:
+    if sys.version_info >= (3, 14):
+        from compression.zstd import ZstdCompressor
+    else:
+        from backports.zstd import ZstdCompressor
+
+    compressor = ZstdCompressor(_ZSTD_LEVEL)
+    return compressor.compress, compressor.flush
+
+
+_CODECS = {"gzip": _gzip, "zstd": _zstd}
+
+
+def pack_layer(job: dict[str, Any]) -> dict[str, Any]:
+    """Pack one layer; see the module's description."""
+    places = [Place(*place) for place in job["places"]]
+    entries = read_places(places, pattern(job["left_out"]))
+    made = newest(entries)
+    latest = made if job["latest"] is None else job["latest"]
+    with Path(job["target"]).open("wb") as file:
+        packer = Packer(file, job["compression"])
+        write_entries(packer, entries, latest=latest, plain=job["plain"])
+        packer.write(END)
+        packer.finish()
+    return {
+        "digest": packer.packed.hexdigest(),
+        "size": packer.size,
+        "diff_id": packer.plain.hexdigest(),
+        "plain_size": packer.plain_size,
+        "newest": made,
+    }
+
+
+def main(file: str) -> None:
+    """Do what a file of JSON says."""
+    job = json.loads(Path(file).read_bytes())
+    done = [pack_layer(layer) for layer in job["layers"]]
+    Path(job["result"]).write_text(json.dumps(done))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
