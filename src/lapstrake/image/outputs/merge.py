@@ -1,0 +1,132 @@
+"""Layers over each other, told from the headers of their tars alone (image-spec 1.1, layer.md)."""
+
+from __future__ import annotations
+
+import tarfile
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from lapstrake.errors import ImageError
+
+_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+TOP = ""
+"""The path of the root itself."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Node:
+    """A file, link, device or folder of a root; hard links are names of one node.
+
+    Attributes:
+        header: its header in the layer that it comes from.
+        layer: that layer's number, from 0.
+        member: the header's number in the layer.
+    """
+
+    header: tarfile.TarInfo
+    layer: int
+    member: int
+
+
+@dataclass(slots=True)
+class MergedRoot:
+    """The root that layers make when each is laid over those before it."""
+
+    nodes: dict[str, Node] = field(default_factory=dict)
+    _names: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _layers: int = 0
+
+    def add_layer(self, headers: Sequence[tarfile.TarInfo]) -> None:
+        """Lay a layer over all.
+
+        Its marks of what is gone speak of the layers below only, wherever in the tar they stand.
+
+        Raises:
+            ImageError: a member leaves the root, or is a hard link to what is not there.
+        """
+        members = [
+            (number, clean_path(header.name), header) for number, header in enumerate(headers)
+        ]
+        for _, path, _ in members:
+            folder, _, name = path.rpartition("/")
+            if name == _OPAQUE:
+                self._empty(folder)
+            elif name.startswith(_WHITEOUT):
+                self._remove(_join(folder, name.removeprefix(_WHITEOUT)))
+        for number, path, header in members:
+            if not path.rpartition("/")[2].startswith(_WHITEOUT):
+                self._add(path, header, number)
+        self._layers += 1
+
+    def folders(self) -> list[tuple[str, tarfile.TarInfo]]:
+        """All folders with their headers, each after the one it is in; not the root itself."""
+        return sorted(
+            (path, node.header) for path, node in self.nodes.items() if path and node.header.isdir()
+        )
+
+    def others(self) -> dict[tuple[int, int], list[str]]:
+        """The paths of everything else, by number of layer and member; several are hard links."""
+        found: dict[tuple[int, int], list[str]] = defaultdict(list)
+        for path, node in sorted(self.nodes.items(), key=lambda pair: pair[0]):
+            if not node.header.isdir():
+                found[node.layer, node.member].append(path)
+        return found
+
+    def _add(self, path: str, header: tarfile.TarInfo, number: int) -> None:
+        node = Node(header=header, layer=self._layers, member=number)
+        if header.islnk():
+            linked = self.nodes.get(clean_path(header.linkname))
+            if linked is None:
+                raise ImageError(f"{path} is a hard link to {header.linkname}, which is not there")
+            node = linked
+        old = self.nodes.get(path)
+        if old is not None and not (old.header.isdir() and header.isdir()):
+            self._remove(path)
+        folder, _, name = path.rpartition("/")
+        if path:
+            self._make_folder(folder)
+            self._names[folder].add(name)
+        self.nodes[path] = node
+
+    def _make_folder(self, path: str) -> None:
+        """Add a folder that no layer describes."""
+        if path not in self.nodes and path:
+            header = tarfile.TarInfo(path)
+            header.type, header.mode = tarfile.DIRTYPE, 0o755
+            self._add(path, header, -1)
+
+    def _remove(self, path: str) -> None:
+        self._empty(path)
+        if self.nodes.pop(path, None) is not None:
+            folder, _, name = path.rpartition("/")
+            self._names[folder].discard(name)
+
+    def _empty(self, path: str) -> None:
+        for name in self._names.pop(path, ()):
+            self._empty(_join(path, name))
+            self.nodes.pop(_join(path, name), None)
+
+
+def clean_path(name: str) -> str:
+    """A member's name without ``./`` or slashes around it.
+
+    Raises:
+        ImageError: it leaves the root.
+    """
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise ImageError(f"a layer's member {name!r} leaves the root")
+    return "/".join(parts)
+
+
+def merge(layers: Iterable[Sequence[tarfile.TarInfo]]) -> MergedRoot:
+    """The root that layers make, lowest first."""
+    root = MergedRoot()
+    for headers in layers:
+        root.add_layer(headers)
+    return root
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name

@@ -1,0 +1,80 @@
+"""Files that people get: whole or not at all, and errors that say what is the matter."""
+
+from __future__ import annotations
+
+import errno
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from lapstrake.errors import ImageError
+from lapstrake.host.files import open_atomic
+from lapstrake.image.outputs.target import Target
+
+_REMEDIES = {
+    errno.ENOSPC: "Free some space, or write it elsewhere.",
+    errno.EDQUOT: "Your disk quota is used up: free some space, or write it elsewhere.",
+    errno.EROFS: "The disk is mounted read-only: write it elsewhere.",
+    errno.EFBIG: "The file system takes no file of this size: write it elsewhere.",
+}
+
+
+@contextmanager
+def new_file(target: Target) -> Iterator[BinaryIO]:
+    """The file of a target; it appears when the block ends well, in place of an older one.
+
+    Raises:
+        ImageError: it cannot be written; the old file is what it was.
+    """
+    with judged(target), open_atomic(target.path.absolute()) as file:
+        yield file
+
+
+@contextmanager
+def judged(target: Target) -> Iterator[None]:
+    """Say what the disk refused.
+
+    Raises:
+        ImageError: in place of an ``OSError``.
+    """
+    try:
+        yield
+    except OSError as failed:
+        raise ImageError(
+            f"{target.text} cannot be written: {failed.strerror or failed}",
+            details=str(failed.filename or ""),
+            resolution=_REMEDIES.get(failed.errno or 0, ""),
+        ) from failed
+
+
+def add_member(tar: BinaryIO, name: str, size: int, pieces: Iterator[bytes]) -> None:
+    """Append a file of known size to a tar without anything that tells who wrote it, or when.
+
+    Args:
+        tar: what is being written.
+        name: the member's name.
+        size: its bytes.
+        pieces: they themselves.
+    """
+    tar.write(member_header(name, size))
+    for piece in pieces:
+        tar.write(piece)
+    tar.write(padding(size))
+
+
+def member_header(name: str, size: int, *, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """The header of a plain member: root's, mode 644 or 755, time 0."""
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.type = size, kind
+    entry.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
+    return entry.tobuf(tarfile.GNU_FORMAT)
+
+
+def padding(size: int) -> bytes:
+    """What fills a member's last block."""
+    return b"\0" * (-size % tarfile.BLOCKSIZE)
+
+
+END = b"\0" * (2 * tarfile.BLOCKSIZE)
+"""What ends a tar."""

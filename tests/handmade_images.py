@@ -1,0 +1,138 @@
+"""Tiny images made by hand: layers as lists of members, no root, no base OS, no network."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Sequence
+from typing import Any
+
+from backports import zstd
+
+from lapstrake.blobs.base import BlobStore
+from lapstrake.config.model import Compression
+from lapstrake.image.base import Descriptor, Image, ImageIndex, ImageLayer, ImageRequest
+from lapstrake.names import Arch, CacheKey, Digest
+
+OCI, DOCKER = "application/vnd.oci.image", "application/vnd.docker"
+TIME = 1_700_000_000
+
+
+def file(name: str, data: bytes = b"", **fields: Any) -> tuple[tarfile.TarInfo, bytes]:
+    """A regular file; fields of its header by name."""
+    return _member(name, tarfile.REGTYPE, mode=fields.pop("mode", 0o644), **fields), data
+
+
+def folder(name: str, **fields: Any) -> tuple[tarfile.TarInfo, bytes]:
+    return _member(name, tarfile.DIRTYPE, mode=fields.pop("mode", 0o755), **fields), b""
+
+
+def symlink(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
+    return _member(name, tarfile.SYMTYPE, mode=0o777, linkname=target), b""
+
+
+def hard_link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
+    return _member(name, tarfile.LNKTYPE, mode=0o644, linkname=target), b""
+
+
+Members = Sequence[tuple[tarfile.TarInfo, bytes]]
+
+
+def pack(members: Members) -> bytes:
+    """A plain tar."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for header, data in members:
+            header.size = len(data)
+            tar.addfile(header, io.BytesIO(data))
+    return packed.getvalue()
+
+
+def add_blob(blobs: BlobStore, data: bytes, media_type: str) -> Descriptor:
+    digest = Digest("sha256", hashlib.sha256(data).hexdigest())
+    blobs.add(digest, data)
+    return Descriptor(media_type=media_type, digest=digest, size=len(data))
+
+
+def make_image(
+    blobs: BlobStore,
+    *layers: Members,
+    arch: Arch = Arch.AMD64,
+    compression: Compression = Compression.GZIP,
+    command: Sequence[str] = (),
+) -> Image:
+    """An image of layers, lowest first."""
+    made = tuple(_layer(blobs, pack(members), compression) for members in layers)
+    config = {
+        "architecture": arch.value,
+        "os": "linux",
+        "created": "2023-11-14T22:13:20Z",
+        "config": {"Cmd": list(command)},
+        "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id) for layer in made]},
+    }
+    blob = add_blob(blobs, _json(config), f"{OCI}.config.v1+json")
+    oci = add_blob(blobs, _manifest(blob, made, docker=False), f"{OCI}.manifest.v1+json")
+    docker = None
+    if compression is Compression.GZIP:
+        text = _manifest(blob, made, docker=True)
+        docker = add_blob(blobs, text, f"{DOCKER}.distribution.manifest.v2+json")
+    key = CacheKey(hashlib.sha256(oci.digest.hex.encode()).hexdigest())
+    request = ImageRequest(packages=("hello",), arch=arch, compression=compression)
+    return Image(key=key, request=request, config=blob, layers=made, oci=oci, docker=docker)
+
+
+def make_index(blobs: BlobStore, *images: Image) -> ImageIndex:
+    """An index of images for several machines."""
+    manifests = [
+        {**_entry(image.oci), "platform": {"architecture": image.request.arch, "os": "linux"}}
+        for image in images
+    ]
+    media_type = f"{OCI}.index.v1+json"
+    document = {"schemaVersion": 2, "mediaType": media_type, "manifests": manifests}
+    return ImageIndex(images=images, oci=add_blob(blobs, _json(document), media_type), docker=None)
+
+
+def noise(size: int) -> bytes:
+    """Bytes that no compression makes smaller."""
+    return os.urandom(size)
+
+
+def _layer(blobs: BlobStore, plain: bytes, compression: Compression) -> ImageLayer:
+    packed = gzip.compress(plain, mtime=0) if compression == "gzip" else zstd.compress(plain)
+    blob = add_blob(blobs, packed, f"{OCI}.layer.v1.tar+{compression}")
+    return ImageLayer(blob=blob, diff_id=Digest("sha256", hashlib.sha256(plain).hexdigest()))
+
+
+def _manifest(config: Descriptor, layers: Sequence[ImageLayer], *, docker: bool) -> bytes:
+    """A manifest in OCI's or Docker's words."""
+    own = f"{DOCKER}.distribution.manifest.v2+json" if docker else f"{OCI}.manifest.v1+json"
+    of_config = {"mediaType": f"{DOCKER}.container.image.v1+json"} if docker else {}
+    of_layer = {"mediaType": f"{DOCKER}.image.rootfs.diff.tar.gzip"} if docker else {}
+    return _json(
+        {
+            "schemaVersion": 2,
+            "mediaType": own,
+            "config": {**_entry(config), **of_config},
+            "layers": [{**_entry(layer.blob), **of_layer} for layer in layers],
+        }
+    )
+
+
+def _entry(blob: Descriptor) -> dict[str, Any]:
+    return {"mediaType": blob.media_type, "digest": str(blob.digest), "size": blob.size}
+
+
+def _member(name: str, kind: bytes, **fields: Any) -> tarfile.TarInfo:
+    header = tarfile.TarInfo(name)
+    header.type, header.mtime = kind, TIME
+    for field, value in fields.items():
+        setattr(header, field, value)
+    return header
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, sort_keys=True).encode()
