@@ -1,0 +1,162 @@
+"""Images that exist because somebody pulls them.
+
+A name that was made before is answered by looking up what it leads to; nothing upstream is asked
+then. Otherwise it is made while the client waits (see `lapstrake.registry.making`). HEAD and GET
+do the same: containerd resolves a tag by HEAD and takes a 404 for the last word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import ParamSpec, TypeVar
+
+from lapstrake.blobs.base import BlobStore
+from lapstrake.errors import BranchError, LapstrakeError, MissingError, UsageError
+from lapstrake.formats.keys import cache_key
+from lapstrake.image.base import Descriptor, ImageRequest
+from lapstrake.place.workplace import Workplace
+from lapstrake.registry import demand_images
+from lapstrake.registry.demand_accept import accepted, choose, wants_index
+from lapstrake.registry.demand_images import Manifests, read_manifests
+from lapstrake.registry.demand_records import Records
+from lapstrake.registry.making import Order, Workshop
+from lapstrake.registry.making_jobs import Jobs
+from lapstrake.registry.problems import Problem
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CHILD = (sys.executable, "-m", "lapstrake.cli.making")
+"""The command line of what makes; see that module."""
+
+
+class Demand:
+    """Answers pulls of what is made when it is pulled.
+
+    Args:
+        place: where; its runner is not used.
+        blobs: where images are kept.
+        overrides: settings that the child gets besides its configuration's files.
+        command: the child's command line.
+    """
+
+    def __init__(
+        self,
+        place: Workplace,
+        blobs: BlobStore,
+        *,
+        overrides: Mapping[str, str] | None = None,
+        command: Sequence[str] = CHILD,
+    ) -> None:
+        self.place = place
+        self.blobs = blobs
+        self.records = Records(blobs)
+        self._overrides = dict(overrides or {})
+        self._local = not place.config.registry.storage
+        folder = place.private / "registry"
+        self.workshop = Workshop(
+            Jobs(folder / "jobs"),
+            locks=folder / "locks",
+            command=command,
+            at_once=place.config.registry.makers,
+            timeout=place.config.registry.timeout,
+        )
+
+    async def stop(self) -> None:
+        """End what is being made."""
+        await self.workshop.stop()
+
+    async def resolve(self, name: str, tag: str, accept: Sequence[str]) -> Descriptor:
+        """Find or make the manifest that a name and tag mean.
+
+        Args:
+            name: the repository; any text.
+            tag: the branch, or ``latest``.
+            accept: the values of the client's ``Accept``.
+
+        Raises:
+            Problem: it is no name, or cannot be made, or not in time.
+        """
+        types = accepted(accept)
+        requests = self._requests(name, tag)
+        index = len(requests) > 1 and wants_index(types)
+        if not index:
+            requests = requests[:1]
+        made = await self._look(requests, index=index)
+        if made is None:
+            made = await self.workshop.make(self._order(name, tag, requests, index=index))
+        await self._store(self.records.note, name, tag, made)
+        return choose(name, made, types)
+
+    def names(self) -> list[str]:
+        """The names that were made, sorted."""
+        return self.records.names()
+
+    def tags(self, name: str) -> list[str]:
+        """The tags that a name can be pulled by, sorted.
+
+        Raises:
+            Problem: it is no name of an image.
+        """
+        requests = self._requests(name, "latest")
+        if requests[0].source != "branch":
+            return sorted(record.tag for record in self.records.all() if record.name == name)
+        branches = (branch.text for branch in self.place.config.branches())
+        return sorted({*branches, "latest"})
+
+    def _requests(self, name: str, tag: str) -> tuple[ImageRequest, ...]:
+        try:
+            return demand_images.requests_of(self.place, name, tag)
+        except LapstrakeError as error:
+            raise _refused(name, error) from error
+
+    async def _look(self, requests: Sequence[ImageRequest], *, index: bool) -> Manifests | None:
+        """What was made before; on a local disk that is faster than handing it to a thread."""
+        try:
+            return await self._store(self._find, requests, index)
+        except LapstrakeError as error:
+            raise _refused(requests[0].tag, error) from error
+
+    def _find(self, requests: Sequence[ImageRequest], index: bool) -> Manifests | None:
+        return demand_images.find(self.place, self.blobs, requests, index=index)
+
+    async def _store(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call what touches the storage, in a thread where that is another host."""
+        if self._local:
+            return function(*args, **kwargs)
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    def _order(
+        self, name: str, tag: str, requests: Sequence[ImageRequest], *, index: bool
+    ) -> Order[Manifests]:
+        order = {"what": "image", "name": name, "tag": tag, "index": index}
+        inputs = [repr(request) for request in requests]  # values: equal ones look equal
+        return Order(
+            key=cache_key("making", {"requests": inputs, "index": index}).hex,
+            name=f"{name}:{tag}",
+            line=self.child_line(order),
+            find=lambda: self._find(requests, index),
+            read=read_manifests,
+        )
+
+    def child_line(self, order: Mapping[str, object]) -> bytes:
+        """What a child reads: an order, and where its configuration is."""
+        folder = self.place.config.folder
+        here = {"config_dir": str(folder) if folder else None, "overrides": self._overrides}
+        return json.dumps(here | dict(order)).encode()
+
+
+def _refused(what: str, error: LapstrakeError) -> Problem:
+    """The answer to what is refused before anything is made."""
+    detail = {"details": error.details, "resolution": error.resolution}
+    if isinstance(error, UsageError):
+        return Problem(400, "NAME_INVALID", error.brief, detail)
+    if isinstance(error, MissingError):
+        detail |= {"not_found": list(error.names), "pkgs": list(error.names)}
+        return Problem(404, "MANIFEST_UNKNOWN", error.brief, detail)
+    if isinstance(error, BranchError):
+        return Problem(404, "MANIFEST_UNKNOWN", error.brief, detail)
+    return Problem(500, "UNKNOWN", f"{what}: {error.brief}", detail)

@@ -1,0 +1,104 @@
+"""What a name and a tag lead to: requests, and the manifests of what was made of them.
+
+The server and the child that makes use the same functions, so that both mean the same image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lapstrake.blobs.addresses import parse_digest
+from lapstrake.blobs.base import BlobStore
+from lapstrake.image.base import Descriptor, Image, ImageIndex, ImageRequest
+from lapstrake.image.make import made_image, make_image, make_index
+from lapstrake.image.names import read_name
+from lapstrake.place.workplace import Workplace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifests:
+    """One image or index as clients get it.
+
+    Attributes:
+        oci: with OCI's media types.
+        docker: with Docker's; ``None`` with zstd.
+        keys: architecture → the key of the image for it.
+    """
+
+    oci: Descriptor
+    docker: Descriptor | None
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+def requests_of(place: Workplace, name: str, tag: str) -> tuple[ImageRequest, ...]:
+    """What a name means, one request for each platform.
+
+    Raises:
+        UsageError: it is no name of an image.
+    """
+    return tuple(read_name(place.config, name, tag))
+
+
+def find(
+    place: Workplace, blobs: BlobStore, requests: Sequence[ImageRequest], *, index: bool
+) -> Manifests | None:
+    """What was made before, in a few milliseconds."""
+    images = [made_image(place, blobs, request) for request in requests]
+    made = [image for image in images if image is not None]
+    if len(made) < len(images):
+        return None
+    if not index:
+        return manifests_of(made[0])
+    return manifests_of(make_index(place, blobs, tuple(requests)))  # of images that are there
+
+
+def make(place: Workplace, blobs: BlobStore, name: str, tag: str, *, index: bool) -> Manifests:
+    """Make what a name means.
+
+    Raises:
+        LapstrakeError: it cannot be made.
+    """
+    requests = requests_of(place, name, tag)
+    if index:
+        return manifests_of(make_index(place, blobs, requests))
+    return manifests_of(make_image(place, blobs, requests[0]))
+
+
+def manifests_of(made: Image | ImageIndex) -> Manifests:
+    """An image's or an index's manifests."""
+    images = made.images if isinstance(made, ImageIndex) else (made,)
+    keys = {image.request.arch.value: image.key.hex for image in images}
+    return Manifests(oci=made.oci, docker=made.docker, keys=keys)
+
+
+def manifests_document(made: Manifests) -> dict[str, Any]:
+    """As JSON can hold it."""
+    docker = _row(made.docker) if made.docker else None
+    return {"oci": _row(made.oci), "docker": docker, "keys": dict(made.keys)}
+
+
+def read_manifests(document: Mapping[str, Any]) -> Manifests:
+    """Read what `manifests_document` wrote.
+
+    Raises:
+        ValueError: it did not write this.
+    """
+    try:
+        docker = _descriptor(document["docker"]) if document["docker"] else None
+        return Manifests(oci=_descriptor(document["oci"]), docker=docker, keys=document["keys"])
+    except (KeyError, TypeError) as lacking:
+        raise ValueError(f"no manifests: {lacking}") from lacking
+
+
+def _row(descriptor: Descriptor) -> dict[str, Any]:
+    digest = str(descriptor.digest)
+    return {"mediaType": descriptor.media_type, "digest": digest, "size": descriptor.size}
+
+
+def _descriptor(row: Mapping[str, Any]) -> Descriptor:
+    digest = parse_digest(row["digest"])
+    if digest is None:
+        raise ValueError(f"no digest: {row['digest']}")
+    return Descriptor(media_type=row["mediaType"], digest=digest, size=row["size"])

@@ -1,0 +1,198 @@
+"""Making what is asked for, once for all who wait, in a process of its own.
+
+A making is one task of this process and one lock between processes; so many at a time run, the
+others wait their turn. It is carried out by a child, so that whatever goes wrong in it leaves the
+server alone. Clients may come and go: a making that has begun is finished, or its time is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from lapstrake.errors import LapstrakeError, StoreError
+from lapstrake.host.followed import Ended, follow
+from lapstrake.host.locks import locked
+from lapstrake.registry.making_jobs import Jobs, JobWriter, State, entered
+from lapstrake.registry.making_problem import child_problem, late_problem, waited_problem
+from lapstrake.registry.problems import Problem
+
+T = TypeVar("T")
+
+_HEADLINE = b">>> "
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(Generic[T]):
+    """Something to be made.
+
+    Attributes:
+        key: equal orders have equal keys; safe as a file name.
+        name: for people.
+        line: what the child reads: JSON on one line.
+        find: gives what was made, if it is there.
+        read: the same from the child's answer.
+    """
+
+    key: str
+    name: str
+    line: bytes
+    find: Callable[[], T | None]
+    read: Callable[[Mapping[str, Any]], T]
+
+
+class Workshop:
+    """Where makings happen.
+
+    Args:
+        jobs: what is told of them.
+        locks: the folder of the locks between processes.
+        command: the child's command line.
+        at_once: how many children run at a time, of all processes together.
+        timeout: the most seconds a making takes, and a client waits.
+    """
+
+    def __init__(
+        self, jobs: Jobs, *, locks: Path, command: Sequence[str], at_once: int, timeout: float
+    ) -> None:
+        self.jobs = jobs
+        self._locks = locks
+        self._command = tuple(command)
+        self._at_once = at_once
+        self._timeout = timeout
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+        self._running: dict[str, JobWriter] = {}
+
+    async def make(self, order: Order[T]) -> T:
+        """Wait until something is made.
+
+        Raises:
+            Problem: it cannot be made, or not in time.
+        """
+        task = self._tasks.get(order.key)
+        if task is None:
+            task = asyncio.create_task(self._once(order), name=f"making {order.name}")
+            self._tasks[order.key] = task
+            task.add_done_callback(lambda done: self._forget(order.key, done))
+        try:
+            return await asyncio.wait_for(asyncio.shield(task), self._timeout)
+        except TimeoutError:
+            raise self._waited(order) from None
+
+    async def stop(self) -> None:
+        """End all that runs."""
+        tasks = tuple(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _forget(self, key: str, task: asyncio.Task[Any]) -> None:
+        self._tasks.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; nobody may have
+
+    async def _once(self, order: Order[T]) -> T:
+        """Make it unless another process did meanwhile."""
+        async with AsyncExitStack() as stack:
+            await self._lock(order, stack)
+            found = order.find()
+            if found is not None:
+                return found
+            try:
+                writer = stack.enter_context(entered(self.jobs, order.name))
+            except (OSError, LapstrakeError) as refused:
+                message = f"{order.name}: the queue cannot be written: {refused}"
+                raise Problem(500, "UNKNOWN", message) from refused
+            self._running[order.key] = writer
+            stack.callback(self._running.pop, order.key)
+            return await self._queue_and_run(order, writer)
+
+    async def _lock(self, order: Order[T], stack: AsyncExitStack) -> None:
+        """Keep other processes from making the same; without a thread that waits."""
+        path = self._locks / order.key
+        while True:
+            with suppress(StoreError):
+                stack.enter_context(locked(path, what=order.name, timeout=0))
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _queue_and_run(self, order: Order[T], writer: JobWriter) -> T:
+        try:
+            while self.jobs.position(writer.job.number) >= self._at_once:
+                await asyncio.sleep(_POLL_SECONDS)
+            writer.change(state=State.RUNNING, started=time.time())
+            ended = await follow(
+                self._command,
+                line=order.line,
+                on_output=_Listener(writer),
+                timeout=self._timeout,
+            )
+            made = self._judge(order, writer, ended)
+        except Problem as problem:
+            self._note_failure(writer, problem)
+            raise
+        except asyncio.CancelledError:
+            writer.change(state=State.FAILED, ended=time.time(), brief="the server was stopped")
+            raise
+        writer.change(state=State.MADE, ended=time.time())
+        return made
+
+    def _judge(self, order: Order[T], writer: JobWriter, ended: Ended) -> T:
+        """What the child made, or why it did not."""
+        log = self.jobs.tail(writer.job.number)
+        if ended.late:
+            raise late_problem(writer.job, log, seconds=self._timeout)
+        answer = _answer(ended.output)
+        if ended.status != 0 or "made" not in answer:
+            raise child_problem(writer.job, log, ended.status, answer)
+        return order.read(answer["made"])
+
+    def _note_failure(self, writer: JobWriter, problem: Problem) -> None:
+        detail = problem.detail if isinstance(problem.detail, dict) else {}
+        writer.change(
+            state=State.FAILED,
+            ended=time.time(),
+            brief=problem.message,
+            details=str(detail.get("details", "")),
+            missing=tuple(detail.get("not_found", ())),
+        )
+
+    def _waited(self, order: Order[T]) -> Problem:
+        writer = self._running.get(order.key)
+        job = writer.job if writer else None
+        before = self.jobs.position(job.number) if job else 0
+        log = self.jobs.tail(job.number) if job else ""
+        return waited_problem(order.name, job, log, seconds=self._timeout, before=before)
+
+
+class _Listener:
+    """Logs what a child says, and keeps its last headline."""
+
+    def __init__(self, writer: JobWriter) -> None:
+        self._writer = writer
+        self._rest = b""
+
+    def __call__(self, data: bytes) -> None:
+        self._writer.write(data)
+        whole, _, self._rest = (self._rest + data).rpartition(b"\n")
+        self._rest = self._rest[-4096:]
+        steps = [line for line in whole.split(b"\n") if line.startswith(_HEADLINE)]
+        if steps:
+            step = steps[-1].removeprefix(_HEADLINE).decode("utf-8", "replace").strip()
+            self._writer.change(step=step)
+
+
+def _answer(output: bytes) -> Mapping[str, Any]:
+    """What the child printed; empty when it ended before it could."""
+    try:
+        document = json.loads(output)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
