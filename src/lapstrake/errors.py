@@ -214,6 +214,11 @@ class MissingError(LapstrakeError):
         )
         self.names = names
 
+    @property
+    def document(self) -> dict[str, object]:
+        """The answer for programs: ``error`` is ``not_found``, ``pkgs`` are the names."""
+        return {"error": "not_found", "pkgs": list(self.names)}
+
 
 class ImageError(LapstrakeError):
     """The image cannot be made, or not be written where it should go."""

@@ -8,7 +8,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -61,13 +61,22 @@ class Children:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, name: str, argv: Sequence[str]) -> None:
-        """Start a program with our own environment: the children are ourselves."""
+    def start(
+        self, name: str, argv: Sequence[str], *, env: Mapping[str, str] | None = None
+    ) -> None:
+        """Start a program.
+
+        Args:
+            name: what its events are told with.
+            argv: the program and its arguments.
+            env: its whole environment; our own when it is ``None``: then the child is ourselves.
+        """
         process = subprocess.Popen(
             list(argv),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env=env,
             start_new_session=True,
         )
         self._running[name] = process
