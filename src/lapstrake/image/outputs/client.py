@@ -1,0 +1,269 @@
+"""A client of one repository of a registry (OCI distribution specification 1.1)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import socket
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from lapstrake.errors import RegistryError
+from lapstrake.image.outputs.authorization import Authorization
+from lapstrake.image.outputs.credentials import find_credentials
+from lapstrake.image.outputs.target import Target
+
+if TYPE_CHECKING:
+    import httpx2
+
+Body = Callable[[], Iterator[bytes]] | bytes
+"""What is sent; made anew whenever it is sent again."""
+
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""The answers after which it may work another time."""
+_ATTEMPTS = 5
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 20.0
+_LARGEST_ANSWER = 8 << 20
+_LOOPBACK = ("localhost", "127.", "[::1]")
+
+
+class Broken(Exception):  # noqa: N818 - says what is the matter
+    """A connection broke, or the registry cannot now; the text says what happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a registry said: the status, headers by lower-case name, the body, and who said it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+
+class RegistryClient:
+    """Speaks with one repository; may be used by several threads.
+
+    Args:
+        target: the registry and the repository.
+
+    Raises:
+        ConfigError: a file of credentials is damaged.
+        RegistryError: a helper for credentials failed.
+    """
+
+    def __init__(self, target: Target) -> None:
+        import httpx2
+
+        from lapstrake import __version__
+
+        self.target = target
+        self._loopback = target.host.startswith(_LOOPBACK)
+        self._authorization = Authorization(
+            target.host,
+            find_credentials(target.host, target.name),
+            (f"repository:{target.name}:pull,push",),
+            plain=self._loopback or target.plain,
+        )
+        self._stopped = threading.Event()
+        self._sockets: list[socket.socket] = []
+        self._base = ""
+        self._client = httpx2.Client(
+            timeout=httpx2.Timeout(60.0, connect=15.0, read=300.0),
+            headers={"User-Agent": f"lapstrake/{__version__}"},
+        )
+
+    def connect(self) -> None:
+        """Find out how the registry is reached: with TLS, or without where that is allowed.
+
+        Raises:
+            RegistryError: it cannot be reached, or is none.
+        """
+        schemes = (
+            ("http", "https") if self._loopback else ("http" if self.target.plain else "https",)
+        )
+        complaints = []
+        for scheme in schemes:
+            self._base = f"{scheme}://{self.target.host}"
+            attempts = 1 if len(schemes) > 1 and scheme == schemes[0] else _ATTEMPTS
+            try:
+                answer = self._send_patiently("GET", f"{self._base}/v2/", attempts=attempts)
+            except Broken as broken:
+                complaints.append(f"{scheme}: {broken}")
+                continue
+            if answer.status == 200:
+                return
+            complaints.append(f"{scheme}: status {answer.status}")
+        raise RegistryError(
+            f"{self.target.host} cannot be reached, or is no registry",
+            details="\n".join(complaints),
+            resolution="A registry without TLS on another machine is docker+http://HOST/NAME:TAG.",
+        )
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        allowed: Collection[int],
+        body: Body = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Ask for something of the repository, some times if need be.
+
+        Args:
+            method: GET, HEAD, POST, PUT ...
+            path: below the repository: ``manifests/TAG``; or a whole URL.
+            doing: what for; errors begin with it.
+            allowed: the statuses that are no error.
+            body: what is sent.
+            headers: besides ours.
+
+        Raises:
+            RegistryError: it does not work, or is refused.
+        """
+        url = urljoin(f"{self._base}/v2/{self.target.name}/", path)
+        try:
+            answer = self._send_patiently(method, url, body=body, headers=headers)
+        except Broken as broken:
+            raise RegistryError(f"{doing}: {broken}") from broken
+        if answer.status not in allowed:
+            raise refusal(answer, doing)
+        return answer
+
+    def send(
+        self, method: str, url: str, *, body: Body = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send one request, and once more when the registry wants to know who we are.
+
+        Raises:
+            Broken: the connection broke.
+            RegistryError: the registry does not let us in.
+        """
+        shown = self._authorization.header if self._is_ours(url) else ""
+        answer = self._exchange(method, url, body, headers, shown)
+        if answer.status == 401 and self._is_ours(url):
+            challenge = answer.headers.get("www-authenticate", "")
+            self._authorization.learn(challenge, shown, self._client)
+            answer = self._exchange(method, url, body, headers, self._authorization.header)
+            if answer.status == 401:
+                raise refusal(answer, f"{self.target.host} does not let us in")
+        return answer
+
+    def pause(self, count: int, seconds: float = 0.0) -> None:
+        """Wait before another attempt: longer each time, and not all threads equally long."""
+        longest = min(_FIRST_PAUSE * 2**count, _LONGEST_PAUSE)
+        self._stopped.wait(max(seconds, longest * random.uniform(0.5, 1.0)))  # noqa: S311
+
+    @property
+    def stopped(self) -> bool:
+        """Whether all is given up."""
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        """Give up all requests: threads that wait for an answer wake up at once."""
+        self._stopped.set()
+        for each in self._sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def _send_patiently(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: Body = b"",
+        headers: Mapping[str, str] | None = None,
+        attempts: int = _ATTEMPTS,
+    ) -> Answer:
+        """Send until it works; the last answer counts, whatever it is."""
+        for count in range(attempts):
+            try:
+                answer = self.send(method, url, body=body, headers=headers)
+            except Broken:
+                if count == attempts - 1 or self.stopped:
+                    raise
+                self.pause(count)
+                continue
+            if answer.status not in PASSING or count == attempts - 1:
+                return answer
+            self.pause(count, seconds=_wished_pause(answer))
+        raise AssertionError  # the last round returns or raises
+
+    def _exchange(
+        self, method: str, url: str, body: Body, headers: Mapping[str, str] | None, shown: str
+    ) -> Answer:
+        import httpx2
+
+        if self.stopped:
+            raise Broken("given up")
+        said = {**(headers or {}), **({"Authorization": shown} if shown else {})}
+        try:
+            request = self._client.build_request(
+                method,
+                url,
+                content=body if isinstance(body, bytes) else body(),
+                headers=said,
+                extensions={"trace": self._note},
+            )
+            response = self._client.send(
+                request, stream=True, follow_redirects=method in ("GET", "HEAD")
+            )
+            with contextlib.closing(response):
+                return Answer(
+                    status=response.status_code,
+                    headers={name.lower(): value for name, value in response.headers.items()},
+                    body=_read(response),
+                    url=str(response.url),
+                )
+        except (httpx2.HTTPError, httpx2.InvalidURL) as failed:
+            raise Broken(str(failed) or type(failed).__name__) from failed
+
+    def _note(self, event: str, info: dict[str, Any]) -> None:
+        """Remember connections, for `stop`."""
+        if event == "connection.connect_tcp.complete":
+            self._sockets.append(info["return_value"].get_extra_info("socket"))
+
+    def _is_ours(self, url: str) -> bool:
+        """Whether a URL is the registry's own: nobody else sees our credentials."""
+        ours, theirs = urlsplit(self._base), urlsplit(url)
+        return (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
+
+
+def refusal(answer: Answer, doing: str) -> RegistryError:
+    """What a registry said in place of doing it."""
+    try:
+        errors = json.loads(answer.body)["errors"]
+        details = "\n".join(f"{each.get('code')}: {each.get('message', '')}" for each in errors)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        details = answer.body[:500].decode("utf-8", "replace")
+    denied = answer.status in (401, 403)
+    return RegistryError(
+        f"{doing}: the registry answers with status {answer.status}",
+        details=details,
+        resolution="Log in with docker login, or see whether you may push there." if denied else "",
+    )
+
+
+def _wished_pause(answer: Answer) -> float:
+    after = answer.headers.get("retry-after", "")
+    return min(float(after), _LONGEST_PAUSE) if after.isdigit() else 0.0
+
+
+def _read(response: httpx2.Response) -> bytes:
+    body = b""
+    for piece in response.iter_bytes():
+        body += piece
+        if len(body) > _LARGEST_ANSWER:
+            raise Broken(f"an answer of more than {_LARGEST_ANSWER} bytes")
+    return body
