@@ -46,7 +46,7 @@ class Layer:
 
     Attributes:
         key: hash of what it was made from.
-        kind: ``base``, ``instance`` or ``dependencies``.
+        kind: ``base``, ``instance``, ``package``, ``configured``, ``installed`` ...
         tree: what is mounted.
         size: bytes on disk.
         created: seconds since the epoch.
@@ -175,30 +175,74 @@ class LayerStore:
                 return layer
             with self._half_made("unfinished", kind) as folder:
                 fill(folder / "tree")
-                return self._publish(key, kind, facts, folder)
+                return self._publish(kind, {key: facts}, {key: folder})[key]
+
+    def make_all(
+        self,
+        wanted: Mapping[CacheKey, Mapping[str, Canonical]],
+        *,
+        kind: str,
+        fill: Callable[[Mapping[CacheKey, Path]], None],
+        on_wait: Callable[[str], None] | None = None,
+    ) -> dict[CacheKey, Layer]:
+        """Find layers, and make those that are missing together: the disk is flushed once.
+
+        Args:
+            wanted: the keys, and what each is made from, kept beside it.
+            kind: what sort of layers.
+            fill: puts trees at the paths it is given for their keys, which do not exist yet.
+            on_wait: told when somebody else is making one of them.
+        """
+        found = {key: layer for key in wanted if (layer := self.find(key))}
+        with contextlib.ExitStack() as held:
+            for key in sorted(wanted.keys() - found.keys()):  # all makers lock in one order
+                lock = self.root / "locks" / key.hex
+                what = f"the {kind} layer {key.short}"
+                held.enter_context(locked(lock, what=what, on_wait=on_wait))
+            found |= {key: layer for key in wanted if (layer := self.find(key))}
+            missing = [key for key in wanted if key not in found]
+            if missing:
+                folder = held.enter_context(self._half_made("unfinished", kind))
+                parts = {key: folder / key.hex for key in missing}
+                for part in parts.values():
+                    part.mkdir()
+                fill({key: part / "tree" for key, part in parts.items()})
+                facts = {key: wanted[key] for key in missing}
+                found |= self._publish(kind, facts, parts)
+        return found
 
     def _publish(
-        self, key: CacheKey, kind: str, facts: Mapping[str, Canonical], folder: Path
-    ) -> Layer:
-        """Flush everything, measure it (sizes are settled only then), then rename once."""
+        self,
+        kind: str,
+        facts: Mapping[CacheKey, Mapping[str, Canonical]],
+        parts: Mapping[CacheKey, Path],
+    ) -> dict[CacheKey, Layer]:
+        """Flush everything, measure it (sizes are settled only then), then rename each once."""
         created = time.time()
-        files.sync_filesystem(folder)
-        size = owned.size_owned(folder / "tree")
-        document = {"kind": kind, "created": created, "size": size, "facts": facts}
-        text = json.dumps(document, indent=1, sort_keys=True).encode()
-        files.write_atomic(folder / "layer.json", text)
-        target = self.root / "layers" / key.hex
-        folder.rename(target)
-        files.sync_folder(target.parent)
-        return Layer(
-            key=key,
-            kind=kind,
-            tree=target / "tree",
-            size=size,
-            created=created,
-            used=created,
-            facts=facts,
-        )
+        some = next(iter(parts.values()))
+        files.sync_filesystem(some)
+        sizes = {key: owned.size_owned(part / "tree") for key, part in parts.items()}
+        for key, part in parts.items():
+            document = {"kind": kind, "created": created, "size": sizes[key], "facts": facts[key]}
+            text = json.dumps(document, indent=1, sort_keys=True).encode()
+            files.write_atomic(part / "layer.json", text, durable=len(parts) == 1)
+        if len(parts) > 1:
+            files.sync_filesystem(some)
+        published = {}
+        for key, part in parts.items():
+            target = self.root / "layers" / key.hex
+            part.rename(target)
+            published[key] = Layer(
+                key=key,
+                kind=kind,
+                tree=target / "tree",
+                size=sizes[key],
+                created=created,
+                used=created,
+                facts=facts[key],
+            )
+        files.sync_folder(self.root / "layers")
+        return published
 
     @contextlib.contextmanager
     def lease(self, layers: Sequence[Layer]) -> Iterator[Stack]:
