@@ -1,0 +1,85 @@
+"""Debian's own registry (docker-registry), run by tests on a free port."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+
+from lapstrake.host.process import find_program
+
+USER, PASSWORD = "planks", "over planks"
+
+
+def lacks_distribution() -> str:
+    """Why the registry cannot be run here; empty when it can."""
+    return "" if find_program("docker-registry") else "needs docker-registry"
+
+
+@contextmanager
+def running_distribution(folder: Path, *, private: bool = False) -> Iterator[str]:
+    """Run the registry while the block runs; gives ``HOST:PORT``.
+
+    Args:
+        folder: for its blobs, its configuration and its log.
+        private: let in `USER` with `PASSWORD` only.
+    """
+    folder.mkdir(exist_ok=True)
+    address = f"127.0.0.1:{free_port()}"
+    config = _configuration(folder, address, private=private)
+    (folder / "config.yml").write_text(json.dumps(config))  # JSON is YAML
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            ["docker-registry", "serve", folder / "config.yml"], stdout=log, stderr=log
+        )
+    try:
+        _wait_for(f"http://{address}/v2/", server, folder / "log")
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _configuration(folder: Path, address: str, *, private: bool) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "version": 0.1,
+        "storage": {
+            "filesystem": {"rootdirectory": str(folder / "blobs")},
+            "delete": {"enabled": True},
+        },
+        "http": {"addr": address},
+    }
+    if private:
+        secret = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+        (folder / "htpasswd").write_text(f"{USER}:{secret}\n")
+        config["auth"] = {"htpasswd": {"realm": "tests", "path": str(folder / "htpasswd")}}
+    return config
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(200):
+        assert server.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(url, timeout=5)
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(log.read_text())
