@@ -104,7 +104,7 @@ def test_unknown_source_package(shop: Shop, branch: str) -> None:
 
 def test_an_unknown_dependency_is_named(shop: Shop, branch: str, knot: Path) -> None:
     failed = shop.build_fails(10, knot, branch)
-    assert failed["error"] == f"knot needs what {branch} does not have: knot-checker"
+    assert failed["error"] == f"knot: {branch} does not have what is needed: knot-checker"
 
 
 def test_profiles_and_kinds(shop: Shop, branch: str, knot: Path) -> None:
@@ -159,8 +159,8 @@ def test_a_layer_is_shared_by_bundles_of_equal_needs(shop: Shop, branch: str) ->
     needs = '[depends]\nbuild = ["shared-need"]'
     first = shop.build(shop.bundle("sharer-one", extra=needs), branch)
     second = shop.build(shop.bundle("sharer-two", extra=needs), branch)
-    assert first["inputs"]["dependencies_reason"] == "1 packages, installed now"
-    assert second["inputs"]["dependencies_reason"] == "1 packages, in the store"
+    assert first["inputs"]["dependencies_reason"] == "1 packages, composed now"
+    assert second["inputs"]["dependencies_reason"] == "1 packages, composed, in the store"
     assert first["inputs"]["dependencies"] == second["inputs"]["dependencies"] != ""
 
 

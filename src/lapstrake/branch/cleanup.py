@@ -20,8 +20,8 @@ from lapstrake.names import BranchName, CacheKey
 from lapstrake.place.state import StateFiles
 from lapstrake.place.workplace import Workplace
 
-_ON_INSTANCES = frozenset({"dependencies", "sources"})
-_ROOT_KINDS = frozenset({"base", "instance", "dependencies", "sources"})
+_ON_INSTANCES = frozenset({"configured", "installed", "preinst", "sources"})
+_ROOT_KINDS = frozenset({"base", "instance"}) | _ON_INSTANCES
 
 
 def clean_branch(place: Workplace, name: BranchName) -> int:

@@ -133,7 +133,7 @@ def _dependencies(
     named = ", ".join((*wanted.depends, *(("build-essential",) if wanted.essential else ())))
     return Action(
         stage="dependencies",
-        what="take the layer of its build dependencies, or make it",
+        what="compose its build dependencies, or let apt install them",
         reason=f"it needs {named}",
     )
 

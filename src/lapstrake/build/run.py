@@ -130,7 +130,7 @@ class _Job:
     ) -> tuple[Path, ...]:
         """Build in a workspace of its own; the files live until `held` is closed."""
         place = self.place
-        layers = [*prepared.branch.layers, *([needed.layer] if needed.layer else [])]
+        layers = (*prepared.branch.layers, *needed.layers)
         stack = held.enter_context(place.store.lease(layers))
         results = held.enter_context(place.store.workspace("results"))
         with place.store.workspace("build") as workspace:
@@ -234,7 +234,7 @@ def _inputs(request: BuildRequest, prepared: Prepared, needed: Dependencies) -> 
         "base": branch.base.key.hex,
         "instance": branch.instance.key.hex,
         "instance_reason": branch.refreshed or "nothing changed upstream",
-        "dependencies": needed.layer.key.hex if needed.layer else "",
+        "dependencies": needed.key,
         "dependencies_reason": needed.reason,
         "packages": [f"{name}={version}" for name, version in needed.packages],
         "sources": {source.spec.name: str(source.digest) for source in prepared.sources},

@@ -188,7 +188,7 @@ def _needed_by(place: Workplace, layer: Layer) -> Iterable[str]:
         if draft is not None and draft.origin.base == layer.key:
             yield f"the draft of the branch {name}"
     for other in place.store.layers():
-        if other.kind == "dependencies" and other.facts.get("instance") == layer.key.hex:
+        if other.facts.get("instance") == layer.key.hex:
             yield f"the {other.kind} layer {other.key.short}"
 
 
