@@ -15,7 +15,8 @@ from lapstrake.cli.errors import run_guarded
 from lapstrake.cli.lazy import CommandRow, LazyGroup
 from lapstrake.cli.output import Output, Verbosity
 
-_BUILDING, _BASE, _LOOKING, _SETTING_UP = "Building", "Base OS", "Looking", "Setting up"
+_BUILDING, _IMAGES, _BASE = "Building", "Images", "Base OS"
+_LOOKING, _SETTING_UP = "Looking", "Setting up"
 
 
 def _row(name: str, module: str, section: str, text: str) -> CommandRow:
@@ -28,6 +29,8 @@ COMMANDS: tuple[CommandRow, ...] = (
     _row("build", "build", _BUILDING, "Build bundles for a branch."),
     _row("fetch", "fetch", _BUILDING, "Fetch and verify the sources of bundles."),
     _row("tree", "tree", _BUILDING, "Find bundles in trees of bundles."),
+    _row("registry", "registry", _IMAGES, "Serve images that are made when they are pulled."),
+    _row("image", "image", _IMAGES, "Make images of packages, and look at those made."),
     _row("load-baseos", "baseos", _BASE, "Load the base OS."),
     _row("update-baseos", "baseos", _BASE, "Update the packages of the base OS."),
     _row("branch", "branch", _BASE, "List and manage branches."),

@@ -239,8 +239,15 @@ class RegistryConfig:
     token_file: Path | None = setting(PATH, "the file of a token that may do all", default=None)
     tls_certificate: Path | None = setting(PATH, "the certificate, for https", default=None)
     tls_key: Path | None = setting(PATH, "the certificate's key", default=None)
+    namespaces: tuple[str, ...] = setting(
+        TEXTS, "first parts of names to push to; no image is made there", default=("push", "local")
+    )
     read_only: bool = setting(FLAG, "refuse pushes and deletions", default=False)
     anonymous_pull: bool = setting(FLAG, "whoever comes may pull", default=False)
+    redirect: bool = setting(
+        FLAG, "send clients to the storage's own addresses, where it has some", default=True
+    )
+    workers: int = setting(whole_number(least=1), "processes that answer", default=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

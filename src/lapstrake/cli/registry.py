@@ -1,0 +1,93 @@
+"""``lapstrake registry``: serve images, and reclaim the room that they take."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import click
+
+from lapstrake.cli.context import AppContext, pass_app
+from lapstrake.cli.lazy import WrappedGroup
+
+
+@click.group(cls=WrappedGroup)
+def registry() -> None:
+    """Serve images that are made when they are pulled."""
+
+
+@registry.command("serve")
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen.  [default: registry.listen]")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that answer.  [default: registry.workers]",
+)
+@click.option(
+    "--access-log",
+    type=click.Choice(["text", "json", "off"]),
+    default="text",
+    show_default=True,
+    help="How requests are told, on standard error.",
+)
+@pass_app
+def serve(app: AppContext, /, listen: str | None, workers: int | None, access_log: str) -> None:
+    """Serve images until told to stop.
+
+    The first SIGTERM or Ctrl-C lets running transfers end, for half a minute at most.
+    """
+    from lapstrake.registry.access_log import AccessLog
+    from lapstrake.registry.serve import serve as run
+    from lapstrake.registry.settings import ServerSettings
+
+    config = app.config
+    chosen = replace(
+        config.registry,
+        listen=listen or config.registry.listen,
+        workers=workers or config.registry.workers,
+    )
+    settings = ServerSettings(
+        config=replace(config, registry=chosen),
+        overrides=app.overrides,
+        access_log=AccessLog(access_log),
+    )
+    run(settings, on_ready=lambda url: app.output.say(f"serving on {url}"))
+
+
+@registry.command("gc")
+@click.option(
+    "--grace",
+    metavar="TIME",
+    default="1d",
+    show_default=True,
+    help="Keep what is younger; somebody may be about to need it.",
+)
+@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_app
+def collect(app: AppContext, /, grace: str, dry_run: bool, as_json: bool) -> None:
+    """Remove blobs that no image needs, and uploads that were given up."""
+    from lapstrake.blobs.open import open_blobs
+    from lapstrake.cli.texts import size_text
+    from lapstrake.config.units import parse_duration
+    from lapstrake.errors import UsageError
+    from lapstrake.registry.collect import collect_blobs
+
+    try:
+        seconds = parse_duration(grace)
+    except ValueError as wrong:
+        raise UsageError(f"--grace: {wrong}") from wrong
+    gone = collect_blobs(open_blobs(app.config), grace=seconds, dry_run=dry_run)
+    if as_json:
+        document = {
+            "blobs": [str(digest) for digest in gone.blobs],
+            "bytes": gone.size,
+            "links": gone.links,
+            "leftovers": gone.leftovers,
+        }
+        app.output.result(json.dumps(document, indent=2))
+        return
+    would = "would be " if dry_run else ""
+    app.output.say(f"{len(gone.blobs)} blobs {would}removed, {size_text(gone.size)} {would}freed")
+    if gone.leftovers:
+        app.output.say(f"{gone.leftovers} unfinished uploads {would}removed")

@@ -1,0 +1,65 @@
+"""The registry as one ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from lapstrake import __version__
+from lapstrake.errors import LapstrakeError
+from lapstrake.registry.answers import error_answer
+from lapstrake.registry.core import Core
+from lapstrake.registry.endpoints_blobs import BlobEndpoints
+from lapstrake.registry.endpoints_lists import ListEndpoints
+from lapstrake.registry.endpoints_manifests import ManifestEndpoints
+from lapstrake.registry.endpoints_uploads import UploadEndpoints
+from lapstrake.registry.gate import HEALTH
+from lapstrake.registry.problems import Problem
+
+
+def create_app(core: Core, more: Sequence[BaseRoute] = ()) -> Starlette:
+    """Make the application; what may ask it is none of its business (see `gate`).
+
+    Args:
+        core: its state.
+        more: other routes, such as pages.
+    """
+    # The most asked for first; a name may have any of the words below, so uploads before blobs.
+    routes: list[BaseRoute] = [
+        *ManifestEndpoints(core).routes(),
+        *UploadEndpoints(core).routes(),
+        *BlobEndpoints(core).routes(),
+        *ListEndpoints(core).routes(),
+        Route(HEALTH, _health),
+        *more,
+    ]
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
+        if core.demand is not None:
+            await core.demand.start()
+        try:
+            yield
+        finally:
+            if core.demand is not None:
+                await core.demand.stop()
+
+    kinds = (Problem, LapstrakeError, HTTPException, Exception)
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers=dict.fromkeys(kinds, error_answer),
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _health(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
+    """For those who watch over processes: that this one answers."""
+    return JSONResponse({"status": "ok", "version": __version__})
