@@ -106,16 +106,25 @@ def refresh_reason(place: Workplace, name: BranchName, *, refresh: bool | None =
 
     Nothing is changed. Without a base OS the answer is that there is none yet.
     """
-    listed = one_branch(place.config.folder, name)
-    state = StateFiles(place.private).branch(name)
+    if not refresh_due(place, name, refresh=refresh):
+        return ""
     base = find_base(place)
     if base is None:
         return "there is no base OS yet"
+    listed = one_branch(place.config.folder, name)
+    return _want(place, base, listed, StateFiles(place.private).branch(name).current).reason
+
+
+def refresh_due(place: Workplace, name: BranchName, *, refresh: bool | None = None) -> bool:
+    """Whether `enter_branch` would look upstream, or must make an instance; told at once.
+
+    Raises:
+        BranchError: there is no such branch.
+    """
+    listed = one_branch(place.config.folder, name)
+    state = StateFiles(place.private).branch(name)
     look = _wants_look(place, state) if refresh is None else refresh
-    current = state.current
-    if not look and current is not None and not staleness(place, listed, base, current):
-        return ""
-    return _want(place, base, listed, state.current).reason
+    return look or bool(staleness(place, listed, find_base(place), state.current))
 
 
 def _refresh(place: Workplace, name: BranchName, listed: SourceList, base: Layer) -> Branch:

@@ -1,0 +1,90 @@
+"""From a closure to what each layer of the image is made of, lowest first; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lapstrake.errors import ImageError
+from lapstrake.grouping.base import Group
+from lapstrake.image.base import ImageRequest
+from lapstrake.image.leftovers import NEVER
+from lapstrake.image.pack import LayerSource
+from lapstrake.image.planning import Grouping
+from lapstrake.image.sources.base import ROOT, Closure, Member
+
+_LEAST_GROUPS = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """One layer before it is packed; the attributes are those of `ImageLayer`."""
+
+    source: LayerSource
+    what: str
+    members: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def contents_of(closure: Closure, request: ImageRequest, grouping: Grouping) -> list[Content]:
+    """Divide a closure into layers: the base OS, groups of packages, the configuration.
+
+    Raises:
+        ImageError: the budget has no room for them.
+    """
+    fixed = len(closure.below) + bool(closure.top)
+    room = request.budget - fixed
+    if closure.members and room < _LEAST_GROUPS:
+        raise ImageError(
+            f"a budget of {request.budget} layers is too small: {fixed} are not for packages",
+            resolution=f"Allow at least {fixed + _LEAST_GROUPS}.",
+        )
+    groups = grouping.groups(closure.graph, room) if closure.members else ()
+    return [
+        *_base(closure, request),
+        *(_packages(closure, request, group) for group in groups),
+        *_configuration(closure, request),
+    ]
+
+
+def _base(closure: Closure, request: ImageRequest) -> Iterator[Content]:
+    for content, tree in closure.below:
+        source = LayerSource(
+            content=(content,),
+            places=((tree, ""),),
+            left_out=NEVER,
+            compression=request.compression,
+            size=1 << 30,  # the biggest by far: it begins first
+        )
+        yield Content(source=source, what="base", reason="the base OS")
+
+
+def _packages(closure: Closure, request: ImageRequest, group: Group) -> Content:
+    members = [closure.members[name] for name in group.members]
+    source = LayerSource(
+        content=tuple(sorted(f"{member.content} {member.target}" for member in members)),
+        places=tuple((member.tree, _relative(member)) for member in members),
+        plain=any(member.target != ROOT for member in members),
+        compression=request.compression,
+        size=sum(closure.graph.nodes[name].size for name in group.members),
+    )
+    ids = tuple(sorted(member.id for member in members))
+    return Content(source=source, what="packages", members=ids, reason=group.reason)
+
+
+def _configuration(closure: Closure, request: ImageRequest) -> Iterator[Content]:
+    if not closure.top:
+        return
+    source = LayerSource(
+        content=(closure.top_content,),
+        places=tuple((tree, "") for tree in closure.top),
+        left_out=NEVER,
+        latest=closure.created if request.created is None else request.created,
+        compression=request.compression,
+    )
+    yield Content(source=source, what="configuration", reason="what configuring them wrote")
+
+
+def _relative(member: Member) -> str:
+    """Where a member's tree goes, as a tar names it."""
+    return str(member.target).strip("/")

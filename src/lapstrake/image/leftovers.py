@@ -1,0 +1,42 @@
+"""What a root has that its image must not have; pure.
+
+Two sets of rules, regular expressions for whole names of the root, without the slash in front.
+"""
+
+from __future__ import annotations
+
+_SECRETS = (
+    r"etc/machine-id",
+    r"var/lib/dbus/machine-id",
+    r"etc/ssh/ssh_host_.*",
+    r"etc/ssl/private/ssl-cert-snakeoil\.key",
+    r"etc/ssl/certs/ssl-cert-snakeoil\.pem",
+    r"var/lib/systemd/(random-seed|credential\.secret)",
+    r"var/lib/urandom/random-seed",
+    r"var/cache/debconf/passwords\.dat",
+)
+_OF_THIS_HOST = (
+    r"etc/(hostname|resolv\.conf)",
+    r"(proc|sys|dev|run|tmp|var/tmp)/.*",
+    r"\.dockerenv",
+)
+_HISTORY = (
+    r"var/log/.*\.(log|gz|xz|[0-9])",
+    r"var/log/(apt|installer|journal|unattended-upgrades)/.*",
+    r"var/log/(btmp|wtmp|lastlog|faillog|dmesg)",
+    r"var/backups/.*",
+    r"etc/(passwd|group|shadow|gshadow|subuid|subgid)-",
+    r".*\.dpkg-(old|tmp|new)",
+    r"var/lib/dpkg/[a-z]+-old",
+    r"var/lib/dpkg/(lock|lock-frontend|triggers/Lock)",
+    r"var/cache/debconf/[a-z]+\.dat-old",
+)
+_CACHES = (
+    r"var/lib/apt/lists/.+",
+    r"var/cache/apt/.+",
+    r"var/cache/ldconfig/.*",
+    r"var/cache/man/.*",
+)
+
+NEVER = "|".join((*_SECRETS, *_OF_THIS_HOST, *_HISTORY, *_CACHES))
+"""No layer has these: secrets and marks of one machine, logs, backups, what apt fetches again."""

@@ -1,0 +1,161 @@
+"""A branch as a source of packages: its own builds, and those of its archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lapstrake.branch.instance import Branch, current_branch, enter_branch, refresh_due
+from lapstrake.compose.base import ComposedRoot, How, Package, Wanted
+from lapstrake.compose.root import compose_root
+from lapstrake.errors import MissingError
+from lapstrake.formats.keys import Canonical
+from lapstrake.grouping.base import Graph, Node
+from lapstrake.image.base import ImageRequest
+from lapstrake.image.names import plus_spelling
+from lapstrake.image.sources.base import Closure, Member
+from lapstrake.layer.store import Layer
+from lapstrake.names import BranchName
+from lapstrake.place.workplace import Workplace
+from lapstrake.repository.flat import Repository
+from lapstrake.repository.open import repository_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Root:
+    """A branch with the packages of a request on it."""
+
+    place: Workplace
+    repository: Repository
+    root: ComposedRoot
+    names: tuple[str, ...]
+
+
+class BranchSource:
+    """A `lapstrake.image.sources.base.PackageSource`.
+
+    Args:
+        place: where the branches are.
+        refresh: whether to look upstream for new packages; ``None``: as the configuration says.
+    """
+
+    name = "branch"
+
+    def __init__(self, place: Workplace, *, refresh: bool | None = None) -> None:
+        self._place = place
+        self._refresh = refresh
+
+    def state(self, request: ImageRequest) -> Mapping[str, Canonical] | None:
+        """What an image depends on besides the request; ``None`` when upstream is to be asked."""
+        name = BranchName(request.tag)
+        if refresh_due(self._place, name, refresh=self._refresh):
+            return None
+        branch = current_branch(self._place, name)
+        return _state(self._place, branch) if branch else None
+
+    @contextmanager
+    def open(self, request: ImageRequest) -> Iterator[Closure]:
+        """Compose a root of the request's packages, and hold its layers."""
+        place = self._place
+        branch = enter_branch(place, BranchName(request.tag), refresh=self._refresh)
+        state = _state(place, branch)
+        found = _compose(place, branch, request.packages)
+        with place.store.lease(found.root.stack):
+            closure = _on_base(found)
+            yield replace(closure, sources=state)
+
+
+def _state(place: Workplace, branch: Branch) -> dict[str, Canonical]:
+    return {
+        "branch": branch.name.text,
+        "base": branch.base.key.hex,
+        "instance": branch.instance.key.hex,
+        "repository": str(repository_of(place, branch.name).state()),
+    }
+
+
+def _compose(place: Workplace, branch: Branch, packages: tuple[str, ...]) -> _Root:
+    """Compose the root; names that are not found are tried with their pluses."""
+    repository = repository_of(place, branch.name)
+
+    def compose(names: tuple[str, ...]) -> _Root:
+        root = compose_root(place, branch, repository, Wanted(packages=names))
+        return _Root(place=place, repository=repository, root=root, names=names)
+
+    try:
+        return compose(packages)
+    except MissingError as missing:
+        spelled = {name: plus_spelling(name) for name in missing.names}
+        if all(name == spelling for name, spelling in spelled.items()):
+            raise
+        return compose(tuple(sorted({spelled.get(name, name) for name in packages})))
+
+
+def _on_base(found: _Root) -> Closure:
+    """The base OS and the branch's own layer below, what was added, what configuring it wrote."""
+    root = found.root
+    composed = root.how is How.COMPOSED
+    added = root.added if composed else ()
+    layers: dict[str, Layer] = {}
+    top = [layer for layer in root.layers if layer.kind != "package"]
+    return Closure(
+        graph=_graph(added, roots=found.names),
+        members=_members(added, layers),
+        below=tuple((f"layer {layer.key}", layer.tree) for layer in root.branch.layers),
+        top=tuple(layer.tree for layer in top),
+        top_content=" ".join(f"layer {layer.key}" for layer in top),
+        created=_newest([*layers.values(), *root.branch.layers]),
+        command=("bash",),
+    )
+
+
+def _graph(packages: Sequence[Package], *, roots: Sequence[str]) -> Graph:
+    names = {package.name for package in packages}
+    nodes = {
+        package.name: Node(
+            name=package.name,
+            label=package.name,
+            source=package.source or package.name,
+            size=package.installed or package.size,
+            references=tuple(need for need in package.needs if need in names),
+        )
+        for package in packages
+    }
+    asked = [name.partition("=")[0] for name in roots]
+    return Graph(nodes=nodes, roots=tuple(name for name in asked if name in names))
+
+
+def _members(packages: Sequence[Package], layers: Mapping[str, Layer]) -> dict[str, Member]:
+    return {
+        package.name: Member(
+            id=package.id,
+            content=layers[package.name].key.hex,
+            tree=layers[package.name].tree,
+            facts=_facts(package),
+        )
+        for package in packages
+    }
+
+
+def _facts(package: Package) -> dict[str, str]:
+    facts = {
+        "name": package.name,
+        "version": package.version,
+        "arch": package.arch,
+        "source": package.source,
+        "source_version": package.source_version,
+        "sha256": package.sha256,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _newest(layers: Sequence[Layer]) -> int:
+    """When the newest package was made: its documentation is as old (its change log is in it)."""
+    return max((_documented(layer.tree) for layer in layers), default=0)
+
+
+def _documented(tree: Path) -> int:
+    files = (tree / "usr/share/doc").glob("*/*")
+    return max((int(file.lstat().st_mtime) for file in files if not file.is_dir()), default=0)
