@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from engines import podman_of_our_own, running_docker
 from lapstrake.host.process import find_program
 from lapstrake.place.workplace import Workplace
 from lapstrake.runner.choose import load
@@ -105,6 +106,20 @@ def user_dir() -> Iterator[tuple[str, Path]]:
     shutil.chown(folder, user, user)
     yield user, folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def docker_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a docker daemon: the host's, else one of our own."""
+    with running_docker(tmp_path_factory.mktemp("docker")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def podman_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Variables that give podman a store of its own."""
+    with podman_of_our_own(tmp_path_factory.mktemp("podman")) as variables:
+        yield variables
 
 
 @pytest.fixture

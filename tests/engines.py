@@ -1,0 +1,81 @@
+"""Container engines for tests: docker's daemon and podman, with stores of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lapstrake.host.process import find_program
+
+
+@contextlib.contextmanager
+def running_docker(folder: Path) -> Iterator[str]:
+    """The host's daemon when it answers, else one of our own; gives its address."""
+    if find_program("docker") is None:
+        pytest.skip("docker is not installed (apt install docker.io)")
+    if subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0:
+        yield os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        return
+    if os.geteuid() != 0 or find_program("dockerd") is None:
+        pytest.skip("docker's daemon does not answer, and starting one needs root and dockerd")
+    with _started_daemon(folder) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def _started_daemon(folder: Path) -> Iterator[str]:
+    address = f"unix://{folder}/sock"
+    options = ["--iptables=false", "--ip6tables=false", "--bridge=none", "-H", address]
+    places = [f"--data-root={folder}/data", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid"]
+    with (folder / "log").open("wb") as log:
+        daemon = subprocess.Popen(
+            ["dockerd", *options, *places], stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        for _ in range(300):
+            probe = ["docker", "-H", address, "version"]
+            if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+                break
+            if daemon.poll() is not None:
+                break
+            time.sleep(0.1)
+        if daemon.poll() is not None:
+            pytest.skip(f"dockerd does not start: {(folder / 'log').read_text()[-300:]}")
+        yield address
+    finally:
+        daemon.terminate()
+        daemon.wait(60)
+        for left in (folder / "exec/netns").glob("*"):  # a mount; pytest could not remove it
+            subprocess.run(["umount", "--lazy", left], check=False)
+
+
+@contextlib.contextmanager
+def podman_of_our_own(folder: Path) -> Iterator[dict[str, str]]:
+    """Variables for a podman with its own store, and a runtime that knows our control groups."""
+    if find_program("podman") is None:
+        pytest.skip("podman is not installed (apt install podman)")
+    runtime = ""
+    if not Path("/sys/fs/cgroup/cgroup.controllers").exists():  # crun refuses mixed hierarchies
+        if find_program("runc") is None:
+            pytest.skip("podman needs runc with control groups of version 1 (apt install runc)")
+        runtime = 'runtime="runc"\n'
+    containers = folder / "containers.conf"
+    containers.write_text(f'[engine]\n{runtime}cgroup_manager="cgroupfs"\n')
+    storage = folder / "storage.conf"
+    # Its sockets are below here; with a longer path podman waits 20 s for each container's end.
+    run = Path(tempfile.mkdtemp(prefix="lp"))
+    storage.write_text(
+        f'[storage]\ndriver="overlay"\ngraphroot="{folder}/store"\nrunroot="{run}"\n'
+    )
+    yield {"CONTAINERS_CONF": str(containers), "CONTAINERS_STORAGE_CONF": str(storage)}
+    # A mount of the store on itself; pytest could not remove it.
+    subprocess.run(["umount", "--lazy", folder / "store/overlay"], check=False, capture_output=True)
+    shutil.rmtree(run, ignore_errors=True)
