@@ -40,8 +40,8 @@ async def follow(
     """Run a program of ours to its end, with our own environment.
 
     Its standard input gives one line and stays open while we live: its end tells the program that
-    nobody waits any more, however we ended. When its time is over, or the caller is cancelled, it is
-    told to end (SIGTERM, so that it cleans up), and killed with all it started if it does not.
+    nobody waits any more, however we ended. When its time is over, or the caller is cancelled, it
+    is told to end (SIGTERM, so that it cleans up), and killed with all it started if it does not.
 
     Args:
         argv: the program and its arguments.
@@ -56,7 +56,9 @@ async def follow(
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
-    assert process.stdin and process.stdout and process.stderr  # noqa: S101 - all are pipes
+    assert process.stdin is not None  # noqa: S101 - all three are pipes
+    assert process.stdout is not None  # noqa: S101
+    assert process.stderr is not None  # noqa: S101
     with contextlib.suppress(ConnectionError):  # it ended at once: its status tells
         process.stdin.write(line + b"\n")
         await process.stdin.drain()

@@ -10,18 +10,23 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import ParamSpec, TypeVar
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 from lapstrake.blobs.base import BlobStore
 from lapstrake.errors import BranchError, LapstrakeError, MissingError, UsageError
 from lapstrake.formats.keys import cache_key
 from lapstrake.image.base import Descriptor, ImageRequest
+from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
 from lapstrake.registry import demand_images
 from lapstrake.registry.demand_accept import accepted, choose, wants_index
 from lapstrake.registry.demand_images import Manifests, read_manifests
 from lapstrake.registry.demand_records import Records
+from lapstrake.registry.demand_refresh import Refresher
 from lapstrake.registry.making import Order, Workshop
 from lapstrake.registry.making_jobs import Jobs
 from lapstrake.registry.problems import Problem
@@ -55,6 +60,9 @@ class Demand:
         self.blobs = blobs
         self.records = Records(blobs)
         self._overrides = dict(overrides or {})
+        self.stopping = False
+        self.counts: Counter[str] = Counter()
+        self._refreshing: asyncio.Task[None] | None = None
         self._local = not place.config.registry.storage
         folder = place.private / "registry"
         self.workshop = Workshop(
@@ -65,8 +73,26 @@ class Demand:
             timeout=place.config.registry.timeout,
         )
 
+    @property
+    def output(self) -> Path:
+        """The folder of the branches' repositories."""
+        return self.place.config.work_dir / "output"
+
+    async def start(self) -> None:
+        """Begin to keep popular branches fresh."""
+        refresher = Refresher(
+            self.place,
+            self.records,
+            refresh=self.refresh,
+            remake=lambda record: self.remake(record.name, record.tag),
+        )
+        self._refreshing = asyncio.create_task(refresher.run(), name="refreshing branches")
+
     async def stop(self) -> None:
         """End what is being made."""
+        self.stopping = True
+        if self._refreshing is not None:
+            self._refreshing.cancel()
         await self.workshop.stop()
 
     async def resolve(self, name: str, tag: str, accept: Sequence[str]) -> Descriptor:
@@ -81,15 +107,49 @@ class Demand:
             Problem: it is no name, or cannot be made, or not in time.
         """
         types = accepted(accept)
+        made = await self._made(name, tag, several=wants_index(types))
+        await self._store(self.records.note, name, tag, made)
+        return choose(name, made, types)
+
+    async def _made(self, name: str, tag: str, *, several: bool) -> Manifests:
         requests = self._requests(name, tag)
-        index = len(requests) > 1 and wants_index(types)
+        index = len(requests) > 1 and several
         if not index:
             requests = requests[:1]
         made = await self._look(requests, index=index)
-        if made is None:
+        if made is not None:
+            self.counts["warm"] += 1
+            return made
+        try:
             made = await self.workshop.make(self._order(name, tag, requests, index=index))
-        await self._store(self.records.note, name, tag, made)
-        return choose(name, made, types)
+        except Problem:
+            self.counts["failed"] += 1
+            raise
+        self.counts["made"] += 1
+        return made
+
+    async def remake(self, name: str, tag: str) -> None:
+        """Make what a name means now, without anybody pulling it.
+
+        Raises:
+            Problem: it cannot be made.
+        """
+        await self._made(name, tag, several=True)
+
+    async def refresh(self, branch: BranchName) -> None:
+        """Make a branch's new instance.
+
+        Raises:
+            Problem: it cannot be made; the former one stays.
+        """
+        order: Order[Mapping[str, Any]] = Order(
+            key=cache_key("refreshing", {"branch": branch.text}).hex,
+            name=f"branch {branch}",
+            line=self._line({"what": "refresh", "branch": branch.text}),
+            find=lambda: None,
+            read=lambda made: made,
+        )
+        await self.workshop.make(order)
 
     def names(self) -> list[str]:
         """The names that were made, sorted."""
@@ -133,16 +193,18 @@ class Demand:
         self, name: str, tag: str, requests: Sequence[ImageRequest], *, index: bool
     ) -> Order[Manifests]:
         order = {"what": "image", "name": name, "tag": tag, "index": index}
-        inputs = [repr(request) for request in requests]  # values: equal ones look equal
+        inputs = [
+            repr(replace(request, asked=())) for request in requests
+        ]  # values, so this is all
         return Order(
             key=cache_key("making", {"requests": inputs, "index": index}).hex,
             name=f"{name}:{tag}",
-            line=self.child_line(order),
+            line=self._line(order),
             find=lambda: self._find(requests, index),
             read=read_manifests,
         )
 
-    def child_line(self, order: Mapping[str, object]) -> bytes:
+    def _line(self, order: Mapping[str, object]) -> bytes:
         """What a child reads: an order, and where its configuration is."""
         folder = self.place.config.folder
         here = {"config_dir": str(folder) if folder else None, "overrides": self._overrides}
@@ -151,7 +213,7 @@ class Demand:
 
 def _refused(what: str, error: LapstrakeError) -> Problem:
     """The answer to what is refused before anything is made."""
-    detail = {"details": error.details, "resolution": error.resolution}
+    detail: dict[str, object] = {"details": error.details, "resolution": error.resolution}
     if isinstance(error, UsageError):
         return Problem(400, "NAME_INVALID", error.brief, detail)
     if isinstance(error, MissingError):

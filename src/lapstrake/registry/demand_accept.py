@@ -1,7 +1,7 @@
 """Which of several manifests a client gets: negotiation by ``Accept`` (RFC 9110, 12.5.1).
 
-What clients ask for, seen on the wire: docker 20.10, podman, skopeo and containerd name all they can
-read, indexes among them, with no weights that matter; curl sends ``*/*``.
+What clients ask for, seen on the wire: docker 20.10, podman, skopeo and containerd name all they
+can read, indexes among them, with no weights that matter; curl sends ``*/*``.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ def choose(name: str, made: Manifests, types: frozenset[str]) -> Descriptor:
     if made.oci.media_type in types or not types & {DOCKER_MANIFEST, DOCKER_LIST}:
         return made.oci
     if made.docker is None:
-        message = f"{name}: its layers are compressed with zstd, which needs a client that reads OCI"
+        message = (
+            f"{name}: its layers are compressed with zstd, which needs a client that reads OCI"
+        )
         raise Problem(404, "MANIFEST_UNKNOWN", message)
     return made.docker

@@ -51,7 +51,7 @@ def find(
         return None
     if not index:
         return manifests_of(made[0])
-    return manifests_of(make_index(place, blobs, tuple(requests)))  # of images that are there
+    return manifests_of(make_index(place, blobs, requests, refresh=False))  # of what is there
 
 
 def make(place: Workplace, blobs: BlobStore, name: str, tag: str, *, index: bool) -> Manifests:

@@ -34,17 +34,17 @@ def child_problem(job: Job, log: str, status: int, answer: Mapping[str, Any]) ->
     missing = error.get("missing") or ()
     if missing:
         names = list(missing)
-        detail = {"error": "not_found", "not_found": names, "pkgs": names}
+        detail: dict[str, object] = {"error": "not_found", "not_found": names, "pkgs": names}
         return Problem(404, "MANIFEST_UNKNOWN", f"{job.name}: {error['brief']}", detail)
     if not error:
         how = _death(status)
         return Problem(500, "UNKNOWN", f"{_where(job, log)}: {how}", _detail(job, log))
-    details = error.get("details") or ""
-    detail = _detail(job, log) | {
-        "details": details,
+    told = {
+        "details": error.get("details") or "",
         "resolution": error.get("resolution", ""),
         "exit_code": error.get("exit_code", 1),
     }
+    detail = _detail(job, log) | told
     return Problem(CANNOT, "MANIFEST_UNKNOWN", f"{job.name}: {error['brief']}{_step(job)}", detail)
 
 
@@ -54,9 +54,7 @@ def late_problem(job: Job, log: str, *, seconds: float) -> Problem:
     return Problem(CANNOT, "MANIFEST_UNKNOWN", message, _detail(job, log))
 
 
-def waited_problem(
-    name: str, job: Job | None, log: str, *, seconds: float, before: int
-) -> Problem:
+def waited_problem(name: str, job: Job | None, log: str, *, seconds: float, before: int) -> Problem:
     """A client's time was over before the making's."""
     if job is None:
         message = f"{name}: another process of this host makes it, since more than {seconds:.0f} s"

@@ -20,9 +20,11 @@ from lapstrake.place.workplace import Workplace
 from lapstrake.progress import Silent
 from lapstrake.registry.access_log import AccessLog, Logged
 from lapstrake.registry.app import create_app
+from lapstrake.registry.artifacts import artifact_routes
 from lapstrake.registry.core import Core
 from lapstrake.registry.demand import Demand
 from lapstrake.registry.gate import Gate
+from lapstrake.registry.page import page_routes
 from lapstrake.registry.sendfile_protocol import SendfileProtocol
 from lapstrake.registry.settings import ServerSettings, check_settings, listen_address, passwords
 from lapstrake.registry.tokens import signing_key
@@ -80,7 +82,7 @@ def application(settings: ServerSettings) -> ASGIApp:
         redirect=registry.redirect,
     )
     gate = Gate(
-        app=create_app(core),
+        app=create_app(core, [*page_routes(demand), *artifact_routes(config)]),
         passwords=passwords(registry),
         anonymous_pull=registry.anonymous_pull,
         key=signing_key(place.private / "registry.key"),

@@ -59,7 +59,8 @@ def say(text: str) -> None:
 
 
 def tell(answer: object) -> None:
-    print(json.dumps(answer), flush=True)
+    sys.stdout.write(json.dumps(answer))
+    sys.stdout.flush()
 
 
 main()

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,7 @@ def test_so_many_at_a_time_and_the_others_in_turn(tmp_path: Path) -> None:
     assert max(asyncio.run(go())) == 1
     jobs = sorted(Jobs(tmp_path / "jobs").all(), key=lambda job: job.number)
     assert [job.started for job in jobs] == sorted(job.started for job in jobs)
-    assert all(before.ended <= after.started for before, after in zip(jobs, jobs[1:], strict=False))
+    assert all(before.ended <= after.started for before, after in pairwise(jobs))
 
 
 def test_a_chatty_child_does_not_block(tmp_path: Path) -> None:

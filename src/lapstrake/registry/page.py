@@ -1,0 +1,118 @@
+"""The pages: what can be pulled, what was made, what is being made, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from lapstrake.registry.artifacts import published
+from lapstrake.registry.demand import Demand
+from lapstrake.registry.making_jobs import Job, State
+from lapstrake.registry.page_events import event_routes
+from lapstrake.registry.page_metrics import metrics_text
+from lapstrake.registry.page_templates import STATIC, page
+from lapstrake.registry.page_views import WIDTH, image_views
+from lapstrake.registry.problems import Problem
+
+_MADE_SHOWN = 12
+
+Shown = Callable[[Demand, Request], Response]
+
+
+def page_routes(demand: Demand) -> list[BaseRoute]:
+    """The routes of all pages."""
+
+    def shown(path: str, show: Shown) -> Route:
+        async def answer(request: Request) -> Response:
+            return await run_in_threadpool(show, demand, request)
+
+        return Route(path, answer, methods=["GET", "HEAD"])
+
+    return [
+        shown("/", _start),
+        shown("/images/{title:path}", _image),
+        shown("/work/{number:int}", _work),
+        shown("/work/{number:int}/log", _log),
+        shown("/metrics", lambda demand, _request: PlainTextResponse(metrics_text(demand))),
+        *event_routes(demand),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+
+
+def _start(demand: Demand, request: Request) -> Response:
+    records = sorted(demand.records.all(), key=lambda record: record.made, reverse=True)
+    jobs = demand.workshop.jobs.all()
+    return page(
+        request,
+        "start.html",
+        width=WIDTH,
+        branches=_branches(demand),
+        latest=demand.place.config.registry.branch,
+        made=[(record, image_views(demand.blobs, record)) for record in records[:_MADE_SHOWN]],
+        more=max(len(records) - _MADE_SHOWN, 0),
+        alive=demand.workshop.jobs.alive(),
+        running=State.RUNNING,
+        failures=[job for job in jobs if job.state is State.FAILED],
+    )
+
+
+def _image(demand: Demand, request: Request) -> Response:
+    name, _, tag = request.path_params["title"].rpartition(":")
+    record = demand.records.find(name, tag) if name and "/" not in tag else None
+    if record is None:
+        return page(request, "unknown.html", status=404, what=request.path_params["title"])
+    return page(
+        request,
+        "image.html",
+        width=WIDTH,
+        record=record,
+        views=image_views(demand.blobs, record, documents=True),
+    )
+
+
+def _work(demand: Demand, request: Request) -> Response:
+    job = _job(demand, request)
+    jobs = demand.workshop.jobs
+    log = jobs.read_log(job.number)
+    return page(
+        request,
+        "work.html",
+        width=WIDTH,
+        job=job,
+        log=log,
+        read=len(log.encode()),
+        before=jobs.position(job.number),
+    )
+
+
+def _log(demand: Demand, request: Request) -> Response:
+    job = _job(demand, request)
+    return PlainTextResponse(demand.workshop.jobs.read_log(job.number))
+
+
+def _job(demand: Demand, request: Request) -> Job:
+    number = request.path_params["number"]
+    job = demand.workshop.jobs.find(number)
+    if job is None:
+        raise Problem(404, "NAME_UNKNOWN", f"nothing is known of work {number} any more")
+    return job
+
+
+def _branches(demand: Demand) -> list[Mapping[str, object]]:
+    """The branches, with what is known of each without looking anywhere else."""
+    from lapstrake.place.state import StateFiles
+
+    states, repositories = StateFiles(demand.place.private), published(demand.output)
+    return [
+        {
+            "name": name.text,
+            "state": states.branch(name),
+            "published": name.text in repositories,
+        }
+        for name in sorted(demand.place.config.branches())
+    ]

@@ -1,0 +1,94 @@
+"""The pages' live part: server-sent events (WHATWG HTML, section 9.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from lapstrake.registry.demand import Demand
+from lapstrake.registry.making_jobs import Job, Jobs, State
+
+_PERIOD = 0.4
+_BEAT_SECONDS = 15.0
+_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+def event_routes(demand: Demand) -> list[BaseRoute]:
+    """The routes of the streams."""
+
+    async def all_work(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
+        return _stream(_paced(demand, _states(demand.workshop.jobs)))
+
+    async def one_log(request: Request) -> Response:
+        start = request.headers.get("last-event-id") or request.query_params.get("from", "0")
+        begin = int(start) if start.isascii() and start.isdigit() else 0
+        jobs = demand.workshop.jobs
+        return _stream(_paced(demand, _log(jobs, request.path_params["number"], begin)))
+
+    return [
+        Route("/work/events", all_work, methods=["GET"]),
+        Route("/work/{number:int}/events", one_log, methods=["GET"]),
+    ]
+
+
+def _stream(events: AsyncIterator[str]) -> Response:
+    return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
+
+
+async def _paced(demand: Demand, events: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Drop the empty ones, beat now and then so that a client that left is noticed."""
+    beat = time.monotonic()
+    async for event in events:
+        now = time.monotonic()
+        if event or now - beat >= _BEAT_SECONDS:
+            beat = now
+            yield event or ": beat\n\n"
+        if demand.stopping:
+            return
+        await asyncio.sleep(_PERIOD)
+
+
+async def _states(jobs: Jobs) -> AsyncIterator[str]:
+    """All work that waits or runs, whenever something about it changed; else nothing."""
+    told = None
+    while True:
+        rows = [_row(jobs, job, place) for place, job in enumerate(jobs.alive())]
+        yield _event(rows) if rows != told else ""
+        told = rows
+
+
+async def _log(jobs: Jobs, number: int, start: int) -> AsyncIterator[str]:
+    """A log's pieces as they come, and its end."""
+    while True:
+        job = jobs.find(number)
+        piece = jobs.read_log(number, start=start).encode()
+        whole = piece[: piece.rfind(b"\n") + 1]  # a letter of several bytes may be half there
+        start += len(whole)
+        yield _event(whole.decode("utf-8", "replace"), id=start) if whole else ""
+        if job is None or job.over:
+            yield _event(job.state if job else "", name="end")
+            return
+
+
+def _row(jobs: Jobs, job: Job, place: int) -> dict[str, object]:
+    last = jobs.tail(job.number, lines=1) if job.state is State.RUNNING else ""
+    return {
+        "number": job.number,
+        "state": job.state,
+        "step": job.step,
+        "line": last,
+        "before": place,
+        "since": job.started or job.entered,
+    }
+
+
+def _event(data: object, *, name: str = "", id: int | None = None) -> str:
+    lines = [f"event: {name}"] if name else []
+    lines += [f"id: {id}"] if id is not None else []
+    return "\n".join([*lines, f"data: {json.dumps(data)}", "", ""])
