@@ -55,9 +55,7 @@ def known_root(
     layer = find_installed(view, resolution)
     if layer is None:
         return None
-    return ComposedRoot(
-        branch=branch, added=_added(resolution), layers=(layer,), how=How.INSTALLED
-    )
+    return ComposedRoot(branch=branch, added=_added(resolution), layers=(layer,), how=How.INSTALLED)
 
 
 def _bare(branch: Branch) -> ComposedRoot:

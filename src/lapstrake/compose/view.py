@@ -75,5 +75,3 @@ class View:
             network=False,
         )
         return apt
-
-

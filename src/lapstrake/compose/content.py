@@ -1,0 +1,97 @@
+"""What is known of an unpacked package, kept beside its tree: its control files and its paths."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lapstrake.compose import entries
+from lapstrake.compose.doubt import Entry, Unpacked
+from lapstrake.compose.status import Stanza, parse_stanza
+from lapstrake.errors import StoreError
+from lapstrake.host import files
+from lapstrake.layer.store import Layer
+
+_FILE = "content.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """One package, as far as others can have to do with it.
+
+    Attributes:
+        control: its control paragraph.
+        conffiles: paths and MD5 sums of its configuration files, in its order.
+        triggers: its control file of that name (deb-triggers(5)); empty when it has none.
+        preinst: its script of that name.
+        paths: all that it unpacks, by absolute path; merged ``/usr`` is respected.
+    """
+
+    control: str
+    conffiles: tuple[tuple[str, str], ...] = ()
+    triggers: str = ""
+    preinst: str = ""
+    paths: Mapping[str, Entry] = field(repr=False)
+
+    @property
+    def stanza(self) -> Stanza:
+        """The control paragraph, read."""
+        return parse_stanza(self.control)
+
+    def unpacked(self, arch: str) -> Unpacked:
+        """The same, as it is judged.
+
+        Args:
+            arch: the root's own architecture.
+        """
+        stanza = self.stanza
+        name, own = stanza.name, stanza["architecture"]
+        return Unpacked(
+            name=name if own in {arch, "all"} else f"{name}:{own}",
+            version=stanza["version"],
+            arch=own,
+            entries=self.paths,
+            conffiles=frozenset(path for path, _ in self.conffiles),
+            preinst=self.preinst,
+        )
+
+
+def write_content(tree: Path, content: Content) -> None:
+    """Keep what is known of a package beside its layer's tree."""
+    document = {
+        "control": content.control,
+        "conffiles": content.conffiles,
+        "triggers": content.triggers,
+        "preinst": content.preinst,
+        "paths": entries.pack(content.paths),
+    }
+    files.write_atomic(tree.parent / _FILE, json.dumps(document).encode(), durable=False)
+
+
+def read_contents(layers: Sequence[Layer]) -> tuple[Content, ...]:
+    """Read what is known of packages.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    return tuple(_read(layer) for layer in layers)
+
+
+def _read(layer: Layer) -> Content:
+    file = layer.tree.parent / _FILE
+    try:
+        document = json.loads(file.read_bytes())
+        return Content(
+            control=document["control"],
+            conffiles=tuple((path, digest) for path, digest in document["conffiles"]),
+            triggers=document["triggers"],
+            preinst=document["preinst"],
+            paths=entries.unpack(document["paths"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as damaged:
+        raise StoreError(
+            f"{file} is damaged",
+            resolution=f"Remove the folder {file.parent}; the layer will be made again.",
+        ) from damaged
