@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - what RFC 9457 calls it
     """An error as the OCI distribution specification 1.1 shapes it (section "Error Codes").
 
     Args:
