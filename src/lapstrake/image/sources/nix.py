@@ -17,7 +17,7 @@ from lapstrake.image.base import ImageRequest
 from lapstrake.image.sources.base import Closure, Member
 from lapstrake.image.sources.nix_farm import FARM_VERSION, make_farm
 from lapstrake.image.sources.nix_program import STORE, Nix, PathInfo, package_label
-from lapstrake.image.sources.nix_set import fixed_identity, open_package_set
+from lapstrake.image.sources.nix_set import PackageSet, fixed_identity, open_package_set
 from lapstrake.names import Arch, GuestPath
 from lapstrake.place.workplace import Workplace
 
@@ -118,11 +118,7 @@ class NixSource:
                 created=1,
                 env=_environment(farm),
                 command=_command(packages),
-                sources={
-                    "nix": package_set.sources,
-                    "system": _SYSTEMS[request.arch],
-                    "packages": {package.attribute: path for path, package in named.items()},
-                },
+                sources=self.state(request) or _sources(package_set, named),
             )
 
 
@@ -203,6 +199,12 @@ def _source_of(path: str) -> str:
 
 def _farm_content(paths: Mapping[str, object]) -> str:
     return cache_key("nix farm", {"version": FARM_VERSION, "paths": tuple(paths)}).hex
+
+
+def _sources(package_set: PackageSet, named: Mapping[str, _Package]) -> Mapping[str, Canonical]:
+    """What an image of a package set that can change was made of: its store paths tell."""
+    paths = {package.attribute: path for path, package in named.items()}
+    return {"nix": package_set.sources, "farm": FARM_VERSION, "paths": paths}
 
 
 def _environment(farm: Path) -> dict[str, str]:

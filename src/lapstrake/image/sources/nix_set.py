@@ -41,7 +41,7 @@ def fixed_identity(config: NixConfig, tag: str) -> Mapping[str, Canonical] | Non
     if config.channel:
         return {"revision": config.channel} if _COMMIT.match(config.channel) else None
     if config.repository and _COMMIT.match(tag):
-        return {"repository": config.repository, "revision": tag}
+        return {"repository": without_credentials(config.repository), "revision": tag}
     return None
 
 
