@@ -11,8 +11,15 @@ from lapstrake.formats.keys import Canonical, cache_key
 from lapstrake.layer.store import Layer
 
 
-def installed_layer(view: View, wanted: Wanted, resolution: Resolution) -> Layer:
-    """Find or make the layer that apt writes when it fulfils a wish."""
+def installed_layer(view: View, wanted: Wanted, resolution: Resolution, *, reason: str) -> Layer:
+    """Find or make the layer that apt writes when it fulfils a wish.
+
+    Args:
+        view: the branch.
+        wanted: the wish.
+        resolution: what apt will do.
+        reason: why it is not composed; kept with the layer.
+    """
     found = find_installed(view, resolution)
     if found is not None:
         return found
@@ -28,7 +35,7 @@ def installed_layer(view: View, wanted: Wanted, resolution: Resolution) -> Layer
     return view.place.store.make(
         cache_key("installed", inputs),
         kind="installed",
-        facts={**inputs, "wanted": relations_of(wanted)},
+        facts={**inputs, "wanted": relations_of(wanted), "reason": reason},
         fill=fill,
         on_wait=view.place.progress.headline,
     )

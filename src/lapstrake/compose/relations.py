@@ -62,6 +62,11 @@ def parse_relations(text: str) -> tuple[tuple[Relation, ...], ...]:
     return tuple(groups)
 
 
+def named_in(text: str) -> frozenset[str]:
+    """All package names of a field, whatever they stand for."""
+    return frozenset(relation.name for group in parse_relations(text) for relation in group)
+
+
 class Installed:
     """The installed packages of a root, and who stands for which name.
 

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
 from lapstrake.branch.instance import Branch
+from lapstrake.compose.archive import known_layers, layers_of
 from lapstrake.compose.base import ComposedRoot, How, Package, Wanted
+from lapstrake.compose.below import below_of
+from lapstrake.compose.configure import configure
+from lapstrake.compose.content import read_contents
+from lapstrake.compose.doubt import Below, Unpacked, doubt, mends
 from lapstrake.compose.installed import find_installed, installed_layer
-from lapstrake.compose.resolve import Item, Resolution, remembered, resolve
+from lapstrake.compose.preinst import is_inert, run_preinsts
+from lapstrake.compose.relations import named_in
+from lapstrake.compose.resolve import Resolution, relations_of, remembered, resolve
 from lapstrake.compose.view import View
+from lapstrake.errors import DependencyError
+from lapstrake.formats.keys import Canonical, cache_key
+from lapstrake.layer.store import Layer
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.flat import Repository
+
+_FORMAT = 1
+_MOST = 400
+"""Packages that are mounted as layers; the kernel takes 500 (fs/overlayfs/params.h)."""
 
 
 def compose_root(
@@ -28,18 +46,15 @@ def compose_root(
     """
     view = View(place=place, branch=branch, repository=repository)
     resolution = resolve(view, wanted)
-    if not resolution:
-        return _bare(branch)
-    found = find_installed(view, resolution)
-    layer = found or installed_layer(view, wanted, resolution)
-    return ComposedRoot(
-        branch=branch,
-        added=_added(resolution),
-        layers=(layer,),
-        how=How.INSTALLED,
-        reason="composing is not there yet",
-        made=found is None,
-    )
+    job = _Job(view=view, wanted=wanted, resolution=resolution)
+    known = job.known()
+    if known is not None:
+        return known
+    try:
+        return job.compose()
+    except _DoubtfulError as doubtful:
+        layer = installed_layer(view, wanted, resolution, reason=doubtful.brief)
+        return job.installed(layer, made=True)
 
 
 def known_root(
@@ -50,23 +65,173 @@ def known_root(
     resolution = remembered(view, wanted)
     if resolution is None:
         return None
-    if not resolution:
-        return _bare(branch)
-    layer = find_installed(view, resolution)
-    if layer is None:
-        return None
-    return ComposedRoot(branch=branch, added=_added(resolution), layers=(layer,), how=How.INSTALLED)
+    return _Job(view=view, wanted=wanted, resolution=resolution).known()
 
 
-def _bare(branch: Branch) -> ComposedRoot:
-    return ComposedRoot(branch=branch, added=(), layers=(), reason="the branch has all it needs")
+class _DoubtfulError(DependencyError):
+    """Layers may show something else than apt makes; the brief says why."""
 
 
-def _added(resolution: Resolution) -> tuple[Package, ...]:
-    return tuple(sorted(_package(item) for item in resolution.items))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One root that is wanted, and what apt would install for it."""
+
+    view: View
+    wanted: Wanted
+    resolution: Resolution
+
+    def known(self) -> ComposedRoot | None:
+        """The root, when all its layers are in the store."""
+        if not self.resolution:
+            reason = "the branch has all it needs"
+            return ComposedRoot(branch=self.view.branch, added=(), layers=(), reason=reason)
+        top = self._find("configured")
+        if top is not None:
+            preinst = self._find("preinst")
+            packages = known_layers(self.view, self.resolution.items)
+            if all(packages) and (preinst is not None or not top.facts["preinst"]):
+                return self._composed(preinst, [layer for layer in packages if layer], top)
+        layer = find_installed(self.view, self.resolution)
+        return self.installed(layer) if layer else None
+
+    def compose(self) -> ComposedRoot:
+        """Make the root of layers.
+
+        Raises:
+            _DoubtfulError: it cannot be shown to be what apt would make.
+        """
+        self._refuse_changes()
+        packages = layers_of(self.view, self.resolution.items)
+        contents = read_contents(packages)
+        unpacked = [content.unpacked(self._arch) for content in contents]
+        below = below_of(self.view.place, self.view.branch)
+        reason = doubt(unpacked, below)
+        if reason:
+            raise _DoubtfulError(reason)
+        preinst = self._preinst_layer(unpacked, below)
+        lower = [*self.view.branch.layers, *_stacked(preinst, packages)]
+        self.view.place.progress.headline(f"configuring {len(packages)} packages")
+
+        def fill(tree: Path) -> None:
+            try:
+                configure(
+                    self.view,
+                    lower,
+                    contents,
+                    mends=mends(unpacked, below),
+                    automatic=self._automatic(),
+                    tree=tree,
+                )
+            except DependencyError as failed:
+                raise _DoubtfulError(f"configuring failed: {failed.brief}") from failed
+
+        top = self._make("configured", {"preinst": preinst is not None}, fill)
+        return self._composed(preinst, packages, top, made=True)
+
+    def installed(self, layer: Layer, *, made: bool = False) -> ComposedRoot:
+        """The root with the layer that apt made."""
+        return ComposedRoot(
+            branch=self.view.branch,
+            added=self._added(),
+            layers=(layer,),
+            how=How.INSTALLED,
+            reason=str(layer.facts["reason"]),
+            made=made,
+        )
+
+    def _composed(
+        self, preinst: Layer | None, packages: Sequence[Layer], top: Layer, *, made: bool = False
+    ) -> ComposedRoot:
+        return ComposedRoot(
+            branch=self.view.branch,
+            added=self._added(),
+            layers=(*_stacked(preinst, packages), top),
+            reason=f"composed of {len(packages)} packages",
+            made=made,
+        )
+
+    def _refuse_changes(self) -> None:
+        """What is in the branch already lies below, and cannot be taken out of it."""
+        items, removed = self.resolution.items, self.resolution.removed
+        replaced = [item.name for item in items if item.old]
+        if replaced:
+            raise _DoubtfulError(f"another version of {replaced[0]} is in the branch")
+        if removed:
+            raise _DoubtfulError(f"{removed[0]} has to be removed")
+        if len(items) > _MOST:
+            raise _DoubtfulError(f"{len(items)} packages are too many layers")
+        unknown = [item.name for item in items if not item.sha256]
+        if unknown:
+            raise _DoubtfulError(f"apt does not say where {unknown[0]} comes from")
+
+    def _preinst_layer(self, unpacked: Sequence[Unpacked], below: Below) -> Layer | None:
+        """The layer of what scripts write that run before their packages are unpacked."""
+        if all(is_inert(package.preinst) for package in unpacked):
+            return None
+
+        def fill(tree: Path) -> None:
+            place, branch = self.view.place, self.view.branch
+            reason = run_preinsts(place, branch, unpacked, below.lookup, tree)
+            if reason:
+                raise _DoubtfulError(reason)
+
+        return self._make("preinst", {}, fill)
+
+    @property
+    def _arch(self) -> str:
+        return self.view.place.config.arch.value
+
+    def _automatic(self) -> list[tuple[str, str]]:
+        """Those that nobody named; apt writes its own architecture for what is for all."""
+        named = named_in(relations_of(self.wanted))
+        return [
+            (item.name, self._arch if item.arch == "all" else item.arch)
+            for item in self.resolution.items
+            if item.name not in named
+        ]
+
+    def _added(self) -> tuple[Package, ...]:
+        return tuple(
+            sorted(
+                Package(
+                    name=item.name,
+                    version=item.version,
+                    arch=item.arch,
+                    sha256=item.sha256,
+                    size=item.size,
+                )
+                for item in self.resolution.items
+            )
+        )
+
+    def _find(self, kind: str) -> Layer | None:
+        return self.view.place.store.find(cache_key(kind, self._inputs()))
+
+    def _make(
+        self, kind: str, facts: Mapping[str, Canonical], fill: Callable[[Path], None]
+    ) -> Layer:
+        inputs = self._inputs()
+        return self.view.place.store.make(
+            cache_key(kind, inputs),
+            kind=kind,
+            facts={**inputs, **facts, "wanted": relations_of(self.wanted)},
+            fill=fill,
+            on_wait=self.view.place.progress.headline,
+        )
+
+    def _inputs(self) -> dict[str, Canonical]:
+        items = self.resolution.items
+        return {
+            "format": _FORMAT,
+            "instance": self.view.branch.instance.key.hex,
+            "packages": [[item.name, item.version, item.arch, item.sha256] for item in items],
+            "automatic": [name for name, _ in self._automatic()],
+        }
 
 
-def _package(item: Item) -> Package:
-    return Package(
-        name=item.name, version=item.version, arch=item.arch, sha256=item.sha256, size=item.size
-    )
+def _stacked(preinst: Layer | None, packages: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Layers over a branch, lowest first.
+
+    dpkg leaves a folder as the first package made it; a mount shows the uppermost layer's.
+    """
+    return (*([preinst] if preinst else []), *reversed(packages))

@@ -34,7 +34,7 @@ if [ ! -e "$info.md5sums" ]; then
 fi
 for name in $aliases; do
 	rm "tree/$name"
-	grep -qx "/usr/$name" "$info.list" || rmdir --ignore-fail-on-non-empty "tree/usr/$name"
+	grep -qx -e "/$name" -e "/usr/$name" "$info.list" || rmdir --ignore-fail-on-non-empty "tree/usr/$name"
 done
 rmdir --ignore-fail-on-non-empty tree/usr 2>/dev/null || :
 # What the package did not bring has the time of what it did: the same bytes whenever it is unpacked.
