@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 _HEADLINE = b">>> "
 _POLL_SECONDS = 0.05
+_REMEMBERED_SECONDS = 3.0
+"""How long a failure is answered again: docker asks by HEAD, and by GET right after."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class Workshop:
         self._command = tuple(command)
         self._at_once = at_once
         self._timeout = timeout
+        self._failed: dict[str, tuple[float, Problem]] = {}
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._running: dict[str, JobWriter] = {}
 
@@ -76,6 +79,7 @@ class Workshop:
         Raises:
             Problem: it cannot be made, or not in time.
         """
+        self._raise_remembered(order.key)
         task = self._tasks.get(order.key)
         if task is None:
             task = asyncio.create_task(self._once(order), name=f"making {order.name}")
@@ -92,6 +96,17 @@ class Workshop:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _raise_remembered(self, key: str) -> None:
+        """Fail as a moment ago; not after a crash, which the next one may not have."""
+        now = time.monotonic()
+        self._failed = {
+            each: failed
+            for each, failed in self._failed.items()
+            if now - failed[0] < _REMEMBERED_SECONDS
+        }
+        if key in self._failed:
+            raise self._failed[key][1]
 
     def _forget(self, key: str, task: asyncio.Task[Any]) -> None:
         self._tasks.pop(key, None)
@@ -137,6 +152,8 @@ class Workshop:
             made = self._judge(order, writer, ended)
         except Problem as problem:
             self._note_failure(writer, problem)
+            if problem.status < 500:
+                self._failed[order.key] = (time.monotonic(), problem)
             raise
         except asyncio.CancelledError:
             writer.change(state=State.FAILED, ended=time.time(), brief="the server was stopped")

@@ -87,6 +87,11 @@ class ImageView:
         """Bytes of all layers as they are pulled."""
         return sum(layer.size for layer in self.layers)
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What kinds of layers it has."""
+        return frozenset(layer.what for layer in self.layers)
+
 
 def image_views(blobs: BlobStore, record: Record, *, documents: bool = False) -> list[ImageView]:
     """The images behind a record that still are whole, by architecture.

@@ -150,6 +150,18 @@ def test_missing_packages_are_all_named(tmp_path: Path) -> None:
     assert job.missing == ("a", "b")
 
 
+def test_what_failed_just_now_is_not_tried_again_at_once(tmp_path: Path) -> None:
+    """docker asks by HEAD and then by GET: one making."""
+
+    async def go() -> list[Problem]:
+        shop = workshop(tmp_path)
+        return [await problem_of(shop, order(tmp_path, "miss")) for _ in range(2)]
+
+    first, second = asyncio.run(go())
+    assert (first.status, first.message) == (second.status, second.message)
+    assert len(started(tmp_path)) == 1
+
+
 def test_a_failure_is_told_by_what_the_child_says(tmp_path: Path) -> None:
     async def go() -> Problem:
         return await problem_of(workshop(tmp_path), order(tmp_path, "fail"))
