@@ -19,7 +19,7 @@ ALGORITHMS = {"sha256": 64, "sha512": 128}
 """The algorithms of digests that the OCI image specification registers, and their digits."""
 
 BLOBS, DOCUMENTS = "blobs", "documents"
-_NAME = re.compile(r"(?:[A-Za-z0-9._+-]{1,200}/)*[A-Za-z0-9._+-]{1,200}\Z")
+_NAME = re.compile(r"(?:[A-Za-z0-9._+-]{1,254}/)*[A-Za-z0-9._+-]{1,254}\Z")
 _DOTS = re.compile(r"(?:\A|/)\.+(?:/|\Z)")
 _HEX = re.compile(r"[0-9a-f]+\Z")
 _END = ","

@@ -49,7 +49,7 @@ def media_type_of(data: bytes) -> str:
     except (ValueError, RecursionError):
         return ""
     said = document.get("mediaType") if isinstance(document, dict) else None
-    return said if said in MANIFEST_TYPES else ""
+    return said if isinstance(said, str) and said in MANIFEST_TYPES else ""
 
 
 def read_manifest(data: bytes, content_type: str) -> Manifest:
@@ -96,12 +96,14 @@ def _media_type(document: Mapping[str, Any], content_type: str) -> str:
     """Both are optional for OCI, but must not contradict each other."""
     said = document.get("mediaType")
     sent = content_type.partition(";")[0].strip().lower()
+    if said is not None and not isinstance(said, str):
+        raise _invalid("mediaType must be a string")
     if said and sent and said != sent:
         raise _invalid(f"mediaType is {said!r}, but Content-Type is {sent!r}")
     media_type = said or sent
     if media_type not in MANIFEST_TYPES:
         raise _invalid(f"{media_type!r} is no media type of a manifest")
-    return str(media_type)
+    return media_type
 
 
 def _blobs(document: Mapping[str, Any]) -> tuple[Digest, ...]:
