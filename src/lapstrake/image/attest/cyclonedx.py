@@ -64,6 +64,10 @@ def _component(part: Part) -> Json:
         component["licenses"] = [{"expression": part.license}]
     if part.sha256:
         component["hashes"] = [{"alg": "SHA-256", "content": part.sha256}]
+    if part.supplier:
+        name, _, mail = part.supplier.rstrip("> ").partition("<")
+        contact = {"contact": [{"email": mail}]} if mail else {}
+        component["supplier"] = {"name": name.strip(), **contact}
     if part.homepage:
         component["externalReferences"] = [{"type": "website", "url": part.homepage}]
     if properties := list(_properties(part)):

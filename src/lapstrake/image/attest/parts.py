@@ -52,6 +52,7 @@ class Part:
         file: the name of the package file.
         license: an SPDX expression; empty when it is not known.
         homepage: where its project lives.
+        supplier: who maintains the package, as it says.
         build: the record of the build that made it, if it was made here.
         needs: keys of the parts that it needs at run time.
     """
@@ -68,6 +69,7 @@ class Part:
     file: str = ""
     license: str = ""
     homepage: str = ""
+    supplier: str = ""
     build: str = ""
     needs: tuple[str, ...] = ()
 
@@ -83,27 +85,32 @@ class Parts:
 def parts_of(closure: Closure) -> Parts:
     """List a closure's packages, those of the base OS below it among them."""
     system = _system(closure)
-    members = [_part(closure, key, system) for key in closure.members]
+    stanzas = _stanzas(closure)
+    members = [_part(closure, key, system, stanzas) for key in closure.members]
     known = {part.name for part in members}
-    below = [part for part in _installed_below(closure, system) if part.name not in known]
-    parts = {part.key: part for part in (*below, *members)}
+    below = (_stanza_part(each, system) for each in stanzas.values()) if closure.below else ()
+    parts = {part.key: part for part in (*members, *(p for p in below if p.name not in known))}
     return Parts(parts=tuple(parts[key] for key in sorted(parts)), system=system)
 
 
-def _part(closure: Closure, key: str, system: System) -> Part:
+def _part(closure: Closure, key: str, system: System, stanzas: Mapping[str, Stanza]) -> Part:
     member, node = closure.members[key], closure.graph.nodes[key]
+    facts = member.facts
     needs = sorted({name for name in node.references if name != key and name in closure.members})
-    part = _nix(key, member) if key.startswith("/nix/store/") else _debian(key, member, system)
+    if key.startswith("/nix/store/"):
+        part = _nix(key, member)
+    else:
+        part = _debian(key, member, system, stanzas.get(facts.get("name", key)))
     return replace(
         part,
-        purl=member.facts.get("purl") or part.purl,
-        homepage=member.facts.get("homepage", ""),
-        build=member.facts.get("build", ""),
+        purl=facts.get("purl") or part.purl,
+        homepage=facts.get("homepage") or part.homepage,
+        build=facts.get("build", ""),
         needs=tuple(needs),
     )
 
 
-def _debian(key: str, member: Member, system: System) -> Part:
+def _debian(key: str, member: Member, system: System, stanza: Stanza | None) -> Part:
     facts = member.facts
     name, version = facts.get("name", key), facts.get("version", "")
     part = _debian_part(
@@ -116,6 +123,8 @@ def _debian(key: str, member: Member, system: System) -> Part:
         sha256=facts.get("sha256", ""),
         file=f"{member.id.replace(':', '%3a')}.deb",
         license=facts.get("license") or _license(member.tree, name),
+        homepage=stanza["homepage"] if stanza else "",
+        supplier=stanza["maintainer"] if stanza else "",
     )
 
 
@@ -153,24 +162,20 @@ def _hexadecimal(nar_hash: str) -> str:
     return base64.b64decode(text).hex() if algorithm == "sha256" else ""
 
 
-def _installed_below(closure: Closure, system: System) -> Iterator[Part]:
-    """What dpkg's list of the base OS has."""
-    if not closure.below:
-        return
+def _stanzas(closure: Closure) -> Mapping[str, Stanza]:
+    """What dpkg's list of the image says is installed, by name; nothing without dpkg."""
     trees = [*reversed(closure.top), *(tree for _, tree in reversed(closure.below))]
-    for tree in _having(trees, STATUS):
-        for stanza in parse_status(_text(tree, STATUS)):
-            if stanza.state == "installed":
-                yield _stanza_part(stanza, system)
-        return
+    text = next((_text(tree, STATUS) for tree in _having(trees, STATUS)), "")
+    return {each.name: each for each in parse_status(text) if each.state == "installed"}
 
 
 def _stanza_part(stanza: Stanza, system: System) -> Part:
     source, source_version = stanza.source
-    return _debian_part(
+    part = _debian_part(
         stanza.name, stanza["version"], stanza["architecture"], system,
         source=source, source_version=source_version,
     )  # fmt: skip
+    return replace(part, homepage=stanza["homepage"], supplier=stanza["maintainer"])
 
 
 def _system(closure: Closure) -> System:

@@ -83,6 +83,9 @@ def _package(part: Part) -> Json:
         package["versionInfo"] = part.version
     if part.file:
         package["packageFileName"] = part.file
+    if part.supplier:
+        name, _, mail = part.supplier.rstrip("> ").partition("<")
+        package["supplier"] = f"Person: {name.strip()} ({mail})"
     if part.homepage:
         package["homepage"] = part.homepage
     if part.sha256:
