@@ -134,6 +134,8 @@ class _Making:
             yield
 
     def make(self) -> Image:
+        from lapstrake.image.attest.attach import attach_documents
+
         with self.source.open(self.request) as closure:
             contents = contents_of(closure, self.request, self.grouping)
             self.place.progress.headline(f"packing {len(contents)} layers")
@@ -147,6 +149,7 @@ class _Making:
                 for content, done in zip(contents, packed, strict=True)
             )
             image = self.describe(closure, layers)
+            attach_documents(self.blobs, image, closure)
         record_image(self.blobs, image)
         return image
 

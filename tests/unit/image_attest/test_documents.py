@@ -137,7 +137,7 @@ def test_documents_are_the_same_for_the_same_image(tmp_path: Path) -> None:
         closure = debian_closure(tmp_path / folder)
         turned = Closure(
             graph=closure.graph,
-            members=dict(reversed(closure.members.items())),
+            members=dict(reversed(list(closure.members.items()))),
             top=closure.top, created=closure.created, sources=closure.sources,
         )  # fmt: skip
         attach_documents(blobs, made, turned if folder == "two" else closure)
