@@ -18,11 +18,13 @@ class Contender:
     Attributes:
         name: how the report calls it.
         run: does it once.
+        prepare: called before each run; what it takes is not counted.
         seconds: what each counted run took.
     """
 
     name: str
-    run: Callable[[], None]
+    run: Callable[[], object]
+    prepare: Callable[[], object] = lambda: None
     seconds: list[float] = field(default_factory=list)
 
     @property
@@ -50,6 +52,7 @@ def race(contenders: Sequence[Contender], *, rounds: int, warmup: int = 1) -> No
     """Run all contenders in turn, `rounds` times; the first ones are not counted."""
     for number in range(warmup + rounds):
         for contender in contenders:
+            contender.prepare()
             before = time.perf_counter()
             contender.run()
             if number >= warmup:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,14 +16,14 @@ _ARCHIVES = GuestPath("/var/cache/apt/archives")
 
 
 def install(
-    place: Workplace, branch: Branch, names: Iterable[str], *, debs: Path, tree: Path
+    place: Workplace, branch: Branch, words: Sequence[str], *, debs: Path, tree: Path
 ) -> None:
     """Install packages over a branch with apt-get.
 
     Args:
         place: where.
         branch: below.
-        names: of packages.
+        words: what apt-get is told to do (``satisfy`` or ``install`` and what).
         debs: package files that were downloaded before, under apt's names; new ones are added.
         tree: becomes a layer of everything that changed.
     """
@@ -38,8 +38,8 @@ def install(
         )
         for deb in debs.iterdir():
             session.put(deb, _ARCHIVES / deb.name)
-        apt.get("--download-only", "install", *names)
-        apt.get("install", *names, network=False)
+        apt.get("--download-only", *words)
+        apt.get(*words, network=False)
         for deb in (workspace / "upper/var/cache/apt/archives").glob("*.deb"):
             with suppress(FileExistsError):
                 (debs / deb.name).hardlink_to(deb)

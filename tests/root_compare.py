@@ -79,7 +79,8 @@ def differences(
         one: the first root.
         other: the second root.
         since: when making them began, in seconds since the epoch. Times before it come out of
-            packages, and must be the same; later ones only say when a script ran.
+            packages, and must be the same; later ones only say when a script ran. (No time of
+            folders is looked at, nor of dpkg's own files: they tell when it wrote them.)
         scratch: a folder on a disk that can hold an overlay's writable top.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
@@ -172,7 +173,8 @@ def _compare_path(
         ("attributes", one.attributes(path), other.attributes(path)),
         ("links", one.twins.get(path), other.twins.get(path)),
     ]
-    if kinds[0] != stat.S_IFDIR and min(left.st_mtime, right.st_mtime) < since:
+    timed = kinds[0] != stat.S_IFDIR and not path.startswith("/var/lib/dpkg/")
+    if timed and min(left.st_mtime, right.st_mtime) < since:
         pairs.append(("time", left.st_mtime_ns, right.st_mtime_ns))
     if kinds[0] == stat.S_IFLNK:
         pairs.append(("target", one.target(path), other.target(path)))

@@ -37,7 +37,7 @@ _NOTHING = (
 
 _SHELL = re.compile(r"#! ?(/bin/(?:ba|da)?sh(?: -[eu]+)?)\s*\n")
 _MARK = "lapstrake-preinst"
-_SCRIPTS = GuestPath("/run/lapstrake-preinst")
+_SCRIPTS = GuestPath("/var/lib/lapstrake/preinst")
 _WORD = re.compile(r"[\w.+@%:,/-]+")
 _DIVERSIONS = Path("var/lib/dpkg/diversions")
 _OVERRIDES = Path("var/lib/dpkg/statoverride")
@@ -82,17 +82,19 @@ def run_preinsts(
         place.store.workspace("preinst") as workspace,
         place.layer_runner.open(stack.trees, workspace) as session,
     ):
+        scripts = {_SCRIPTS / str(n): each.preinst.encode() for n, each in enumerate(active)}
         apt = Apt(
             session=session,
             progress=place.progress,
             error=DependencyError,
             limits=place.limits,
-            files={_SCRIPTS / str(n): each.preinst.encode() for n, each in enumerate(active)},
+            files={**scripts, _SCRIPTS / "all": _driver(active).encode()},
         )
         try:
-            output = apt.run(("/bin/sh", "-c", _driver(active)))
+            output = apt.run(("/bin/sh", str(_SCRIPTS / "all")))
         except DependencyError as failed:  # apt, which configures in between, may fare better
-            return f"a preinst failed: {failed.brief}"
+            said = failed.details.splitlines()[-1:]
+            return f"a preinst failed over the branch alone: {' '.join(said)}"
         session.capture(tree)
     return judge(packages, _traces(active, output.decode("utf-8", "replace")), lookup, tree)
 

@@ -17,6 +17,7 @@ import pytest
 from installed_root import install
 from lapstrake.branch.instance import Branch, current_branch
 from lapstrake.compose.base import ComposedRoot, How, Wanted
+from lapstrake.compose.resolve import satisfy_words
 from lapstrake.compose.root import compose_root, known_root
 from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
@@ -42,13 +43,15 @@ class Kitchen:
         root = compose_root(self.place, self.branch, repository, wanted)
         known = known_root(self.place, self.branch, repository, wanted)
         assert known is not None, "what was just made is known"
-        assert (known.layers, known.how) == (root.layers, root.how)
+        assert [layer.key for layer in known.stack] == [layer.key for layer in root.stack]
+        assert (known.how, known.added) == (root.how, root.added)
         return root
 
     def installed(self, *names: str) -> Path:
         """The layer that apt-get makes of the same packages."""
         tree = self.place.config.work_dir / f"installed-{os.urandom(4).hex()}"
-        install(self.place, self.branch, names, debs=self.debs, tree=tree)
+        words = satisfy_words(Wanted(packages=names))
+        install(self.place, self.branch, words, debs=self.debs, tree=tree)
         return tree
 
     def differences(self, *names: str, since: float) -> list[str]:
