@@ -8,13 +8,15 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
 from backports import zstd
 
 from lapstrake.blobs.base import BlobStore
 from lapstrake.config.model import Compression
+from lapstrake.host.process import find_program
 from lapstrake.image.base import Descriptor, Image, ImageIndex, ImageLayer, ImageRequest
 from lapstrake.names import Arch, CacheKey, Digest
 
@@ -40,6 +42,8 @@ def hard_link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
 
 
 Members = Sequence[tuple[tarfile.TarInfo, bytes]]
+Write = Callable[[Image | ImageIndex, str], str]
+"""Writes an image to a target."""
 
 
 def pack(members: Members) -> bytes:
@@ -50,6 +54,43 @@ def pack(members: Members) -> bytes:
             header.size = len(data)
             tar.addfile(header, io.BytesIO(data))
     return packed.getvalue()
+
+
+def rich_layers() -> tuple[Members, Members]:
+    """Two layers of busybox and files of all kinds, some of which are gone in the end."""
+    busybox = find_program("busybox")
+    if busybox is None:
+        pytest.skip("busybox is not installed (apt install busybox-static)")
+    special = file("etc/special", b"s", mode=0o4750, uid=12, gid=34)
+    special[0].pax_headers = {"SCHILY.xattr.user.colour": "red"}
+    long = f"etc/{'long' * 40}"
+    return (
+        [
+            folder("./", mode=0o755),
+            folder("bin"),
+            file("bin/busybox", busybox.read_bytes(), mode=0o755),
+            hard_link("bin/sh", "bin/busybox"),
+            folder("etc", gid=5),
+            file("etc/gone", b"gone"),
+            special,
+            folder("var"),
+            file("var/first", b"twice"),
+            hard_link("var/second", "var/first"),
+            folder("tmp", mode=0o1777),
+            folder("full"),
+            file("full/old", b"old"),
+        ],
+        [
+            file("bin/hello", b"#!/bin/sh\necho 'hello from the planks'\n", mode=0o755),
+            file("etc/.wh.gone"),
+            file(long, b"l"),
+            symlink("etc/link", "special"),
+            file("var/.wh.first"),
+            folder("full", mode=0o700, uid=7),
+            file("full/.wh..wh..opq"),
+            file("full/new", b"new"),
+        ],
+    )
 
 
 def add_blob(blobs: BlobStore, data: bytes, media_type: str) -> Descriptor:

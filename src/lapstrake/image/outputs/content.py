@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from lapstrake.blobs.base import BlobStore
 from lapstrake.errors import ImageError
-from lapstrake.image.base import Descriptor, Image, ImageIndex
+from lapstrake.image.base import Descriptor, Image, ImageIndex, ImageLayer
 from lapstrake.names import Digest
 
 if TYPE_CHECKING:
@@ -121,20 +121,39 @@ def one_image(image: Image | ImageIndex, *, arch: str = "") -> Image:
     )
 
 
-@contextmanager
-def open_layer(blobs: BlobStore, blob: Descriptor) -> Iterator[BinaryIO]:
-    """A layer's plain tar, as a file that only goes forward.
+def copy_layer(blobs: BlobStore, layer: ImageLayer, file: BinaryIO) -> int:
+    """Append a layer's plain tar to a file, and see that it is what it should be.
+
+    Returns:
+        its bytes.
 
     Raises:
+        StoreError: the layer is not in the store.
         ImageError: it is damaged, or compressed in an unknown way.
+        OSError: the file cannot be written.
     """
-    raw = cast("BinaryIO", io.BufferedReader(_Stream(blobs.read(blob.digest)), PIECE))
+    size, hasher = 0, hashlib.new(layer.diff_id.algorithm)
+    raw = cast("BinaryIO", io.BufferedReader(_Stream(blobs.read(layer.blob.digest)), PIECE))
+    with raw:
+        plain = _plain(raw, layer.blob.media_type)
+        while piece := _read_plain(plain, layer):
+            hasher.update(piece)
+            file.write(piece)
+            size += len(piece)
+    if hasher.hexdigest() != layer.diff_id.hex:
+        raise _damaged(layer, f"it unpacks to {hasher.hexdigest()}, not {layer.diff_id.hex}")
+    return size
+
+
+def _read_plain(plain: BinaryIO, layer: ImageLayer) -> bytes:
     try:
-        yield _plain(raw, blob.media_type)
-    except _damages() as damaged:
-        raise ImageError(f"the layer {blob.digest} is damaged: {damaged}") from damaged
-    finally:
-        raw.close()
+        return plain.read(PIECE)
+    except _damages() as damage:
+        raise _damaged(layer, str(damage)) from damage
+
+
+def _damaged(layer: ImageLayer, details: str) -> ImageError:
+    return ImageError(f"the layer {layer.blob.digest} is damaged", details=details)
 
 
 def _plain(raw: BinaryIO, media_type: str) -> BinaryIO:

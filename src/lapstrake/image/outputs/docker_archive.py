@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from lapstrake.blobs.base import BlobStore
 from lapstrake.image.base import Image, ImageLayer
-from lapstrake.image.outputs.content import PIECE, open_layer, read_blob
+from lapstrake.image.outputs.content import copy_layer, read_blob
 from lapstrake.image.outputs.writing import END, add_member, member_header, padding
 from lapstrake.progress import Progress
 
@@ -59,11 +59,7 @@ def _add_layer(blobs: BlobStore, layer: ImageLayer, file: BinaryIO) -> None:
     """Append a layer in one pass: its plain size is known, and written, afterwards."""
     begin = file.tell()
     file.write(b"\0" * tarfile.BLOCKSIZE)
-    size = 0
-    with open_layer(blobs, layer.blob) as plain:
-        while piece := plain.read(PIECE):
-            file.write(piece)
-            size += len(piece)
+    size = copy_layer(blobs, layer, file)
     file.write(padding(size))
     end = file.tell()
     file.seek(begin)

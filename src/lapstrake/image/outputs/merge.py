@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lapstrake.errors import ImageError
@@ -21,12 +21,10 @@ class Node:
     Attributes:
         header: its header in the layer that it comes from.
         layer: that layer's number, from 0.
-        member: the header's number in the layer.
     """
 
     header: tarfile.TarInfo
     layer: int
-    member: int
 
 
 @dataclass(slots=True)
@@ -45,36 +43,24 @@ class MergedRoot:
         Raises:
             ImageError: a member leaves the root, or is a hard link to what is not there.
         """
-        members = [
-            (number, clean_path(header.name), header) for number, header in enumerate(headers)
-        ]
-        for _, path, _ in members:
+        members = [(clean_path(header.name), header) for header in headers]
+        for path, _ in members:
             folder, _, name = path.rpartition("/")
             if name == _OPAQUE:
                 self._empty(folder)
             elif name.startswith(_WHITEOUT):
                 self._remove(_join(folder, name.removeprefix(_WHITEOUT)))
-        for number, path, header in members:
+        for path, header in members:
             if not path.rpartition("/")[2].startswith(_WHITEOUT):
-                self._add(path, header, number)
+                self._add(path, header)
         self._layers += 1
 
-    def folders(self) -> list[tuple[str, tarfile.TarInfo]]:
-        """All folders with their headers, each after the one it is in; not the root itself."""
-        return sorted(
-            (path, node.header) for path, node in self.nodes.items() if path and node.header.isdir()
-        )
+    def sorted(self) -> list[tuple[str, Node]]:
+        """All paths with their nodes: a folder, then all that is in it, then its next neighbour."""
+        return sorted(self.nodes.items(), key=lambda item: item[0].split("/") if item[0] else [])
 
-    def others(self) -> dict[tuple[int, int], list[str]]:
-        """The paths of everything else, by number of layer and member; several are hard links."""
-        found: dict[tuple[int, int], list[str]] = defaultdict(list)
-        for path, node in sorted(self.nodes.items(), key=lambda pair: pair[0]):
-            if not node.header.isdir():
-                found[node.layer, node.member].append(path)
-        return found
-
-    def _add(self, path: str, header: tarfile.TarInfo, number: int) -> None:
-        node = Node(header=header, layer=self._layers, member=number)
+    def _add(self, path: str, header: tarfile.TarInfo) -> None:
+        node = Node(header=header, layer=self._layers)
         if header.islnk():
             linked = self.nodes.get(clean_path(header.linkname))
             if linked is None:
@@ -94,7 +80,7 @@ class MergedRoot:
         if path not in self.nodes and path:
             header = tarfile.TarInfo(path)
             header.type, header.mode = tarfile.DIRTYPE, 0o755
-            self._add(path, header, -1)
+            self._add(path, header)
 
     def _remove(self, path: str) -> None:
         self._empty(path)
@@ -118,14 +104,6 @@ def clean_path(name: str) -> str:
     if ".." in parts:
         raise ImageError(f"a layer's member {name!r} leaves the root")
     return "/".join(parts)
-
-
-def merge(layers: Iterable[Sequence[tarfile.TarInfo]]) -> MergedRoot:
-    """The root that layers make, lowest first."""
-    root = MergedRoot()
-    for headers in layers:
-        root.add_layer(headers)
-    return root
 
 
 def _join(folder: str, name: str) -> str:

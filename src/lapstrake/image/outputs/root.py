@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO, cast
+import tempfile
+from typing import BinaryIO
 
 from lapstrake.blobs.base import BlobStore
 from lapstrake.errors import ImageError
 from lapstrake.image.base import Image, ImageLayer
-from lapstrake.image.outputs.content import PIECE, open_layer
-from lapstrake.image.outputs.merge import TOP, MergedRoot
+from lapstrake.image.outputs.content import PIECE, copy_layer
+from lapstrake.image.outputs.merge import TOP, MergedRoot, Node
 from lapstrake.progress import Progress
 
 _ATTRIBUTE = "SCHILY.xattr."  # the pax records that say more than the headers
 
 
 def write_root_tar(blobs: BlobStore, image: Image, file: BinaryIO, *, progress: Progress) -> None:
-    """Write an image's root as a tar; the same image gives the same bytes.
+    """Write an image's root as a tar; the same root gives the same bytes, whatever its layers.
 
-    All folders come first, so that nothing is unpacked into one that is not there; then the rest in
-    the order of the layers, hard links right after the file's first name.
+    Each folder comes right before all that is in it, so that tar(1) can restore its time. Layers
+    are unpacked in the store's scratch folder meanwhile.
 
     Args:
         blobs: where the layers are.
@@ -35,43 +35,47 @@ def write_root_tar(blobs: BlobStore, image: Image, file: BinaryIO, *, progress: 
         OSError: the file cannot be written.
     """
     root = MergedRoot()
-    for layer in image.layers:
-        with _layer_tar(blobs, layer) as tar:
-            root.add_layer(list(tar))
-    others = root.others()
-    with tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT, bufsize=PIECE) as output:
-        top = root.nodes.get(TOP)
-        output.addfile(_renamed(top.header, "./") if top else _top())
-        for path, header in root.folders():
-            output.addfile(_renamed(header, f"./{path}"))
-        for number, layer in enumerate(image.layers):
+    with contextlib.ExitStack() as stack:
+        layers = []
+        for layer in image.layers:
             progress.output(f"{layer.diff_id} {layer.reason}".rstrip().encode() + b"\n")
-            with _layer_tar(blobs, layer) as tar:
-                for member, header in enumerate(tar):
-                    if paths := others.get((number, member)):
-                        _add(output, tar, header, paths)
+            plain = stack.enter_context(tempfile.TemporaryFile(dir=blobs.scratch))
+            copy_layer(blobs, layer, plain)
+            layers.append(_open_tar(plain, layer))
+            root.add_layer(layers[-1].getmembers())
+        with tarfile.open(
+            fileobj=file, mode="w|", format=tarfile.PAX_FORMAT, bufsize=PIECE
+        ) as output:
+            if TOP not in root.nodes:
+                output.addfile(_top())
+            _add_all(output, root, layers)
 
 
-@contextmanager
-def _layer_tar(blobs: BlobStore, layer: ImageLayer) -> Iterator[tarfile.TarFile]:
-    with open_layer(blobs, layer.blob) as plain:
-        try:
-            with tarfile.open(fileobj=plain, mode="r|", bufsize=PIECE) as tar:
-                yield tar
-        except tarfile.TarError as damaged:
-            raise ImageError(f"the layer {layer.blob.digest} is damaged: {damaged}") from damaged
+def _open_tar(plain: BinaryIO, layer: ImageLayer) -> tarfile.TarFile:
+    """Read all of a tar's headers."""
+    plain.seek(0)
+    try:
+        tar = tarfile.TarFile(fileobj=plain)
+        tar.getmembers()
+    except tarfile.TarError as damage:
+        raise ImageError(
+            f"the layer {layer.blob.digest} is damaged", details=str(damage)
+        ) from damage
+    return tar
 
 
-def _add(
-    output: tarfile.TarFile, tar: tarfile.TarFile, header: tarfile.TarInfo, paths: list[str]
-) -> None:
-    """Add a file under its first name, and links to that under the others."""
-    first = _renamed(header, f"./{paths[0]}")
-    output.addfile(first, cast("BinaryIO", tar.extractfile(header)) if header.isreg() else None)
-    for path in paths[1:]:
-        link = _renamed(header, f"./{path}")
-        link.type, link.linkname, link.size = tarfile.LNKTYPE, first.name, 0
-        output.addfile(link)
+def _add_all(output: tarfile.TarFile, root: MergedRoot, layers: list[tarfile.TarFile]) -> None:
+    """Add all files; the second name of a file is a link to the first one."""
+    first_names: dict[Node, str] = {}
+    for path, node in root.sorted():
+        entry = _renamed(node.header, f"./{path}")
+        if node in first_names:
+            entry.type, entry.linkname, entry.size = tarfile.LNKTYPE, first_names[node], 0
+            output.addfile(entry)
+            continue
+        first_names[node] = entry.name
+        content = layers[node.layer].extractfile(node.header) if entry.isreg() else None
+        output.addfile(entry, content)
 
 
 def _renamed(header: tarfile.TarInfo, name: str) -> tarfile.TarInfo:
