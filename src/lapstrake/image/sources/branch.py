@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lapstrake.branch.instance import Branch, current_branch, enter_branch, refresh_due
+from lapstrake.compose.archive import package_layers
 from lapstrake.compose.base import ComposedRoot, How, Package, Wanted
+from lapstrake.compose.closure import closure_of
 from lapstrake.compose.root import compose_root
 from lapstrake.errors import MissingError
 from lapstrake.formats.keys import Canonical
@@ -16,6 +18,7 @@ from lapstrake.grouping.base import Graph, Node
 from lapstrake.image.base import ImageRequest
 from lapstrake.image.names import plus_spelling
 from lapstrake.image.sources.base import Closure, Member
+from lapstrake.image.sources.remaining import remainder_of, remainder_over
 from lapstrake.layer.store import Layer
 from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
@@ -31,6 +34,10 @@ class _Root:
     repository: Repository
     root: ComposedRoot
     names: tuple[str, ...]
+
+    def layers(self, packages: Sequence[Package]) -> Mapping[str, Layer]:
+        """The layers of packages' files, by name."""
+        return package_layers(self.place, self.root.branch, self.repository, packages)
 
 
 class BranchSource:
@@ -63,7 +70,7 @@ class BranchSource:
         state = _state(place, branch)
         found = _compose(place, branch, request.packages)
         with place.store.lease(found.root.stack):
-            closure = _on_base(found)
+            closure = _on_base(found) if request.base else _minimal(found)
             yield replace(closure, sources=state)
 
 
@@ -96,18 +103,40 @@ def _compose(place: Workplace, branch: Branch, packages: tuple[str, ...]) -> _Ro
 def _on_base(found: _Root) -> Closure:
     """The base OS and the branch's own layer below, what was added, what configuring it wrote."""
     root = found.root
-    composed = root.how is How.COMPOSED
-    added = root.added if composed else ()
-    layers: dict[str, Layer] = {}
-    top = [layer for layer in root.layers if layer.kind != "package"]
+    layers = found.layers(root.added)
+    if root.how is How.COMPOSED:
+        top = tuple(layer for layer in root.layers if layer.kind != "package")
+    else:
+        top = (remainder_over(found.place, root, layers),)
+    below = tuple((f"layer {layer.key}", layer.tree) for layer in root.branch.layers)
+    closure = _closure(found, root.added, layers, top)
+    created = max(closure.created, _newest(root.branch.layers))
+    return replace(closure, below=below, created=created, command=("bash",))
+
+
+def _minimal(found: _Root) -> Closure:
+    """What the packages need and no more, and what is left of the whole root for them."""
+    packages = closure_of(found.place, found.root, found.names)
+    layers = found.layers(packages)
+    created = _newest(layers.values())
+    top = remainder_of(found.place, found.root, packages, layers, time=created)
+    closure = _closure(found, packages, layers, (top,))
+    has_bash = "bash" in layers
+    return replace(closure, command=("bash",) if has_bash else ())
+
+
+def _closure(
+    found: _Root,
+    packages: Sequence[Package],
+    layers: Mapping[str, Layer],
+    top: Sequence[Layer],
+) -> Closure:
     return Closure(
-        graph=_graph(added, roots=found.names),
-        members=_members(added, layers),
-        below=tuple((f"layer {layer.key}", layer.tree) for layer in root.branch.layers),
+        graph=_graph(packages, roots=found.names),
+        members=_members(packages, layers),
         top=tuple(layer.tree for layer in top),
         top_content=" ".join(f"layer {layer.key}" for layer in top),
-        created=_newest([*layers.values(), *root.branch.layers]),
-        command=("bash",),
+        created=_newest(layers.values()),
     )
 
 
@@ -151,7 +180,7 @@ def _facts(package: Package) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _newest(layers: Sequence[Layer]) -> int:
+def _newest(layers: Iterable[Layer]) -> int:
     """When the newest package was made: its documentation is as old (its change log is in it)."""
     return max((_documented(layer.tree) for layer in layers), default=0)
 
