@@ -27,7 +27,7 @@ STORE = GuestPath("/nix/store")
 """Where the paths of a store are, for what is in it and for images."""
 
 _PASSED_ON = ("NIX_CONFIG", "NIX_SSL_CERT_FILE", "NIX_USER_CONF_FILES")
-_FEATURES = "nix-command flakes fetch-tree"
+_FEATURES = "nix-command flakes"
 _FAILED = re.compile(r"(?:builder for|build of) '([^']+\.drv)' failed|'([^']+\.drv)'.* failed")
 _ERROR = re.compile(r"^ *error: +(\S.*?)(?:\n *\n|\Z)", re.M | re.S)
 _LOG_SECONDS = 60.0
