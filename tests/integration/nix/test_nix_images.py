@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from lapstrake.place.workplace import Workplace
 from lapstrake.progress import Silent
 from lapstrake.runner.docker_options import ulimit_options
 from nix_packages import nix_place, nix_request, write_packages
+from roots import run_cli
 
 
 def told(*argv: str | Path, **variables: str) -> str:
@@ -104,3 +106,20 @@ def test_layers_are_shared_between_images(place: Workplace, tmp_path: Path) -> N
     two = make_image(place, blobs, nix_request("bashinteractive", "hello"))
     digests = [{layer.blob.digest for layer in image.layers} for image in (one, two)]
     assert len(digests[0] & digests[1]) == len(one.layers) - 1  # all but the links
+
+
+def test_a_user_without_rights_makes_the_same_image(
+    place: Workplace, nix_folder: Path, user_dir: tuple[str, Path], tmp_path: Path
+) -> None:
+    user, folder = user_dir
+    shutil.copytree(nix_folder / "packages", folder / "packages")
+    (folder / "conf").mkdir()
+    (folder / "conf/config.toml").write_text(f'[nix]\npath = "{folder}/packages"\n')
+    subprocess.run(["chown", "-R", user, folder], check=True)
+    done = run_cli(
+        "image", "build", "nix", "hello", "license", "--json", work_dir=folder, user=user,
+        NIX_CONFIG="substituters =",
+    )  # fmt: skip
+    assert done.ok, done.stderr
+    ours = make_image(place, LocalBlobs(tmp_path), nix_request("hello", "license"))
+    assert json.loads(done.stdout)["oci"]["digest"] == str(ours.oci.digest)
