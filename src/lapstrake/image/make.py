@@ -20,7 +20,7 @@ from lapstrake.image.pack import PROCEDURE, pack_layers
 from lapstrake.image.planning import Grouping, grouping_of
 from lapstrake.image.record import find_image, record_image
 from lapstrake.image.sources.base import Closure, PackageSource
-from lapstrake.image.sources.open import open_source
+from lapstrake.image.sources.open import bring_up_to_date, open_source
 from lapstrake.names import CacheKey, Digest
 from lapstrake.place.workplace import Workplace
 
@@ -51,6 +51,8 @@ def make_image(
     if known is not None:
         return known
     with making.alone():
+        bring_up_to_date(place, request, refresh=refresh)
+        making = replace(making, refresh=False)
         return making.found() or making.make()
 
 
@@ -134,7 +136,7 @@ class _Making:
             yield
 
     def make(self) -> Image:
-        from lapstrake.image.attest.attach import attach_documents
+        from lapstrake.image.attest.attach import attach_documents  # slow to import
 
         with self.source.open(self.request) as closure:
             contents = contents_of(closure, self.request, self.grouping)
@@ -150,7 +152,7 @@ class _Making:
             )
             image = self.describe(closure, layers)
             attach_documents(self.blobs, image, closure)
-        record_image(self.blobs, image)
+            record_image(self.blobs, image)
         return image
 
     def describe(self, closure: Closure, layers: tuple[ImageLayer, ...]) -> Image:
@@ -170,7 +172,9 @@ class _Making:
             layers=layers,
             oci=oci,
             docker=docker,
-            packages=tuple(sorted(member.id for member in closure.members.values())),
+            packages=tuple(
+                sorted({*closure.carried, *(member.id for member in closure.members.values())})
+            ),
         )
 
 

@@ -44,6 +44,7 @@ class Closure:
         graph: how they refer to each other; its names are the keys of `members`.
         members: the files of each.
         below: trees of the base OS, lowest first, with what its layers are known by; empty without.
+        carried: the packages of that base OS by their ids, with such facts as members have.
         top: trees of what was configured, lowest first, to be laid over everything; as overlayfs
             shows them (marks of what is gone among them).
         top_content: what `top` depends on.
@@ -56,6 +57,7 @@ class Closure:
     graph: Graph
     members: Mapping[str, Member]
     below: tuple[tuple[str, Path], ...] = ()
+    carried: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     top: tuple[Path, ...] = ()
     top_content: str = ""
     created: int = 0

@@ -10,8 +10,9 @@ from pathlib import Path
 from lapstrake.branch.instance import Branch, current_branch, enter_branch, refresh_due
 from lapstrake.compose.archive import package_layers
 from lapstrake.compose.base import ComposedRoot, How, Package, Wanted
-from lapstrake.compose.closure import closure_of
+from lapstrake.compose.closure import closure_of, read_status
 from lapstrake.compose.root import compose_root
+from lapstrake.compose.status import parse_status
 from lapstrake.errors import MissingError
 from lapstrake.formats.keys import Canonical
 from lapstrake.grouping.base import Graph, Node
@@ -103,15 +104,24 @@ def _compose(place: Workplace, branch: Branch, packages: tuple[str, ...]) -> _Ro
 def _on_base(found: _Root) -> Closure:
     """The base OS and the branch's own layer below, what was added, what configuring it wrote."""
     root = found.root
-    layers = found.layers(root.added)
+    new = {package.name for package in root.added}
+    stanzas = parse_status(read_status(root.stack))
+    names = [stanza.name for stanza in stanzas if stanza.state == "installed"]
+    packages = closure_of(found.place, root, names)
+    added = [package for package in packages if package.name in new]
+    layers = found.layers(added)
     if root.how is How.COMPOSED:
         top = tuple(layer for layer in root.layers if layer.kind != "package")
     else:
         top = (remainder_over(found.place, root, layers),)
-    below = tuple((f"layer {layer.key}", layer.tree) for layer in root.branch.layers)
-    closure = _closure(found, root.added, layers, top)
-    created = max(closure.created, _newest(root.branch.layers))
-    return replace(closure, below=below, created=created, command=("bash",))
+    closure = _closure(found, added, layers, top)
+    return replace(
+        closure,
+        below=tuple((f"layer {layer.key}", layer.tree) for layer in root.branch.layers),
+        carried={p.id: _facts(p) for p in packages if p.name not in new},
+        created=max(closure.created, _newest(root.branch.layers)),
+        command=("bash",),
+    )
 
 
 def _minimal(found: _Root) -> Closure:

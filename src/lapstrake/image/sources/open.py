@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from lapstrake.errors import UsageError
+from lapstrake.image.base import ImageRequest
 from lapstrake.image.sources.base import PackageSource
+from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
 
 
@@ -27,3 +29,15 @@ def open_source(place: Workplace, name: str, *, refresh: bool | None = None) -> 
 
         return NixSource(place)
     raise UsageError(f"there is no package source {name!r}", resolution="Use branch or nix.")
+
+
+def bring_up_to_date(place: Workplace, request: ImageRequest, *, refresh: bool | None) -> None:
+    """Look for new packages where that is due; what there is then serves without another look.
+
+    Raises:
+        BranchError: the branch is unknown, or its refresh failed.
+    """
+    if request.source == "branch":
+        from lapstrake.branch.instance import enter_branch
+
+        enter_branch(place, BranchName(request.tag), refresh=refresh)
