@@ -6,8 +6,6 @@ import json
 import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,23 +24,27 @@ def lacks_distribution() -> str:
 
 
 @contextmanager
-def running_distribution(folder: Path, *, private: bool = False) -> Iterator[str]:
+def running_distribution(
+    folder: Path, *, private: bool = False, tls: dict[str, str] | None = None
+) -> Iterator[str]:
     """Run the registry while the block runs; gives ``HOST:PORT``.
 
     Args:
         folder: for its blobs, its configuration and its log.
         private: let in `USER` with `PASSWORD` only.
+        tls: the files of its ``certificate`` and ``key``.
     """
     folder.mkdir(exist_ok=True)
     address = f"127.0.0.1:{free_port()}"
     config = _configuration(folder, address, private=private)
+    config["http"].update({"tls": tls} if tls else {})
     (folder / "config.yml").write_text(json.dumps(config))  # JSON is YAML
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
             ["docker-registry", "serve", folder / "config.yml"], stdout=log, stderr=log
         )
     try:
-        _wait_for(f"http://{address}/v2/", server, folder / "log")
+        _wait_for(address, server, folder / "log")
         yield address
     finally:
         server.terminate()
@@ -71,13 +73,12 @@ def _configuration(folder: Path, address: str, *, private: bool) -> dict[str, An
     return config
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(200):
         assert server.poll() is None, log.read_text()
+        host, _, port = address.rpartition(":")
         try:
-            urllib.request.urlopen(url, timeout=5)
-        except urllib.error.HTTPError:
-            return
+            socket.create_connection((host, int(port)), timeout=5).close()
         except OSError:
             time.sleep(0.05)
         else:

@@ -68,7 +68,9 @@ def podman_of_our_own(folder: Path) -> Iterator[dict[str, str]]:
             pytest.skip("podman needs runc with control groups of version 1 (apt install runc)")
         runtime = 'runtime="runc"\n'
     containers = folder / "containers.conf"
-    containers.write_text(f'[engine]\n{runtime}cgroup_manager="cgroupfs"\n')
+    # Its own limits may be more than we may raise ours to.
+    limits = '[containers]\ndefault_ulimits=["nofile=1024:1024", "nproc=4096:4096"]\n'
+    containers.write_text(f'{limits}[engine]\n{runtime}cgroup_manager="cgroupfs"\n')
     storage = folder / "storage.conf"
     # Its sockets are below here; with a longer path podman waits 20 s for each container's end.
     run = Path(tempfile.mkdtemp(prefix="lp"))

@@ -37,8 +37,8 @@ def symlink(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
     return _member(name, tarfile.SYMTYPE, mode=0o777, linkname=target), b""
 
 
-def hard_link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
-    return _member(name, tarfile.LNKTYPE, mode=0o644, linkname=target), b""
+def hard_link(name: str, target: str, mode: int = 0o644) -> tuple[tarfile.TarInfo, bytes]:
+    return _member(name, tarfile.LNKTYPE, mode=mode, linkname=target), b""
 
 
 Members = Sequence[tuple[tarfile.TarInfo, bytes]]
@@ -69,7 +69,7 @@ def rich_layers() -> tuple[Members, Members]:
             folder("./", mode=0o755),
             folder("bin"),
             file("bin/busybox", busybox.read_bytes(), mode=0o755),
-            hard_link("bin/sh", "bin/busybox"),
+            hard_link("bin/sh", "bin/busybox", mode=0o755),
             folder("etc", gid=5),
             file("etc/gone", b"gone"),
             special,
@@ -81,6 +81,7 @@ def rich_layers() -> tuple[Members, Members]:
             file("full/old", b"old"),
         ],
         [
+            folder("etc", gid=5),
             file("bin/hello", b"#!/bin/sh\necho 'hello from the planks'\n", mode=0o755),
             file("etc/.wh.gone"),
             file(long, b"l"),

@@ -26,6 +26,7 @@ Body = Callable[[], Iterator[bytes]] | bytes
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """The answers after which it may work another time."""
 _ATTEMPTS = 5
+_INTRODUCTIONS = 4  # a token may end, or be good for few requests
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 20.0
 _LARGEST_ANSWER = 8 << 20
@@ -140,21 +141,21 @@ class RegistryClient:
     def send(
         self, method: str, url: str, *, body: Body = b"", headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Send one request, and once more when the registry wants to know who we are.
+        """Send one request, and again when the registry wants to know who we are.
 
         Raises:
             Broken: the connection broke.
             RegistryError: the registry does not let us in.
         """
-        shown = self._authorization.header if self._is_ours(url) else ""
-        answer = self._exchange(method, url, body, headers, shown)
-        if answer.status == 401 and self._is_ours(url):
+        ours = self._is_ours(url)
+        for _ in range(_INTRODUCTIONS):
+            shown = self._authorization.header if ours else ""
+            answer = self._exchange(method, url, body, headers, shown)
+            if answer.status != 401 or not ours:
+                return answer
             challenge = answer.headers.get("www-authenticate", "")
             self._authorization.learn(challenge, shown, self._client)
-            answer = self._exchange(method, url, body, headers, self._authorization.header)
-            if answer.status == 401:
-                raise refusal(answer, f"{self.target.host} does not let us in")
-        return answer
+        raise refusal(answer, f"{self.target.host} does not let us in")
 
     def pause(self, count: int, seconds: float = 0.0) -> None:
         """Wait before another attempt: longer each time, and not all threads equally long."""
