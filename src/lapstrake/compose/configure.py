@@ -13,12 +13,12 @@ from lapstrake.compose.closure import read_status
 from lapstrake.compose.content import Content
 from lapstrake.compose.doubt import Mend
 from lapstrake.compose.status import STATUS, parse_status, unpacked_stanza
-from lapstrake.compose.view import View
 from lapstrake.errors import DependencyError
 from lapstrake.host.confined import read_confined
 from lapstrake.layer.store import Layer
 from lapstrake.names import GuestPath
 from lapstrake.place.apt import Apt
+from lapstrake.place.workplace import Workplace
 
 _AUTOMATIC = "var/lib/apt/extended_states"
 _CONFIGURE = "exec dpkg --force-confold --force-unsafe-io --configure --pending"
@@ -26,8 +26,9 @@ _LIMIT = 256 << 20
 
 
 def configure(
-    view: View,
-    stack: Sequence[Layer],
+    place: Workplace,
+    below: Sequence[Layer],
+    packages: Sequence[Layer],
     contents: Sequence[Content],
     *,
     mends: Sequence[Mend],
@@ -37,9 +38,10 @@ def configure(
     """Configure packages whose files are in place.
 
     Args:
-        view: the branch.
-        stack: it, and the packages' layers.
-        contents: the packages, in the order in which apt would have unpacked them.
+        place: where.
+        below: the branch's layers, and what preinst scripts wrote.
+        packages: the packages' layers, lowest first.
+        contents: the same packages, in the order in which apt would have unpacked them.
         mends: folders whose mode and owner must stay what they were.
         automatic: names and architectures of those that nobody asked for by name.
         tree: becomes the layer's tree; it does not exist yet.
@@ -47,14 +49,13 @@ def configure(
     Raises:
         DependencyError: a package could not be configured.
     """
-    place = view.place
     with (
-        place.store.lease(stack) as leased,
+        place.store.lease([*below, *packages]) as leased,
         place.store.workspace("configured") as workspace,
         place.layer_runner.open(leased.trees, workspace) as session,
     ):
         with tempfile.TemporaryDirectory(prefix="lapstrake-") as scratch:
-            for number, (path, text) in enumerate(_files(view, contents, automatic).items()):
+            for number, (path, text) in enumerate(_files(below, contents, automatic).items()):
                 file = Path(scratch, str(number))
                 file.write_text(text, encoding="utf-8", errors="surrogateescape")
                 file.chmod(0o644)
@@ -68,10 +69,9 @@ def configure(
 
 
 def _files(
-    view: View, contents: Sequence[Content], automatic: Sequence[tuple[str, str]]
+    layers: Sequence[Layer], contents: Sequence[Content], automatic: Sequence[tuple[str, str]]
 ) -> Mapping[str, str]:
     """What dpkg and apt would have written down when these packages were unpacked."""
-    layers = view.branch.layers
     stanzas = (unpacked_stanza(content.control, content.conffiles) for content in contents)
     marks = (
         f"Package: {name}\nArchitecture: {arch}\nAuto-Installed: 1\n\n" for name, arch in automatic

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lapstrake.branch.instance import Branch
+from lapstrake.compose import entries
 from lapstrake.compose.archive import known_layers, layers_of
 from lapstrake.compose.base import ComposedRoot, How, Package, Wanted
 from lapstrake.compose.below import below_of
@@ -109,16 +110,17 @@ class _Job:
         if reason:
             raise _DoubtfulError(reason)
         preinst = self._preinst_layer(unpacked, below)
-        lower = [*self.view.branch.layers, *_stacked(preinst, packages)]
+        branch = [*self.view.branch.layers, *([preinst] if preinst else [])]
         self.view.place.progress.headline(f"configuring {len(packages)} packages")
 
         def fill(tree: Path) -> None:
             try:
                 configure(
-                    self.view,
-                    lower,
+                    self.view.place,
+                    branch,
+                    _stacked(None, packages),
                     contents,
-                    mends=mends(unpacked, below),
+                    mends=mends(unpacked, _after(preinst, below)),
                     automatic=self._automatic(),
                     tree=tree,
                 )
@@ -227,6 +229,14 @@ class _Job:
             "packages": [[item.name, item.version, item.arch, item.sha256] for item in items],
             "automatic": [name for name, _ in self._automatic()],
         }
+
+
+def _after(preinst: Layer | None, below: Below) -> Below:
+    """The branch as it is once scripts have run."""
+    if preinst is None:
+        return below
+    written = entries.walk(preinst.tree)
+    return replace(below, lookup=lambda path: written.get(path) or below.lookup(path))
 
 
 def _stacked(preinst: Layer | None, packages: Sequence[Layer]) -> tuple[Layer, ...]:
