@@ -107,7 +107,8 @@ def push_blob(client: httpx2.Client, name: str, data: bytes) -> str:
     """Push a blob in two requests, as most clients do; gives its digest."""
     begun = client.post(f"/v2/{name}/blobs/uploads/")
     assert begun.status_code == 202, begun.text
-    done = client.put(begun.headers["location"], params={"digest": sha256(data)}, content=data)
+    place = httpx2.URL(begun.headers["location"]).copy_add_param("digest", sha256(data))
+    done = client.put(place, content=data)
     assert done.status_code == 201, done.text
     return sha256(data)
 

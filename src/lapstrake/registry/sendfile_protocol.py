@@ -7,7 +7,10 @@ not. Over TLS, where the kernel cannot, asyncio reads the file in pieces.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -15,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from lapstrake.registry.sending import ZERO_COPY
 
 Message = dict[str, Any]
+_THREADS = ThreadPoolExecutor(16, "sendfile")
 Send = Callable[[Message], Awaitable[None]]
 
 
@@ -41,16 +45,63 @@ async def _send_file(
     """Send a whole body, of the length that the headers said."""
     if cycle.disconnected:
         return
+    transport, file = cycle.transport, message["file"]
+    offset, count = message["offset"], message["count"]
+    plain = transport.get_extra_info("sslcontext") is None
     try:
-        sent = await loop.sendfile(
-            cycle.transport, message["file"], message["offset"], message["count"]
-        )
+        if plain and not transport.get_write_buffer_size():
+            await _send_in_threads(loop, transport, file.fileno(), offset, count)
+        else:
+            await loop.sendfile(transport, file, offset, count)
     except (OSError, RuntimeError):  # the client left, or asyncio had noticed that it did
         cycle.disconnected = True
-        cycle.transport.abort()
+        transport.abort()
         return
     except asyncio.CancelledError:
-        cycle.transport.abort()
+        transport.abort()
         raise
-    cycle.expected_content_length -= sent
+    cycle.expected_content_length = 0
     await cycle.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _send_in_threads(
+    loop: asyncio.AbstractEventLoop,
+    transport: asyncio.Transport,
+    file: int,
+    offset: int,
+    count: int,
+) -> None:
+    """What asyncio's own sendfile does, but not in the loop's thread.
+
+    Copying and reading from a slow disk then stop no other client, and use every processor.
+
+    Raises:
+        OSError: the client left, or the file is shorter than it was.
+    """
+    # A second descriptor: the transport may close its own meanwhile, and asyncio lets nobody else
+    # wait for that one.
+    socket = os.dup(transport.get_extra_info("socket").fileno())
+    try:
+        while count:
+            try:
+                sent = await loop.run_in_executor(
+                    _THREADS, os.sendfile, socket, file, offset, count
+                )
+            except BlockingIOError:
+                await _writable(loop, socket)
+                continue
+            if not sent:
+                raise OSError(errno.EIO, "the file was cut short")
+            offset, count = offset + sent, count - sent
+    finally:
+        os.close(socket)
+
+
+async def _writable(loop: asyncio.AbstractEventLoop, socket: int) -> None:
+    """Wait until the client has taken something."""
+    ready = asyncio.Event()
+    loop.add_writer(socket, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_writer(socket)

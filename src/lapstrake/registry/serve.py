@@ -133,10 +133,16 @@ def _listen(text: str) -> socket.socket:
     """
     host, port = listen_address(text)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Only sockets that say that they are TCP's get TCP_NODELAY from asyncio.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
     except OSError as refused:
+        listener.close()
         raise ConfigError(
             f"registry.listen: {text}: {refused.strerror or refused}",
             resolution="Choose another address with --listen, or end what uses this one.",
         ) from refused
+    return listener
