@@ -72,7 +72,13 @@ def debian_closure(folder: Path, *, below: bool = False) -> Closure:
     _write(base / "var/lib/dpkg/status", STATUS)
     _write(libc / "usr/share/doc/libc6/copyright", COPYRIGHT)
     _write(bash / "usr/share/doc/bash/copyright", "It is free.\n")
-    facts = {"version": "5.2-2", "arch": "amd64", "sha256": "b" * 64, "build": "20260101-bash"}
+    facts = {
+        "build": "20260101-bash",
+        "version": "5.2-2",
+        "arch": "amd64",
+        "sha256": "b" * 64,
+        "needs": "libc6",
+    }
     members = {"bash": Member(id="bash_5.2-2_amd64", content="b", tree=bash, facts=facts)}
     if not below:
         library = {"version": "2.36-9", "arch": "amd64", "source": "glibc", "sha256": "c" * 64}
@@ -80,14 +86,16 @@ def debian_closure(folder: Path, *, below: bool = False) -> Closure:
             id="libc6_2.36-9_amd64", content="c", tree=libc,
             facts={**library, "source_version": "2.36-9"},
         )  # fmt: skip
+    carried = {"libc6_2.36-9_amd64": {"name": "libc6", "version": "2.36-9", "source": "glibc"}}
     nodes = {
-        "bash": Node(name="bash", references=("bash", "libc6")),
+        "bash": Node(name="bash", references=("bash",) if below else ("bash", "libc6")),
         "libc6": Node(name="libc6", references=()),
     }
     return Closure(
         graph=Graph(nodes={name: nodes[name] for name in members}, roots=("bash",)),
         members=members,
         below=(("layer base", base),) if below else (),
+        carried=carried if below else {},
         top=() if below else (base,),
         created=1_700_000_000,
         sources={"branch": "stable", "releases": {"file:/InRelease": "d" * 64}},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -84,64 +84,71 @@ class Parts:
 
 def parts_of(closure: Closure) -> Parts:
     """List a closure's packages, those of the base OS below it among them."""
-    system = _system(closure)
-    stanzas = _stanzas(closure)
-    members = [_part(closure, key, system, stanzas) for key in closure.members]
-    known = {part.name for part in members}
-    below = (_stanza_part(each, system) for each in stanzas.values()) if closure.below else ()
-    parts = {part.key: part for part in (*members, *(p for p in below if p.name not in known))}
-    return Parts(parts=tuple(parts[key] for key in sorted(parts)), system=system)
+    system, stanzas = _system(closure), _stanzas(closure)
+    parts = [
+        *(_member_part(closure, key, system) for key in closure.members),
+        *(_carried_part(facts, system) for facts in closure.carried.values()),
+    ]
+    known = {part.key for part in parts}
+    finished = {part.key: _finish(part, stanzas.get(part.name), known) for part in parts}
+    return Parts(parts=tuple(finished[key] for key in sorted(finished)), system=system)
 
 
-def _part(closure: Closure, key: str, system: System, stanzas: Mapping[str, Stanza]) -> Part:
-    member, node = closure.members[key], closure.graph.nodes[key]
-    facts = member.facts
-    needs = sorted({name for name in node.references if name != key and name in closure.members})
-    if key.startswith("/nix/store/"):
-        part = _nix(key, member)
-    else:
-        part = _debian(key, member, system, stanzas.get(facts.get("name", key)))
+def _member_part(closure: Closure, key: str, system: System) -> Part:
+    member = closure.members[key]
+    part = _nix(key, member) if key.startswith("/nix/store/") else _debian(key, member, system)
+    needs = {*closure.graph.nodes[key].references, *part.needs} - {key}
+    return replace(part, needs=tuple(needs))
+
+
+def _carried_part(facts: Mapping[str, str], system: System) -> Part:
+    return _debian_part(facts["name"], facts, system)
+
+
+def _finish(part: Part, stanza: Stanza | None, known: Set[str]) -> Part:
+    """Add what dpkg's list says; leave out needs that are no parts."""
     return replace(
         part,
-        purl=facts.get("purl") or part.purl,
-        homepage=facts.get("homepage") or part.homepage,
-        build=facts.get("build", ""),
-        needs=tuple(needs),
+        homepage=part.homepage or (stanza["homepage"] if stanza else ""),
+        supplier=stanza["maintainer"] if stanza else "",
+        needs=tuple(sorted(known & set(part.needs))),
     )
 
 
-def _debian(key: str, member: Member, system: System, stanza: Stanza | None) -> Part:
-    facts = member.facts
-    name, version = facts.get("name", key), facts.get("version", "")
-    part = _debian_part(
-        name, version, facts.get("arch", ""), system,
-        source=facts.get("source", ""), source_version=facts.get("source_version", ""),
-    )  # fmt: skip
+def _debian(key: str, member: Member, system: System) -> Part:
+    part = _debian_part(member.facts.get("name", key), member.facts, system)
     return replace(
         part,
         key=key,
-        sha256=facts.get("sha256", ""),
         file=f"{member.id.replace(':', '%3a')}.deb",
-        license=facts.get("license") or _license(member.tree, name),
-        homepage=stanza["homepage"] if stanza else "",
-        supplier=stanza["maintainer"] if stanza else "",
+        license=member.facts.get("license") or _license(member.tree, part.name),
     )
 
 
-def _debian_part(
-    name: str, version: str, arch: str, system: System, *, source: str, source_version: str
-) -> Part:
+def _debian_part(name: str, facts: Mapping[str, str], system: System) -> Part:
+    version = facts.get("version", "")
+    source = facts.get("source") or name
+    source_version = facts.get("source_version") or version
     vendor = system.id or "debian"
     distro = {"distro": system.distro} if system.distro else {}
-    source, source_version = source or name, source_version or version
+    arch = facts.get("arch", "")
     url = PackageURL("deb", vendor, name, version, qualifiers={"arch": arch, **distro})
     origin = PackageURL(
         "deb", vendor, source, source_version, qualifiers={"arch": "source", **distro}
     )
     return Part(
-        key=name, name=name, version=version, arch=arch, purl=url.to_string(), source=source,
-        source_version=source_version, source_purl=origin.to_string(),
-    )  # fmt: skip
+        key=name,
+        name=name,
+        version=version,
+        arch=arch,
+        purl=facts.get("purl") or url.to_string(),
+        source=source,
+        source_version=source_version,
+        source_purl=origin.to_string(),
+        sha256=facts.get("sha256", ""),
+        build=facts.get("build", ""),
+        needs=tuple(facts.get("needs", "").split()),
+    )
 
 
 def _nix(key: str, member: Member) -> Part:
@@ -150,10 +157,14 @@ def _nix(key: str, member: Member) -> Part:
     version = member.facts.get("version", words[1] if len(words) > 1 else "")
     url = PackageURL("nix", None, name, version or None)
     return Part(
-        key=key, name=name, version=version, purl=url.to_string(),
+        key=key,
+        name=name,
+        version=version,
+        purl=member.facts.get("purl") or url.to_string(),
         sha256=_hexadecimal(member.facts.get("nar_hash", "")),
         license=member.facts.get("license", ""),
-    )  # fmt: skip
+        homepage=member.facts.get("homepage", ""),
+    )
 
 
 def _hexadecimal(nar_hash: str) -> str:
@@ -167,15 +178,6 @@ def _stanzas(closure: Closure) -> Mapping[str, Stanza]:
     trees = [*reversed(closure.top), *(tree for _, tree in reversed(closure.below))]
     text = next((_text(tree, STATUS) for tree in _having(trees, STATUS)), "")
     return {each.name: each for each in parse_status(text) if each.state == "installed"}
-
-
-def _stanza_part(stanza: Stanza, system: System) -> Part:
-    source, source_version = stanza.source
-    part = _debian_part(
-        stanza.name, stanza["version"], stanza["architecture"], system,
-        source=source, source_version=source_version,
-    )  # fmt: skip
-    return replace(part, homepage=stanza["homepage"], supplier=stanza["maintainer"])
 
 
 def _system(closure: Closure) -> System:

@@ -26,7 +26,8 @@ class Member:
         tree: the folder that holds them.
         target: where that folder is in the image.
         facts: for bills of material: ``version``, ``arch``, ``source``, ``source_version``,
-            ``purl``, ``sha256``, ``license`` and others, as far as they are known.
+            ``purl``, ``sha256``, ``license``, ``needs`` (names of packages, divided by blanks),
+            ``build`` and others, as far as they are known.
     """
 
     id: str

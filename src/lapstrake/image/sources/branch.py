@@ -80,6 +80,7 @@ def _state(place: Workplace, branch: Branch) -> dict[str, Canonical]:
         "branch": branch.name.text,
         "base": branch.base.key.hex,
         "instance": branch.instance.key.hex,
+        "releases": branch.instance.facts.get("releases"),
         "repository": str(repository_of(place, branch.name).state()),
     }
 
@@ -143,7 +144,7 @@ def _closure(
 ) -> Closure:
     return Closure(
         graph=_graph(packages, roots=found.names),
-        members=_members(packages, layers),
+        members=_members(found, packages, layers),
         top=tuple(layer.tree for layer in top),
         top_content=" ".join(f"layer {layer.key}" for layer in top),
         created=_newest(layers.values()),
@@ -166,19 +167,24 @@ def _graph(packages: Sequence[Package], *, roots: Sequence[str]) -> Graph:
     return Graph(nodes=nodes, roots=tuple(name for name in asked if name in names))
 
 
-def _members(packages: Sequence[Package], layers: Mapping[str, Layer]) -> dict[str, Member]:
-    return {
-        package.name: Member(
+def _members(
+    found: _Root, packages: Sequence[Package], layers: Mapping[str, Layer]
+) -> dict[str, Member]:
+    builds = {entry.sha256: entry.build for entry in found.repository.packages()}
+    members = {}
+    for package in packages:
+        layer = layers[package.name]
+        sha256 = package.sha256 or str(layer.facts.get("sha256", ""))
+        members[package.name] = Member(
             id=package.id,
-            content=layers[package.name].key.hex,
-            tree=layers[package.name].tree,
-            facts=_facts(package),
+            content=layer.key.hex,
+            tree=layer.tree,
+            facts=_facts(package, sha256=sha256, build=builds.get(sha256, "")),
         )
-        for package in packages
-    }
+    return members
 
 
-def _facts(package: Package) -> dict[str, str]:
+def _facts(package: Package, **more: str) -> dict[str, str]:
     facts = {
         "name": package.name,
         "version": package.version,
@@ -186,6 +192,8 @@ def _facts(package: Package) -> dict[str, str]:
         "source": package.source,
         "source_version": package.source_version,
         "sha256": package.sha256,
+        "needs": " ".join(package.needs),
+        **more,
     }
     return {name: value for name, value in facts.items() if value}
 
