@@ -3,7 +3,7 @@
 ``shell/git/hello`` are packages, divided by slashes; words at the front can have a meaning of their
 own, in any order, until the first that has none::
 
-    shell             bash, coreutils, moreutils and nano, with bash as the command
+    shell             bash, coreutils, moreutils and nano (and dash, which is Debian's sh)
     base              on the base OS, not only on what the packages need
     nix               the packages are Nix's, the tag is a revision
     amd64, arm64 ...  for this machine (Debian's names); several make an image for each
@@ -29,7 +29,7 @@ LONGEST_NAME = 255
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})*\Z")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
-_SHELL = ("bash", "coreutils", "moreutils", "nano")
+_SHELL = ("bash", "coreutils", "dash", "moreutils", "nano")
 _NIX_SHELL = ("bashInteractive", "coreutils", "moreutils", "nano")
 _LATEST = "latest"
 

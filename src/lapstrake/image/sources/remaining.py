@@ -78,6 +78,7 @@ def _make(place: Workplace, root: ComposedRoot, layers: Mapping[str, Layer], job
     inputs: dict[str, Canonical] = {
         "format": _FORMAT,
         "root": [layer.key.hex for layer in root.stack],
+        "instance": root.branch.instance.key.hex,
         "packages": sorted(layer.key.hex for layer in layers.values()),
         "on base": bool(job.below),
         "time": job.time,

@@ -1,0 +1,105 @@
+"""``lapstrake image ls``, ``inspect`` and ``rm``: the images that were made."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from lapstrake.cli.context import AppContext, pass_app
+from lapstrake.cli.output import table
+from lapstrake.errors import ImageError
+
+if TYPE_CHECKING:
+    from lapstrake.blobs.base import BlobStore
+    from lapstrake.image.base import Image
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_IMAGE = "DIGEST|KEY"
+_LEAST_DIGITS = 4
+
+
+@click.command("ls")
+@_JSON
+@pass_app
+def list_(app: AppContext, /, as_json: bool) -> None:
+    """List the images that were made and are still in the store."""
+    from lapstrake.blobs.open import open_blobs
+    from lapstrake.cli.texts import size_text
+    from lapstrake.image.record import all_images, image_document
+
+    images = all_images(open_blobs(app.config))
+    if as_json:
+        app.output.result(json.dumps([image_document(image) for image in images], indent=2))
+        return
+    if not images:
+        app.output.say("no image was made yet")
+        return
+    rows = [
+        (
+            "/".join(image.request.asked),
+            image.request.tag,
+            str(image.request.arch),
+            image.oci.digest.hex[:12],
+            size_text(sum(layer.blob.size for layer in image.layers)),
+            str(len(image.layers)),
+            str(len(image.packages)),
+        )
+        for image in images
+    ]
+    header = ("IMAGE", "TAG", "ARCH", "DIGEST", "SIZE", "LAYERS", "PACKAGES")
+    app.output.result(table(sorted(rows), header=header, right={4, 5, 6}))
+
+
+@click.command()
+@click.argument("wanted", metavar=_IMAGE)
+@_JSON
+@pass_app
+def inspect(app: AppContext, /, wanted: str, as_json: bool) -> None:
+    """Show what an image is made of: its layers, lowest first, and what is in them."""
+    from lapstrake.blobs.open import open_blobs
+    from lapstrake.cli.texts import size_text
+    from lapstrake.image.manifest import said
+    from lapstrake.image.record import image_document
+
+    image = _find(open_blobs(app.config), wanted)
+    if as_json:
+        app.output.result(json.dumps(image_document(image), indent=2))
+        return
+    rows = [
+        (layer.blob.digest.hex[:12], size_text(layer.blob.size), said(layer), layer.reason)
+        for layer in image.layers
+    ]
+    app.output.result(table(rows, header=("LAYER", "SIZE", "CONTENT", "REASON"), right={1}))
+
+
+@click.command("rm")
+@click.argument("wanted", nargs=-1, required=True, metavar=f"{_IMAGE}...")
+@pass_app
+def remove(app: AppContext, /, wanted: tuple[str, ...]) -> None:
+    """Forget images; `lapstrake registry gc` takes the blobs that no other one has."""
+    from lapstrake.blobs.open import open_blobs
+    from lapstrake.image.record import forget_image
+
+    blobs = open_blobs(app.config)
+    for image in [_find(blobs, word) for word in wanted]:
+        forget_image(blobs, image)
+        app.output.say(f"forgot {image.oci.digest}")
+
+
+def _find(blobs: BlobStore, wanted: str) -> Image:
+    """The one image that the beginning of a digest or key stands for."""
+    from lapstrake.image.record import all_images
+
+    digits = wanted.removeprefix("sha256:")
+    found = []
+    for image in all_images(blobs):
+        docker = [image.docker.digest.hex] if image.docker else []
+        names = [image.key.hex, image.oci.digest.hex, *docker]
+        if len(digits) >= _LEAST_DIGITS and any(name.startswith(digits) for name in names):
+            found.append(image)
+    if len(found) != 1:
+        what = f"{len(found)} images begin with" if found else "there is no image"
+        raise ImageError(f"{what} {wanted}", resolution="See `lapstrake image ls`.")
+    return found[0]
