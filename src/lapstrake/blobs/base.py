@@ -44,7 +44,7 @@ class BlobStore(Protocol):
         """Store a blob, flushed to disk; a file that lies in `scratch` is gone afterwards.
 
         The caller has checked that the bytes have the digest. If it is there already, it counts as
-        added now (see `added`).
+        added now (see `added`), or at least today.
 
         Raises:
             StoreError: the disk is full, or the storage failed.

@@ -7,6 +7,7 @@ and addresses come from the environment, as the providers' own clients take them
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,6 +23,8 @@ from lapstrake.host import files
 from lapstrake.names import Digest
 
 _PIECE = 8 << 20
+_YOUNG = 6 * 3600
+"""Seconds in which what is there is not sent again; collections spare what is a day old."""
 
 
 def remote_blobs(url: str, *, scratch: Path) -> RemoteBlobs:
@@ -126,10 +129,9 @@ class RemoteBlobs:
         """
         address = addresses.blob_address(digest)
         with self._judging(f"storing the blob {digest}"):
-            if self.find(digest) is None:
+            # Only what is sent again is added now: no bucket copies an object onto itself.
+            if (self.added(digest) or 0) < time.time() - _YOUNG:
                 self._bucket.put(address, source)
-            else:
-                self._bucket.copy(address, address)  # added now
             if isinstance(source, Path) and source.parent == self._scratch:
                 source.unlink(missing_ok=True)
 
