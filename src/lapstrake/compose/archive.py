@@ -107,7 +107,7 @@ def _gather(view: View, items: Sequence[Item], scratch: Path) -> None:
     if not foreign:
         return
     view.place.progress.headline(f"downloading {len(foreign)} packages")
-    with view.open("download") as apt:
+    with view.ask("download") as apt:
         command = ("sh", "-c", _DOWNLOAD, "sh", *OPTIONS, "download", *foreign)
         apt.run(command, network=True)
         apt.session.get(_DOWNLOADS, scratch)
@@ -153,7 +153,7 @@ def _sums(view: View, packages: Sequence[Package]) -> dict[str, str]:
     try:
         known: dict[str, str] = json.loads(memory.read_bytes())
     except (FileNotFoundError, ValueError):
-        with view.open("look-up") as apt:
+        with view.ask("look-up") as apt:
             found = look_up(apt, names)
         known = {name: item.sha256 for (name, _), item in found.items()}
         memory.parent.mkdir(parents=True, exist_ok=True)

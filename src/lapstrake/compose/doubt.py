@@ -122,6 +122,17 @@ def mends(packages: Iterable[Unpacked], below: Below) -> tuple[Mend, ...]:
     )
 
 
+def share_folders_alike(packages: Iterable[Unpacked]) -> bool:
+    """Whether a folder of several packages is the same in all, so that no matter which is first."""
+    first: dict[str, Entry] = {}
+    return all(
+        first.setdefault(path, entry) == entry
+        for package in packages
+        for path, entry in package.entries.items()
+        if entry.kind is Kind.FOLDER
+    )
+
+
 def _doubts(packages: Sequence[Unpacked], below: Below) -> Iterator[str]:
     filtered = _FILTER.search(below.configuration)
     if filtered:

@@ -26,7 +26,7 @@ def installed_layer(view: View, wanted: Wanted, resolution: Resolution, *, reaso
     view.place.progress.headline(f"installing {len(resolution.items)} packages")
 
     def fill(tree: Path) -> None:
-        with view.open("installed") as apt:
+        with view.change("installed") as apt:
             apt.install(*satisfy_words(wanted))
             apt.get("clean", network=False)
             apt.session.capture(tree)

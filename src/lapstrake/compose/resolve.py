@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,9 +14,9 @@ from lapstrake.compose.view import View
 from lapstrake.errors import DependencyError, MissingError
 from lapstrake.formats.keys import cache_key
 from lapstrake.host import files
-from lapstrake.place.apt import Apt
+from lapstrake.place.apt import OPTIONS, Apt
 
-_FORMAT = 1
+_FORMAT = 2
 _INSTALLS = re.compile(
     r"^Inst (?P<name>\S+) (?:\[(?P<old>\S+)\] )?\((?P<version>\S+) .*\[(?P<arch>[a-z0-9-]+)\]\)"
 )
@@ -26,6 +27,17 @@ _UNKNOWN = re.compile(
     r"(?:Unable to locate package|candidate version from package) (\S+)"
     r"|Version '(\S+)' for '(\S+)' was not found"
 )
+_COUNTS = re.compile(
+    r"^(?P<upgraded>\d+) upgraded, (?P<new>\d+) newly installed, (?P<more>.*?)"
+    r"(?P<removed>\d+) to remove and \d+ not upgraded\.$",
+    re.MULTILINE,
+)
+# The first answer has no SHA-256 sums, the second one has nothing else.
+_QUESTION = f"""apt-get "$@" > /tmp/asked || {{ status=$?; cat /tmp/asked; exit $status; }}
+grep -v "^'" /tmp/asked
+sed -n "s/^'[^']*' \\([^_ ]*\\)_\\([^_ ]*\\)_\\([^_ ]*\\)\\.deb .*/\\1:\\3=\\2/p" /tmp/asked |
+    sed 's/:all=/=/; s/%3a/:/' | xargs -r apt-get {shlex.join(OPTIONS)} --print-uris download
+"""
 _NAME = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?)(?:=(?P<version>[A-Za-z0-9.+~:-]+))?\Z"
 )
@@ -67,7 +79,7 @@ class Resolution:
     """What apt would do.
 
     Attributes:
-        items: what it would install, in its order.
+        items: what it would install.
         removed: names of what it would remove.
     """
 
@@ -115,10 +127,25 @@ def resolve(view: View, wanted: Wanted) -> Resolution:
     if known is not None:
         return known
     view.place.progress.headline("resolving what is needed")
-    with view.open("resolve") as apt:
-        resolution = _simulate(view, apt, wanted)
+    with view.ask("resolve") as apt:
+        try:
+            resolution = _ask(apt, wanted)
+        except DependencyError as failed:
+            _refuse(_unknown(apt, wanted.packages))
+            raise _unsatisfied(view, failed) from failed
     _remember(_memory(view, wanted), resolution)
     return resolution
+
+
+def in_order(view: View, wanted: Wanted, resolution: Resolution) -> tuple[Item, ...]:
+    """The packages in the order in which apt would unpack them.
+
+    Telling it takes apt as long as all else, and it matters little; so it is asked by itself.
+    """
+    with view.ask("resolve") as apt:
+        order = [item.exactly for item in _simulate(apt, wanted).items]
+    place = {name: number for number, name in enumerate(order)}
+    return tuple(sorted(resolution.items, key=lambda item: place.get(item.exactly, len(place))))
 
 
 def remembered(view: View, wanted: Wanted) -> Resolution | None:
@@ -146,12 +173,20 @@ def look_up(apt: Apt, names: Sequence[str]) -> dict[tuple[str, str], Item]:
     return {(item.name, item.version): item for item in _files(output.decode("utf-8", "replace"))}
 
 
-def _simulate(view: View, apt: Apt, wanted: Wanted) -> Resolution:
-    try:
-        output = apt.get("--simulate", *satisfy_words(wanted), network=False)
-    except DependencyError as failed:
-        _refuse(_unknown(apt, wanted.packages))
-        raise _unsatisfied(view, failed) from failed
+def _ask(apt: Apt, wanted: Wanted) -> Resolution:
+    """Ask which files apt would fetch; only what is more than that needs a simulation."""
+    words = [*OPTIONS, "--print-uris", *satisfy_words(wanted)]
+    text = apt.run(("sh", "-c", _QUESTION, "sh", *words)).decode("utf-8", "replace")
+    counts = _COUNTS.search(text)
+    items = _files(text)
+    only_new = counts and counts["upgraded"] == counts["removed"] == "0" and not counts["more"]
+    if counts and only_new and len(items) == int(counts["new"]):
+        return Resolution(items=tuple(sorted(items, key=lambda item: item.name)))
+    return _simulate(apt, wanted)
+
+
+def _simulate(apt: Apt, wanted: Wanted) -> Resolution:
+    output = apt.get("--simulate", *satisfy_words(wanted), network=False)
     text = output.decode("utf-8", "replace").splitlines()
     items = [_item(match) for match in map(_INSTALLS.match, text) if match]
     removed = [match[1] for match in map(_REMOVES.match, text) if match]

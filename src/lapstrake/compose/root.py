@@ -13,11 +13,11 @@ from lapstrake.compose.base import ComposedRoot, How, Package, Wanted
 from lapstrake.compose.below import below_of
 from lapstrake.compose.configure import configure
 from lapstrake.compose.content import read_contents
-from lapstrake.compose.doubt import Below, Unpacked, doubt, mends
+from lapstrake.compose.doubt import Below, Unpacked, doubt, mends, share_folders_alike
 from lapstrake.compose.installed import find_installed, installed_layer
 from lapstrake.compose.preinst import is_inert, run_preinsts
 from lapstrake.compose.relations import named_in
-from lapstrake.compose.resolve import Resolution, relations_of, remembered, resolve
+from lapstrake.compose.resolve import Resolution, in_order, relations_of, remembered, resolve
 from lapstrake.compose.view import View
 from lapstrake.errors import DependencyError
 from lapstrake.formats.keys import Canonical, cache_key
@@ -89,7 +89,10 @@ class _Job:
         top = self._find("configured")
         if top is not None:
             preinst = self._find("preinst")
-            packages = known_layers(self.view, self.resolution.items)
+            by_name = {item.exactly: item for item in self.resolution.items}
+            packages = known_layers(
+                self.view, [by_name[name] for name in str(top.facts["order"]).split()]
+            )
             if all(packages) and (preinst is not None or not top.facts["preinst"]):
                 return self._composed(preinst, [layer for layer in packages if layer], top)
         layer = find_installed(self.view, self.resolution)
@@ -102,9 +105,15 @@ class _Job:
             _DoubtfulError: it cannot be shown to be what apt would make.
         """
         self._refuse_changes()
-        packages = layers_of(self.view, self.resolution.items)
+        items = self.resolution.items
+        packages = layers_of(self.view, items)
         contents = read_contents(packages)
         unpacked = [content.unpacked(self._arch) for content in contents]
+        if not (_all_inert(unpacked) and share_folders_alike(unpacked)):
+            items = in_order(self.view, self.wanted, self.resolution)
+            packages = layers_of(self.view, items)
+            contents = read_contents(packages)
+            unpacked = [content.unpacked(self._arch) for content in contents]
         below = below_of(self.view.place, self.view.branch)
         reason = doubt(unpacked, below)
         if reason:
@@ -127,7 +136,11 @@ class _Job:
             except DependencyError as failed:
                 raise _DoubtfulError(f"configuring failed: {failed.brief}") from failed
 
-        top = self._make("configured", {"preinst": preinst is not None}, fill)
+        facts: dict[str, Canonical] = {
+            "preinst": preinst is not None,
+            "order": " ".join(item.exactly for item in items),
+        }
+        top = self._make("configured", facts, fill)
         return self._composed(preinst, packages, top, made=True)
 
     def installed(self, layer: Layer, *, made: bool = False) -> ComposedRoot:
@@ -168,7 +181,7 @@ class _Job:
 
     def _preinst_layer(self, unpacked: Sequence[Unpacked], below: Below) -> Layer | None:
         """The layer of what scripts write that run before their packages are unpacked."""
-        if all(is_inert(package.preinst) for package in unpacked):
+        if _all_inert(unpacked):
             return None
 
         def fill(tree: Path) -> None:
@@ -222,13 +235,17 @@ class _Job:
         )
 
     def _inputs(self) -> dict[str, Canonical]:
-        items = self.resolution.items
+        items = sorted(self.resolution.items, key=lambda item: item.exactly)
         return {
             "format": _FORMAT,
             "instance": self.view.branch.instance.key.hex,
             "packages": [[item.name, item.version, item.arch, item.sha256] for item in items],
-            "automatic": [name for name, _ in self._automatic()],
+            "automatic": sorted(name for name, _ in self._automatic()),
         }
+
+
+def _all_inert(unpacked: Sequence[Unpacked]) -> bool:
+    return all(is_inert(package.preinst) for package in unpacked)
 
 
 def _after(preinst: Layer | None, below: Below) -> Below:

@@ -1,13 +1,21 @@
-"""How apt sees a branch: its archives, and the packages that were built for it."""
+"""How apt sees a branch: its archives, and the packages that were built for it.
+
+Most of the time that apt takes goes into reading indices. What it made of them is a layer of its
+own, over the branch: it is there for questions only, and never part of a root.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from lapstrake.branch.instance import Branch
 from lapstrake.errors import DependencyError
+from lapstrake.formats.keys import Canonical, cache_key
+from lapstrake.layer.store import Layer
 from lapstrake.names import GuestPath
 from lapstrake.place.apt import Apt
 from lapstrake.place.workplace import Workplace
@@ -17,6 +25,7 @@ from lapstrake.runner.base import Bind
 REPOSITORY = GuestPath("/var/lib/lapstrake/repository")
 """Where a root sees the repository of its branch."""
 
+_FORMAT = 1
 _LIST = GuestPath("/etc/apt/sources.list.d/lapstrake.sources")
 _PIN = GuestPath("/etc/apt/preferences.d/lapstrake")
 _SOURCES = f"""Types: deb
@@ -27,6 +36,7 @@ Signed-By: {REPOSITORY}/key.asc
 # The branch's own packages are preferred, even to newer ones of the archive: they were built to be.
 # No origin stands for a repository that is read as files, see apt_preferences(5).
 _PREFERENCES = b'Package: *\nPin: origin ""\nPin-Priority: 900\n'
+_FILES = {_LIST: _SOURCES, _PIN: _PREFERENCES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,34 +54,88 @@ class View:
     repository: Repository
 
     @contextmanager
-    def open(self, purpose: str) -> Iterator[Apt]:
-        """Enter the branch's root with apt, which knows the repository if anything is in it.
+    def ask(self, purpose: str) -> Iterator[Apt]:
+        """Enter the branch's root with an apt that has read all indices; nothing is to be kept.
 
         Args:
             purpose: the workspace's name.
         """
+        with self._enter(purpose, [*self.branch.layers, self._indices()]) as apt:
+            yield apt
+
+    @contextmanager
+    def change(self, purpose: str) -> Iterator[Apt]:
+        """Enter the branch's root with apt; what is changed there is to be kept.
+
+        Args:
+            purpose: the workspace's name.
+        """
+        with self._enter(purpose, self.branch.layers) as apt:
+            if self.repository.packages():
+                apt = replace(apt, files=_FILES)
+                _read_repository(apt)
+            yield apt
+
+    @contextmanager
+    def _enter(self, purpose: str, layers: Sequence[Layer]) -> Iterator[Apt]:
         place = self.place
         with (
-            place.store.lease(self.branch.layers) as stack,
+            place.store.lease(layers) as stack,
             place.store.workspace(purpose) as workspace,
             place.layer_runner.open(stack.trees, workspace) as session,
         ):
-            apt = Apt(
-                session=session, progress=place.progress, error=DependencyError, limits=place.limits
+            yield Apt(
+                session=session,
+                progress=place.progress,
+                error=DependencyError,
+                limits=place.limits,
+                binds=self._binds(),
             )
-            yield self._with_repository(apt) if self.repository.packages() else apt
 
-    def _with_repository(self, apt: Apt) -> Apt:
-        apt = replace(
-            apt,
-            binds=(Bind(source=self.repository.path, target=REPOSITORY),),
-            files={_LIST: _SOURCES, _PIN: _PREFERENCES},
+    def _binds(self) -> tuple[Bind, ...]:
+        if not self.repository.packages():
+            return ()
+        return (Bind(source=self.repository.path, target=REPOSITORY),)
+
+    def _indices(self) -> Layer:
+        """Find or make the layer of what apt makes of its indices."""
+        facts: dict[str, Canonical] = {
+            "format": _FORMAT,
+            "instance": self.branch.instance.key.hex,
+            "repository": str(self.repository.state()),
+        }
+        return self.place.store.make(
+            cache_key("indices", facts),
+            kind="indices",
+            facts=facts,
+            fill=self._read_indices,
+            on_wait=self.place.progress.headline,
         )
-        apt.get(
-            f"-oDir::Etc::sourcelist={_LIST}",
-            "-oDir::Etc::sourceparts=-",
-            "-oAPT::Get::List-Cleanup=false",
-            "update",
-            network=False,
-        )
-        return apt
+
+    def _read_indices(self, tree: Path) -> None:
+        """Let apt write its cache, which is good as long as no list is newer."""
+        with self._enter("indices", self.branch.layers) as apt:
+            if self.repository.packages():
+                _put_files(apt)
+                _read_repository(apt)
+            apt.get("-oDir::Cache::srcpkgcache=", "check", network=False)
+            apt.session.capture(tree)
+
+
+def _put_files(apt: Apt) -> None:
+    with tempfile.TemporaryDirectory(prefix="lapstrake-") as scratch:
+        for number, (target, content) in enumerate(_FILES.items()):
+            file = Path(scratch, str(number))
+            file.write_bytes(content)
+            file.chmod(0o644)
+            apt.session.put(file, target)
+
+
+def _read_repository(apt: Apt) -> None:
+    apt.get(
+        f"-oDir::Etc::sourcelist={_LIST}",
+        "-oDir::Etc::sourceparts=-",
+        "-oAPT::Get::List-Cleanup=false",
+        "update",
+        network=False,
+    )
