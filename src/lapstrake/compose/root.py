@@ -25,7 +25,7 @@ from lapstrake.layer.store import Layer
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.flat import Repository
 
-_FORMAT = 1
+_FORMAT = 2
 _MOST = 400
 """Packages that are mounted as layers; the kernel takes 500 (fs/overlayfs/params.h)."""
 
