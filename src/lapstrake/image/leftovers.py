@@ -31,12 +31,13 @@ _HISTORY = (
     r"var/lib/dpkg/[a-z]+-old",
     r"var/lib/dpkg/(lock|lock-frontend|triggers/Lock)",
     r"var/cache/debconf/[a-z]+\.dat-old",
+    r"var/lib/ucf/[a-z]+\.[0-9]",
 )
 _CACHES = (
     r"var/lib/apt/lists/.+",
     r"var/cache/apt/.+\.(bin|deb)",
     r"var/cache/ldconfig/.*",
-    r"var/cache/man/.*",
+    r"var/cache/(man|fontconfig)/.*",
     r".*/__pycache__/[^/]*\.pyc",  # their bytes differ from one run of Python to the next
 )
 
@@ -53,6 +54,9 @@ KEPT = (
     r"|etc/alternatives(/.*)?"
 )
 """What minimal images keep although the packages that it belongs to (dpkg) may not be there."""
+
+APT = r"etc/apt/sources\.list(\.d/.*)?"
+"""What goes where apt goes."""
 
 ELSEWHERE = r"/?(\.\./)*(proc|run|dev|sys|tmp|var/run|var/tmp)/.*"
 """Where links lead that may dangle: to what is there only when something runs."""

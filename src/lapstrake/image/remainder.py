@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lapstrake.host.layer_tar import Entry, Place, merged, pattern, read_places
-from lapstrake.image.leftovers import KEPT, NEVER, UNNEEDED
+from lapstrake.image.leftovers import APT, KEPT, NEVER, UNNEEDED
 from lapstrake.image.remainder_texts import choose_alternatives, rewrite
 from lapstrake.image.remainder_tree import Names, Tree, same
 
@@ -62,7 +62,8 @@ class _Views:
 
 def make_remainder(job: Job) -> None:
     """Make the tree."""
-    left_out = pattern(NEVER if job.below else UNNEEDED)
+    unneeded = UNNEEDED if "apt" in job.names else f"{UNNEEDED}|{APT}"
+    left_out = pattern(NEVER if job.below else unneeded)
     entries = list(merged(tuple(reversed(job.whole)), "", left_out))
     views = _Views(
         whole={entry.name: entry for entry in entries if entry.facts is not None},
