@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from obstore import sign
 from obstore.exceptions import BaseError
 from obstore.store import GCSStore, S3Store
 
@@ -22,9 +24,16 @@ from lapstrake.errors import ConfigError, StoreError
 from lapstrake.host import files
 from lapstrake.names import Digest
 
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
+
 _PIECE = 8 << 20
 _YOUNG = 6 * 3600
 """Seconds in which what is there is not sent again; collections spare what is a day old."""
+
+
+_RETRIES: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
+"""Enough for a hiccup; whoever waits for a blob wants to hear of more."""
 
 
 def remote_blobs(url: str, *, scratch: Path) -> RemoteBlobs:
@@ -45,7 +54,9 @@ def remote_blobs(url: str, *, scratch: Path) -> RemoteBlobs:
             resolution="Leave it empty, or give s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.",
         )
     try:
-        bucket = kinds[parts.scheme](parts.netloc, prefix=parts.path.strip("/") or None)
+        bucket = kinds[parts.scheme](
+            parts.netloc, prefix=parts.path.strip("/") or None, retry_config=_RETRIES
+        )
     except BaseError as failed:
         raise ConfigError(
             f"registry.storage: {url} cannot be opened",
@@ -68,6 +79,7 @@ class RemoteBlobs:
         self._bucket = bucket
         self._url = url
         self._scratch = scratch
+        self._signs = True
         with self._judging("opening the scratch folder"):
             scratch.mkdir(parents=True, exist_ok=True)
 
@@ -98,12 +110,15 @@ class RemoteBlobs:
         return None
 
     def url(self, digest: Digest, *, seconds: float) -> str | None:
-        """An address, signed for so long, that gives the blob to whoever has it."""
-        from obstore import sign
-
+        """An address, signed for so long; ``None`` where the credentials can sign none."""
+        if not self._signs:
+            return None
         address, lifetime = addresses.blob_address(digest), timedelta(seconds=seconds)
-        with self._judging(f"signing the address of the blob {digest}"):
+        try:
             return sign(self._bucket, "GET", address, lifetime)
+        except BaseError:
+            self._signs = False  # it takes seconds to find out
+            return None
 
     def read(self, digest: Digest, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to (not including) `end`.

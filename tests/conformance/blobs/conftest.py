@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import socket
 import subprocess
@@ -24,12 +25,12 @@ _COUNT = itertools.count()
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """The address of moto's server, which speaks S3."""
+    """The address of a server that speaks S3, and what Google calls its XML interface."""
     pytest.importorskip("moto.server", reason="needs moto's server")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-p", str(port)],
+        [sys.executable, Path(__file__).with_name("storage_server.py"), str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"},
@@ -65,11 +66,19 @@ def s3_environment(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "us-east-1")
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture
+def gs_environment(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service account's key that sends Google's client to our server."""
+    key = {"gcs_base_url": s3_server, "disable_oauth": True}
+    names = dict.fromkeys(("client_email", "private_key", "private_key_id"), "")
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", json.dumps({**key, **names}))
+
+
+@pytest.fixture(params=["local", "s3", "gs"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     """An empty store of each kind."""
     if request.param == "local":
         return LocalBlobs(tmp_path / "store")
-    request.getfixturevalue("s3_environment")
-    url = f"s3://lapstrake/{os.getpid()}/{next(_COUNT)}"
+    request.getfixturevalue(f"{request.param}_environment")
+    url = f"{request.param}://lapstrake/{os.getpid()}/{next(_COUNT)}"
     return remote_blobs(url, scratch=tmp_path / "scratch")
