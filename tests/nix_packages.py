@@ -56,6 +56,7 @@ in rec {
     ${tools}/busybox yes abcdefghijklmnopqrstuvwxyz | ${tools}/busybox head -c 3000000 >&2
     mkdir $out
   '';
+  big = make "big-1" "${tools}/busybox head -c 50000000 /dev/zero > $out";
   gone = throw "gone was renamed to hello";
   foreign = make "foreign-1" "mkdir $out" // { system = "mips-linux"; };
   aSet = { };

@@ -6,27 +6,34 @@ import json
 import os
 import stat
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lapstrake.config.model import Config
-from lapstrake.errors import ConfigError, FetchError, ImageError, LimitError, MissingError
+from lapstrake.errors import (
+    ConfigError,
+    FetchError,
+    ImageError,
+    LimitError,
+    MissingError,
+    StoreError,
+    UsageError,
+)
+from lapstrake.host.process import find_program
 from lapstrake.image.sources.base import Closure
 from lapstrake.image.sources.nix import NixSource
 from lapstrake.names import Arch, GuestPath
 from lapstrake.place.workplace import Workplace
 from nix_packages import nix_place, nix_request, write_packages
-from roots import Recorder
+from roots import Recorder, cli_command, cli_environment
 
 
-def facts_of(place: Workplace, *names: str) -> tuple[list[str], str, dict[str, object]]:
+def members_of(place: Workplace, *names: str) -> list[str]:
     with NixSource(place).open(nix_request(*names)) as closure:
-        return (
-            sorted(m.id for m in closure.members.values()),
-            closure.top_content,
-            {**closure.sources},
-        )
+        return sorted(member.id for member in closure.members.values())
 
 
 def label(path: str) -> str:
@@ -111,7 +118,7 @@ def test_a_path_that_is_a_file_comes_in_a_folder_of_its_own(place: Workplace) ->
     ],
 )
 def test_names_as_a_registry_writes_them(place: Workplace, name: str, member: str) -> None:
-    assert member in facts_of(place, name)[0]
+    assert member in members_of(place, name)
 
 
 def test_all_missing_names_are_told_and_nothing_is_built(nix_folder: Path) -> None:
@@ -163,9 +170,7 @@ def test_a_build_is_ended_when_its_time_is_over(nix_folder: Path) -> None:
     with pytest.raises(LimitError, match="no end after 1 s"):
         with NixSource(hasty).open(nix_request("sleeper")):
             pass
-    assert not subprocess.run(
-        ["pgrep", "-f", "^[^ ]*busybox sleep 600$"], capture_output=True, check=False
-    ).stdout
+    assert not sleepers()
 
 
 def test_a_build_that_says_much_does_not_block(nix_folder: Path) -> None:
@@ -180,6 +185,66 @@ def test_a_build_that_says_much_does_not_block(nix_folder: Path) -> None:
     with NixSource(Workplace(quiet.config, quiet.runner, listener)).open(nix_request("chatty")):
         pass
     assert listener.heard >= 3_000_000
+
+
+def test_nothing_at_all_is_refused(tmp_path: Path, place: Workplace) -> None:
+    (tmp_path / "default.nix").write_text("{ }")
+    empty = nix_place(tmp_path, path=tmp_path)
+    with (
+        pytest.raises(UsageError, match="no package is named"),
+        NixSource(empty).open(nix_request()),
+    ):
+        pass
+
+
+def test_a_full_disk_is_called_so(nix_folder: Path, tmp_path: Path) -> None:
+    size = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(tmp_path)]
+    if subprocess.run(size, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        small = nix_place(tmp_path, path=nix_folder / "packages")
+        with (
+            pytest.raises(StoreError, match="No space left"),
+            NixSource(small).open(nix_request("big")),
+        ):
+            pass
+        with NixSource(small).open(nix_request("hello")) as closure:
+            assert closure.members
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def sleepers() -> bytes:
+    """The builds of ``sleeper`` that run."""
+    pattern = "^[^ ]*busybox sleep 600$"
+    return subprocess.run(["pgrep", "-f", pattern], capture_output=True, check=False).stdout
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert condition()
+
+
+def test_a_killed_process_leaves_no_build_behind(nix_folder: Path, place: Workplace) -> None:
+    if find_program("setpriv") is None:
+        pytest.skip("needs setpriv (util-linux)")
+    work_dir = place.config.work_dir
+    words = ("--set", f"nix.path={nix_folder / 'packages'}", "image", "build", "nix", "sleeper")
+    process = subprocess.Popen(
+        cli_command(*words),
+        env=cli_environment(work_dir, NIX_CONFIG="substituters ="),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(sleepers)
+    finally:
+        process.kill()
+        process.wait()
+    until(lambda: not sleepers())
+    assert "hello-2.12" in members_of(place, "hello")
 
 
 def repository(folder: Path, greeting: str, *commands: tuple[str, ...]) -> str:
@@ -219,6 +284,12 @@ def test_the_tag_is_the_revision_of_a_repository(
         assert other.top_content != closure.top_content
     with pytest.raises(FetchError, match="v9"):
         greeting_of(place, "v9")
+    for number in range(3):
+        commit = repository(tmp_path / "repo", f"more {number}")
+        greeting_of(place, commit)
+    checkouts = {path for path in (place.private / "nix/sources").iterdir() if path.is_dir()}
+    assert len(checkouts) == 4
+    assert greeting_of(place, first)[0] == "one"
     # Only what can never change may be taken from a cache; all of it is in the key.
     source = NixSource(place)
     assert [source.state(nix_request(tag=tag)) for tag in ("v1", "topic", "latest")] == [None] * 3
@@ -230,8 +301,8 @@ def test_the_tag_is_the_revision_of_a_repository(
 
 
 def test_a_channel_is_a_tarball_and_the_tag_means_nothing(nix_folder: Path) -> None:
-    tarball = nix_folder / "channel.tar.xz"
-    subprocess.run(["tar", "-cJf", tarball, "-C", nix_folder, "packages"], check=True)
+    tarball = nix_folder / "channel.tar"
+    subprocess.run(["tar", "-cf", tarball, "-C", nix_folder, "packages"], check=True)
     place = nix_place(nix_folder / "work", channel=f"file://{tarball}")
     assert greeting_of(place, "x")[1].top_content == greeting_of(place, "y")[1].top_content
     assert NixSource(place).state(nix_request("hello")) is None

@@ -5,65 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
 
-from lapstrake.errors import ConfigError, ImageError, MissingError
-from lapstrake.formats.keys import Canonical, cache_key, canonical_json
+from lapstrake.formats.keys import Canonical, cache_key
 from lapstrake.grouping.base import Graph, Node
 from lapstrake.image.base import ImageRequest
 from lapstrake.image.sources.base import Closure, Member
 from lapstrake.image.sources.nix_farm import FARM_VERSION, make_farm
+from lapstrake.image.sources.nix_lookup import NixPackage, find_packages
 from lapstrake.image.sources.nix_program import STORE, Nix, PathInfo, package_label
 from lapstrake.image.sources.nix_set import PackageSet, fixed_identity, open_package_set
-from lapstrake.names import Arch, GuestPath
+from lapstrake.names import GuestPath
 from lapstrake.place.workplace import Workplace
 
-ALWAYS = ("cacert", "iana-etc")
-"""What every image has, where the package set has it."""
-
-_SYSTEMS = {
-    Arch.AMD64: "x86_64-linux",
-    Arch.ARM64: "aarch64-linux",
-    Arch.ARMHF: "armv7l-linux",
-    Arch.I386: "i686-linux",
-    Arch.LOONG64: "loongarch64-linux",
-    Arch.MIPS64EL: "mips64el-linux",
-    Arch.PPC64EL: "powerpc64le-linux",
-    Arch.RISCV64: "riscv64-linux",
-    Arch.S390X: "s390x-linux",
-}
 _CERTIFICATES = GuestPath("/etc/ssl/certs/ca-bundle.crt")
 _INTERACTIVE_SHELL = "bashInteractive"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Package:
-    """A package that was asked for, as the package set describes it."""
-
-    name: str
-    attribute: str
-    system: str
-    output: str
-    pname: str
-    version: str
-    homepage: str
-    licenses: tuple[str, ...]
-
-    @classmethod
-    def read(cls, entry: Mapping[str, Any]) -> _Package:
-        return cls(
-            name=entry["name"],
-            attribute=".".join(entry["path"]),
-            system=entry["system"],
-            output=f"{entry['derivation']}!{entry['output']}",
-            pname=entry["pname"],
-            version=entry["version"],
-            homepage=entry["homepage"],
-            licenses=tuple(entry["licenses"]),
-        )
 
 
 class NixSource:
@@ -88,6 +44,7 @@ class NixSource:
         """Find the packages, build or fetch what is not here, and link them together.
 
         Raises:
+            UsageError: nothing is asked for.
             MissingError: packages do not exist; all of them are named.
             ConfigError: no package set is configured, or what is configured is none.
             FetchError: the repository of the package set cannot be fetched.
@@ -95,18 +52,17 @@ class NixSource:
             LimitError: ``[nix] timeout`` is over.
         """
         place = self._place
-        package_set = open_package_set(place, request.tag)
-        nix = Nix(place.private / "nix", place.progress, timeout=place.config.nix.timeout)
-        packages = _find_packages(nix, package_set.where, request)
         with place.store.workspace("nix") as folder:
-            (folder / "roots").mkdir()
+            nix = Nix(place.private / "nix", place.progress, timeout=place.config.nix.timeout)
+            with open_package_set(place, request.tag, folder) as package_set:
+                packages = find_packages(nix, package_set.where, request, folder)
             place.progress.headline(f"building or fetching {len(packages)} packages with nix")
-            outputs = [package.output for package in packages]
-            paths = nix.realise(outputs, roots=folder / "roots")
-            infos = nix.closure(tuple(dict.fromkeys(paths)))
-            farm = folder / "farm"
-            make_farm(farm, [GuestPath(path) for path in dict.fromkeys(paths)], nix.on_host)
+            (folder / "roots").mkdir()
+            paths = nix.realise([each.output for each in packages], roots=folder / "roots")
             named = dict(zip(paths, packages, strict=True))
+            infos = nix.closure(tuple(named))
+            farm = folder / "farm"
+            make_farm(farm, [GuestPath(path) for path in named], nix.on_host)
             members = {
                 info.path: _member(nix, folder, info, named.get(info.path)) for info in infos
             }
@@ -122,36 +78,7 @@ class NixSource:
             )
 
 
-def _find_packages(
-    nix: Nix, where: Mapping[str, Canonical], request: ImageRequest
-) -> tuple[_Package, ...]:
-    """Look all names up before anything is built."""
-    system = _SYSTEMS[request.arch]
-    asked: dict[str, Canonical] = {
-        "source": where, "system": system, "always": ALWAYS, "names": request.packages,
-    }  # fmt: skip
-    with as_file(files("lapstrake.image.sources") / "nix_lookup.nix") as expression:
-        answer: Any = nix.evaluate(expression, request=canonical_json(asked).decode())
-    if "unusable" in answer:
-        raise ConfigError(
-            f"[nix] names no package set but a {answer['unusable']}",
-            resolution="default.nix must give an attribute set, or a function that gives one.",
-        )
-    if missing := tuple(answer.get("missing", ())):
-        raise MissingError(
-            missing, resolution="Names are those of the package set's attributes, nested by dots."
-        )
-    packages = tuple(_Package.read(entry) for entry in answer["packages"])
-    for package in packages:
-        if package.system not in (system, "builtin"):
-            raise ImageError(
-                f"nix: {package.name} is for {package.system}, not for {system}",
-                resolution="Let default.nix be a function of { system, ... }.",
-            )
-    return tuple({package.output: package for package in packages}.values())
-
-
-def _member(nix: Nix, folder: Path, info: PathInfo, package: _Package | None) -> Member:
+def _member(nix: Nix, folder: Path, info: PathInfo, package: NixPackage | None) -> Member:
     """A store path's files; a single file gets a folder, as members have one."""
     tree, target = nix.on_host(info.path), GuestPath(info.path)
     if tree.is_symlink() or not tree.is_dir():
@@ -161,21 +88,11 @@ def _member(nix: Nix, folder: Path, info: PathInfo, package: _Package | None) ->
         os.utime(alone, (1, 1))
         tree, target = alone, STORE
     label = package_label(info.path)
-    facts = {"nar_hash": info.nar_hash, **(_facts(package) if package else {})}
+    facts = {"nar_hash": info.nar_hash, **(package.facts if package else {})}
     return Member(id=label, content=info.path, tree=tree, target=target, facts=facts)
 
 
-def _facts(package: _Package) -> dict[str, str]:
-    facts = {
-        "name": package.pname,
-        "version": package.version,
-        "homepage": package.homepage,
-        "license": " AND ".join(sorted(package.licenses)),
-    }
-    return {name: value for name, value in facts.items() if value}
-
-
-def _graph(infos: Sequence[PathInfo], named: Mapping[str, _Package]) -> Graph:
+def _graph(infos: Sequence[PathInfo], named: Mapping[str, NixPackage]) -> Graph:
     nodes = {
         info.path: Node(
             name=info.path,
@@ -201,7 +118,7 @@ def _farm_content(paths: Mapping[str, object]) -> str:
     return cache_key("nix farm", {"version": FARM_VERSION, "paths": tuple(paths)}).hex
 
 
-def _sources(package_set: PackageSet, named: Mapping[str, _Package]) -> Mapping[str, Canonical]:
+def _sources(package_set: PackageSet, named: Mapping[str, NixPackage]) -> Mapping[str, Canonical]:
     """What an image of a package set that can change was made of: its store paths tell."""
     paths = {package.attribute: path for path, package in named.items()}
     return {"nix": package_set.sources, "farm": FARM_VERSION, "paths": paths}
@@ -212,6 +129,6 @@ def _environment(farm: Path) -> dict[str, str]:
     return {"SSL_CERT_FILE": str(_CERTIFICATES)} if there else {}
 
 
-def _command(packages: Sequence[_Package]) -> tuple[str, ...]:
+def _command(packages: Sequence[NixPackage]) -> tuple[str, ...]:
     has_shell = any(package.attribute == _INTERACTIVE_SHELL for package in packages)
     return ("bash",) if has_shell else ()

@@ -1,5 +1,6 @@
 # Looks packages up in a package set, by names that a registry can write: lower case, no underscore
-# in front. Evaluated by `nix-instantiate --eval --strict --json`; `request` is JSON:
+# in front. Evaluated by `nix-instantiate --eval --strict --json`; `request` is the path of a
+# JSON file:
 #   source   how the set is got: { path } | { tarball } | { revision }
 #   system   what the packages run on
 #   always   names that are taken when the set has them
@@ -10,9 +11,9 @@ let
   inherit (builtins)
     addErrorContext attrNames concatLists deepSeq fetchTarball fetchTree filter foldl' fromJSON
     functionArgs hasAttr intersectAttrs isAttrs isFunction isList isString listToAttrs map match
-    parseDrvName replaceStrings split tryEval typeOf unsafeDiscardStringContext;
+    parseDrvName readFile replaceStrings split tryEval typeOf unsafeDiscardStringContext;
 
-  asked = fromJSON request;
+  asked = fromJSON (readFile request);
 
   # A function gets of these what it names: no configuration of whoever happens to run this.
   known = { inherit (asked) system; config = { }; overlays = [ ]; };

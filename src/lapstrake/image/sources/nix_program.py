@@ -7,6 +7,7 @@ store only in its sandbox: without network, without the host's files.
 
 from __future__ import annotations
 
+import errno
 import grp
 import json
 import os
@@ -19,7 +20,8 @@ from pathlib import Path
 
 from lapstrake.errors import ImageError, LapstrakeError, LimitError
 from lapstrake.host.children import Children
-from lapstrake.host.process import clean_environment, require_program, run, tail
+from lapstrake.host.files import disk_error
+from lapstrake.host.process import clean_environment, find_program, require_program, run, tail
 from lapstrake.names import GuestPath
 from lapstrake.progress import Progress
 
@@ -30,6 +32,7 @@ _PASSED_ON = ("NIX_CONFIG", "NIX_SSL_CERT_FILE", "NIX_USER_CONF_FILES")
 _FEATURES = "nix-command flakes"
 _FAILED = re.compile(r"(?:builder for|build of) '([^']+\.drv)' failed|'([^']+\.drv)'.* failed")
 _ERROR = re.compile(r"^ *error: +(\S.*?)(?:\n *\n|\Z)", re.M | re.S)
+_DISK_FULL = os.strerror(errno.ENOSPC)
 _LOG_SECONDS = 60.0
 _REMEMBERED_LINES = 200
 
@@ -123,7 +126,7 @@ class Nix:
     def _run(self, program: str, *words: str) -> bytes:
         """Run one of nix's programs; gives its standard output."""
         binary = require_program(program, package="nix-bin", error=ImageError)
-        argv = [str(binary), *words, "--store", str(self._folder / "store"), *_options()]
+        argv = [*_dies_with_us(), str(binary), *words, *self._options()]
         log: deque[bytes] = deque(maxlen=_REMEMBERED_LINES)
         with Children() as children:
             children.start(program, argv, env=self._environment())
@@ -146,6 +149,9 @@ class Nix:
         passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         return clean_environment({**passed, "XDG_CACHE_HOME": str(self._folder / "cache")})
 
+    def _options(self) -> tuple[str, ...]:
+        return ("--store", str(self._folder / "store"), *_settings())
+
     def _late(self, log: bytes) -> LapstrakeError:
         return LimitError(
             f"nix: no end after {self._timeout:.0f} s",
@@ -153,17 +159,17 @@ class Nix:
             resolution="Raise `timeout` in [nix], or use a substituter that has these packages.",
         )
 
-    def _failure(self, program: str, log: str) -> ImageError:
+    def _failure(self, program: str, log: str) -> LapstrakeError:
         """Name the derivation that failed, if one did, and show the end of its log."""
+        if _DISK_FULL in log:
+            return disk_error(OSError(errno.ENOSPC, _DISK_FULL), doing=f"running {program}")
         failed = next(filter(None, (a or b for a, b in _FAILED.findall(log))), "")
         if not failed:
             brief, details = _complaint(log, program)
             return ImageError(f"nix: {brief}", details=details, resolution=_remedy(brief))
-        words = ("--read-log", failed, "--store", str(self._folder / "store"))
-        read = run(
-            ("nix-store", *words, *_options()), timeout=_LOG_SECONDS, error=ImageError,
-            env=self._environment(), allowed=(0, 1),
-        )  # fmt: skip
+        argv = ("nix-store", "--read-log", failed, *self._options())
+        env = self._environment()
+        read = run(argv, timeout=_LOG_SECONDS, error=ImageError, env=env, allowed=(0, 1))
         name = package_label(failed.removesuffix(".drv"))
         return ImageError(
             f"nix: {name} could not be built",
@@ -180,7 +186,13 @@ def package_label(path: str) -> str:
     return GuestPath(path).name.partition("-")[2]
 
 
-def _options() -> tuple[str, ...]:
+def _dies_with_us() -> tuple[str, ...]:
+    """What ends nix, and with it its builds, when we are killed (setpriv(1) of util-linux)."""
+    setpriv = find_program("setpriv")
+    return (str(setpriv), "--pdeathsig", "TERM") if setpriv else ()
+
+
+def _settings() -> tuple[str, ...]:
     """Settings that hold whatever the host's nix.conf says."""
     options = {
         "extra-experimental-features": _FEATURES,
