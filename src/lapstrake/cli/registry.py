@@ -62,24 +62,38 @@ def serve(app: AppContext, /, listen: str | None, workers: int | None, access_lo
     show_default=True,
     help="Keep what is younger; somebody may be about to need it.",
 )
+@click.option(
+    "--unused",
+    metavar="TIME",
+    default="30d",
+    show_default=True,
+    help="Forget names that nobody pulled for so long.",
+)
 @click.option("--dry-run", is_flag=True, help="Only tell what would go.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
-def collect(app: AppContext, /, grace: str, dry_run: bool, as_json: bool) -> None:
-    """Remove blobs that no image needs, and uploads that were given up."""
+def collect(app: AppContext, /, grace: str, unused: str, dry_run: bool, as_json: bool) -> None:
+    """Forget names that nobody pulls, remove blobs that no image needs, and given-up uploads."""
     from lapstrake.blobs.open import open_blobs
     from lapstrake.cli.texts import size_text
     from lapstrake.config.units import parse_duration
     from lapstrake.errors import UsageError
     from lapstrake.registry.collect import collect_blobs
+    from lapstrake.registry.demand_forget import forget_unused
 
-    try:
-        seconds = parse_duration(grace)
-    except ValueError as wrong:
-        raise UsageError(f"--grace: {wrong}") from wrong
-    gone = collect_blobs(open_blobs(app.config), grace=seconds, dry_run=dry_run)
+    def duration(option: str, text: str) -> float:
+        try:
+            return parse_duration(text)
+        except ValueError as wrong:
+            raise UsageError(f"{option}: {wrong}") from wrong
+
+    grace_seconds, unused_seconds = duration("--grace", grace), duration("--unused", unused)
+    blobs = open_blobs(app.config)
+    names = forget_unused(blobs, seconds=unused_seconds, dry_run=dry_run)
+    gone = collect_blobs(blobs, grace=grace_seconds, dry_run=dry_run)
     if as_json:
         document = {
+            "names": list(names),
             "blobs": [str(digest) for digest in gone.blobs],
             "bytes": gone.size,
             "links": gone.links,
@@ -88,6 +102,8 @@ def collect(app: AppContext, /, grace: str, dry_run: bool, as_json: bool) -> Non
         app.output.result(json.dumps(document, indent=2))
         return
     would = "would be " if dry_run else ""
+    for name in names:
+        app.output.say(f"{name} {would}forgotten")
     app.output.say(f"{len(gone.blobs)} blobs {would}removed, {size_text(gone.size)} {would}freed")
     if gone.leftovers:
         app.output.say(f"{gone.leftovers} unfinished uploads {would}removed")

@@ -58,6 +58,18 @@ def record_layer(blobs: BlobStore, key: CacheKey, packed: PackedLayer) -> None:
     blobs.write(f"{_LAYERS}{key}.json", canonical_json(document))
 
 
+def all_layers(blobs: BlobStore) -> tuple[tuple[CacheKey, PackedLayer], ...]:
+    """All layers that were packed and are still there, by key."""
+    names = [name.removeprefix(_LAYERS).removesuffix(".json") for name in blobs.names(_LAYERS)]
+    found = ((CacheKey(name), find_layer(blobs, CacheKey(name))) for name in names)
+    return tuple((key, layer) for key, layer in found if layer is not None)
+
+
+def forget_layer(blobs: BlobStore, key: CacheKey) -> bool:
+    """Forget a layer; a collection then takes its blob, unless an image has it."""
+    return blobs.delete(f"{_LAYERS}{key}.json")
+
+
 def find_image(blobs: BlobStore, key: CacheKey) -> Image | None:
     """An image that was made before, if all its blobs are still there."""
     document = _read(blobs, f"{_IMAGES}{key}.json")

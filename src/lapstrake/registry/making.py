@@ -88,6 +88,8 @@ class Workshop:
         try:
             return await asyncio.wait_for(asyncio.shield(task), self._timeout)
         except TimeoutError:
+            if self._is_ending(order.key):
+                return await asyncio.shield(task)  # which tells more
             raise self._waited(order) from None
 
     async def stop(self) -> None:
@@ -176,10 +178,16 @@ class Workshop:
         writer.change(
             state=State.FAILED,
             ended=time.time(),
-            brief=problem.message,
+            brief=problem.message.removeprefix(f"{writer.job.name}: "),
             details=str(detail.get("details", "")),
             missing=tuple(detail.get("not_found", ())),
         )
+
+    def _is_ending(self, key: str) -> bool:
+        """Whether a making's own time is over, too, or nearly."""
+        writer = self._running.get(key)
+        started = writer.job.started if writer else 0.0
+        return started > 0 and time.time() - started > self._timeout - 1
 
     def _waited(self, order: Order[T]) -> Problem:
         writer = self._running.get(order.key)
