@@ -22,6 +22,7 @@ from lapstrake.image.record import find_image, record_image
 from lapstrake.image.sources.base import Closure, PackageSource
 from lapstrake.image.sources.open import bring_up_to_date, open_source
 from lapstrake.names import CacheKey, Digest
+from lapstrake.place.foreign import place_for
 from lapstrake.place.workplace import Workplace
 
 _FORMAT = 1
@@ -46,12 +47,12 @@ def make_image(
         MissingError: packages do not exist; all of them are named.
         LapstrakeError: it cannot be made.
     """
-    making = _Making(place=place, blobs=blobs, request=_dated(request), refresh=refresh)
+    making = _making(place, blobs, request, refresh=refresh)
     known = making.found()
     if known is not None:
         return known
     with making.alone():
-        bring_up_to_date(place, request, refresh=refresh)
+        bring_up_to_date(making.place, request, refresh=refresh)
         making = replace(making, refresh=False)
         return making.found() or making.make()
 
@@ -63,7 +64,7 @@ def made_image(
 
     Args: as of `make_image`; unless told otherwise, a branch is taken as it is.
     """
-    return _Making(place=place, blobs=blobs, request=_dated(request), refresh=refresh).found()
+    return _making(place, blobs, request, refresh=refresh).found()
 
 
 def make_index(
@@ -176,6 +177,15 @@ class _Making:
                 sorted({*closure.carried, *(member.id for member in closure.members.values())})
             ),
         )
+
+
+def _making(
+    place: Workplace, blobs: BlobStore, request: ImageRequest, *, refresh: bool | None
+) -> _Making:
+    """A branch's packages come from where its architecture has its roots."""
+    if request.source == "branch":
+        place = place_for(place, request.arch)
+    return _Making(place=place, blobs=blobs, request=_dated(request), refresh=refresh)
 
 
 def _runtime(request: ImageRequest, closure: Closure) -> Runtime:

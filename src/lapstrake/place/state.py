@@ -152,6 +152,8 @@ class StateFiles:
         for file in (self.folder / "drafts").glob("*/draft.json"):
             draft = read_draft(file)
             keys |= {draft.origin.base} if draft else set()
+        for folder in (self.folder / "arch").glob("*"):
+            keys |= StateFiles(folder).layers()
         return frozenset(keys)
 
     def _file(self, name: BranchName) -> Path:

@@ -29,25 +29,38 @@ class Workplace:
         .builder/locks/              locks between commands
         .builder/resolved/           what apt made of dependencies
         output/BRANCH/               the branch's repository
+        .builder/arch/ARCH/          base OS and branches of another architecture, likewise
         builds/                      records and logs
         keys/                        the key that signs
+
+    Attributes:
+        config: the configuration.
+        runner: how commands run.
+        progress: hears what is done.
+        home: the place of the configured architecture, when this one is of another; see
+            `lapstrake.place.foreign`.
     """
 
     config: Config
     runner: Runner
     progress: Progress
+    home: Workplace | None = None
 
     @property
     def private(self) -> Path:
         """Everything that is nobody else's business."""
+        if self.home is not None:
+            return self.home.private / "arch" / self.config.arch
         return self.config.work_dir / ".builder"
 
     @functools.cached_property
     def store(self) -> LayerStore:
-        """The layer store; made when missing.
+        """The layer store, one for all architectures; made when missing.
 
         Roots have programs that run with their owner's rights (set-id): nobody else may reach them.
         """
+        if self.home is not None:
+            return self.home.store
         self.private.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.private.stat().st_mode & 0o077:
             self.private.chmod(0o700)

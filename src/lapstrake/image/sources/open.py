@@ -36,8 +36,11 @@ def bring_up_to_date(place: Workplace, request: ImageRequest, *, refresh: bool |
 
     Raises:
         BranchError: the branch is unknown, or its refresh failed.
+        RunnerError: this host cannot run that machine's programs.
     """
     if request.source == "branch":
         from lapstrake.branch.instance import enter_branch
+        from lapstrake.place.foreign import require_machine
 
+        require_machine(request.arch)
         enter_branch(place, BranchName(request.tag), refresh=refresh)
