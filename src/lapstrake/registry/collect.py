@@ -1,14 +1,15 @@
 """Blobs that nothing needs any more.
 
 A blob stays as long as any document mentions its digest, or a manifest does that stays itself. What
-else there is goes once it is older than a time in which somebody may still be about to need it.
+refers to the manifest of a made image stays as long as that one. What else there is goes once it is
+older than a time in which somebody may still be about to need it.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lapstrake.blobs.addresses import parse_digest
@@ -19,6 +20,7 @@ from lapstrake.registry.base import MANIFEST_LIMIT
 from lapstrake.registry.manifests import media_type_of
 from lapstrake.registry.repositories import Repository, pushed_names
 
+_REFERRERS = "referrers/"
 _MENTION = re.compile(r"\b(sha256|sha512)[:-]([0-9a-f]{64,128})\b")
 
 
@@ -61,7 +63,10 @@ def collect_blobs(blobs: BlobStore, *, grace: float, dry_run: bool = False) -> C
         for name, digests in stale.items()
         for digest in digests
     )
-    needed = _needed(blobs, ignored)
+    referring = _referring(blobs)
+    needed = _needed(blobs, ignored, referring)
+    if not dry_run:
+        _forget_referrers(blobs, set(referring) - needed, latest)
     gone, size = [], 0
     for digest in sorted(set(blobs.digests()) - needed):
         added = blobs.added(digest)
@@ -79,12 +84,32 @@ def collect_blobs(blobs: BlobStore, *, grace: float, dry_run: bool = False) -> C
     )
 
 
-def _needed(blobs: BlobStore, ignored: frozenset[str]) -> set[Digest]:
+def _referring(blobs: BlobStore) -> dict[Digest, list[Digest]]:
+    """What refers to manifests of made images, by these."""
+    found: dict[Digest, list[Digest]] = {}
+    for name in blobs.names(_REFERRERS):
+        subject, *rest = _mentions(name)
+        found.setdefault(subject, []).extend(rest)
+    return found
+
+
+def _forget_referrers(blobs: BlobStore, subjects: set[Digest], latest: float) -> None:
+    """Forget what refers to manifests that nothing needs; a young one may be an image in making."""
+    for subject in subjects:
+        added = blobs.added(subject)
+        if added is None or added <= latest:
+            for name in tuple(blobs.names(f"{_REFERRERS}{subject.algorithm}-{subject.hex}/")):
+                blobs.delete(name)
+
+
+def _needed(
+    blobs: BlobStore, ignored: frozenset[str], referring: Mapping[Digest, Sequence[Digest]]
+) -> set[Digest]:
     """All that documents mention, and what those mention that are manifests."""
     needed: set[Digest] = set()
     waiting: list[Digest] = []
     for name in blobs.names(""):
-        if name not in ignored:
+        if name not in ignored and not name.startswith(_REFERRERS):
             text = (blobs.document(name) or b"").decode("utf-8", "replace")
             waiting += _mentions(f"{name}\n{text}")
     while waiting:
@@ -93,6 +118,7 @@ def _needed(blobs: BlobStore, ignored: frozenset[str]) -> set[Digest]:
         if size is None:
             continue
         needed.add(digest)
+        waiting += referring.get(digest, ())
         if size <= MANIFEST_LIMIT:
             data = b"".join(blobs.read(digest))
             if media_type_of(data):
