@@ -15,7 +15,6 @@ from lapstrake.image.record import forget_image, record_image
 from lapstrake.names import Digest
 from lapstrake.registry.collect import collect_blobs
 
-
 _KIND = "application/vnd.oci.image.manifest.v1+json"
 
 
