@@ -117,11 +117,14 @@ def test_update_alternatives_reads_what_is_written(tmp_path: Path) -> None:
     left = filter_alternatives("tool", file.read_text(), str(tools[1]), str(tools[0]).__eq__)
     assert left is not None
     file.write_text(left.text)
+    for name, target in left.links.items():
+        (tmp_path / "alt" / name).unlink()
+        (tmp_path / "alt" / name).symlink_to(target)
     said = subprocess.run(
         [*program, "--query", "tool"], check=True, capture_output=True, text=True
     ).stdout
     assert f"Alternative: {tools[0]}" in said
-    assert str(tools[1]) not in said.split("Best:")[1]
+    assert str(tools[1]) not in said
 
 
 def test_the_linker_s_cache(tmp_path: Path) -> None:
