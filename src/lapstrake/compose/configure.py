@@ -21,7 +21,7 @@ from lapstrake.place.apt import Apt
 from lapstrake.place.workplace import Workplace
 
 _AUTOMATIC = "var/lib/apt/extended_states"
-_CONFIGURE = "exec dpkg --force-confold --force-unsafe-io --configure --pending"
+_CONFIGURE = "dpkg --force-confold --force-unsafe-io"
 _LIMIT = 256 << 20
 
 
@@ -33,6 +33,7 @@ def configure(
     *,
     mends: Sequence[Mend],
     automatic: Sequence[tuple[str, str]],
+    early: Sequence[Sequence[str]],
     tree: Path,
 ) -> None:
     """Configure packages whose files are in place.
@@ -44,6 +45,7 @@ def configure(
         contents: the same packages, in the order in which apt would have unpacked them.
         mends: folders whose mode and owner must stay what they were.
         automatic: names and architectures of those that nobody asked for by name.
+        early: names of those that apt configures before the others, call by call.
         tree: becomes the layer's tree; it does not exist yet.
 
     Raises:
@@ -63,7 +65,7 @@ def configure(
         apt = Apt(
             session=session, progress=place.progress, error=DependencyError, limits=place.limits
         )
-        apt.run(("sh", "-c", "\n".join(["set -e", *_mending(mends), _CONFIGURE])))
+        apt.run(("sh", "-c", "\n".join(["set -e", *_mending(mends), *_configuring(early)])))
         session.capture(tree)
     _require_configured(tree, contents)
 
@@ -100,6 +102,15 @@ def _mending(mends: Sequence[Mend]) -> list[str]:
         path, entry = shlex.quote(mend.path), mend.entry
         lines.append(f"chown {entry.uid}:{entry.gid} {path}; chmod {entry.mode:o} {path}")
     return lines
+
+
+def _configuring(early: Sequence[Sequence[str]]) -> list[str]:
+    """Call dpkg as often as apt does: users get their numbers in the order of the scripts."""
+    calls = (" ".join(map(shlex.quote, names)) for names in early)
+    return [
+        *(f"{_CONFIGURE} --no-triggers --configure {names}" for names in calls),
+        f"{_CONFIGURE} --configure --pending",
+    ]
 
 
 def _require_configured(tree: Path, contents: Sequence[Content]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -90,6 +90,20 @@ class Resolution:
         return bool(self.items or self.removed)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """In which order apt would go about it.
+
+    Attributes:
+        items: what it would install, the first to be unpacked first.
+        early: names, call by call, of what it configures before it has unpacked all the rest,
+            because others have it in their ``Pre-Depends``.
+    """
+
+    items: tuple[Item, ...]
+    early: tuple[tuple[str, ...], ...] = ()
+
+
 def relations_of(wanted: Wanted) -> str:
     """Write a wish as ``apt-get satisfy`` takes it (apt-get(8)).
 
@@ -137,15 +151,36 @@ def resolve(view: View, wanted: Wanted) -> Resolution:
     return resolution
 
 
-def in_order(view: View, wanted: Wanted, resolution: Resolution) -> tuple[Item, ...]:
-    """The packages in the order in which apt would unpack them.
+def in_order(view: View, wanted: Wanted, resolution: Resolution) -> Order:
+    """Find out in which order apt would unpack the packages, and what it configures in between.
 
     Telling it takes apt as long as all else, and it matters little; so it is asked by itself.
     """
     with view.ask("resolve") as apt:
-        order = [item.exactly for item in _simulate(apt, wanted).items]
+        output = apt.get("--simulate", *satisfy_words(wanted), network=False)
+    lines = output.decode("utf-8", "replace").splitlines()
+    order = [_item(match).exactly for match in map(_INSTALLS.match, lines) if match]
     place = {name: number for number, name in enumerate(order)}
-    return tuple(sorted(resolution.items, key=lambda item: place.get(item.exactly, len(place))))
+    items = sorted(resolution.items, key=lambda item: place.get(item.exactly, len(place)))
+    return Order(items=tuple(items), early=early_batches(lines))
+
+
+def early_batches(lines: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """Read from ``apt-get --simulate`` what is configured before all is unpacked, call by call.
+
+    >>> early_batches(["Inst a (1)", "Conf a (1)", "Inst b (1)", "Conf b (1)"])
+    (('a',),)
+    """
+    batches: list[tuple[str, ...]] = []
+    batch: list[str] = []
+    for line in lines:
+        action, _, rest = line.partition(" ")
+        if action == "Conf":
+            batch.append(rest.partition(" ")[0])
+        elif action == "Inst" and batch:
+            batches.append(tuple(batch))
+            batch = []
+    return tuple(batches)
 
 
 def remembered(view: View, wanted: Wanted) -> Resolution | None:

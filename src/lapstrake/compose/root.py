@@ -12,7 +12,7 @@ from lapstrake.compose.archive import known_layers, layers_of
 from lapstrake.compose.base import ComposedRoot, How, Package, Wanted
 from lapstrake.compose.below import below_of
 from lapstrake.compose.configure import configure
-from lapstrake.compose.content import read_contents
+from lapstrake.compose.content import Content, read_contents
 from lapstrake.compose.doubt import Below, Unpacked, doubt, mends, share_folders_alike
 from lapstrake.compose.installed import find_installed, installed_layer
 from lapstrake.compose.preinst import is_inert, run_preinsts
@@ -25,7 +25,7 @@ from lapstrake.layer.store import Layer
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.flat import Repository
 
-_FORMAT = 2
+_FORMAT = 3
 _MOST = 400
 """Packages that are mounted as layers; the kernel takes 500 (fs/overlayfs/params.h)."""
 
@@ -109,8 +109,10 @@ class _Job:
         packages = layers_of(self.view, items)
         contents = read_contents(packages)
         unpacked = [content.unpacked(self._arch) for content in contents]
-        if not (_all_inert(unpacked) and share_folders_alike(unpacked)):
-            items = in_order(self.view, self.wanted, self.resolution)
+        early: tuple[tuple[str, ...], ...] = ()
+        if _order_matters(contents, unpacked):
+            order = in_order(self.view, self.wanted, self.resolution)
+            items, early = order.items, order.early
             packages = layers_of(self.view, items)
             contents = read_contents(packages)
             unpacked = [content.unpacked(self._arch) for content in contents]
@@ -131,6 +133,7 @@ class _Job:
                     contents,
                     mends=mends(unpacked, _after(preinst, below)),
                     automatic=self._automatic(),
+                    early=early,
                     tree=tree,
                 )
             except DependencyError as failed:
@@ -242,6 +245,15 @@ class _Job:
             "packages": [[item.name, item.version, item.arch, item.sha256] for item in items],
             "automatic": sorted(name for name, _ in self._automatic()),
         }
+
+
+def _order_matters(contents: Sequence[Content], unpacked: Sequence[Unpacked]) -> bool:
+    """Whether scripts, folders or dependencies make it count which package comes first."""
+    if not (_all_inert(unpacked) and share_folders_alike(unpacked)):
+        return True
+    stanzas = [content.stanza for content in contents]
+    new = {name for each in stanzas for name in (each.name, *named_in(each["provides"]))}
+    return any(named_in(each["pre-depends"]) & new for each in stanzas)
 
 
 def _all_inert(unpacked: Sequence[Unpacked]) -> bool:
