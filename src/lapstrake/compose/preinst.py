@@ -42,7 +42,7 @@ _WORD = re.compile(r"[\w.+@%:,/-]+")
 _DIVERSIONS = Path("var/lib/dpkg/diversions")
 _OVERRIDES = Path("var/lib/dpkg/statoverride")
 _PROGRAMS = ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/")
-_RECORDS = re.compile(r"^\++ update-alternatives --(?:auto|remove) ")
+_RECORDS = re.compile(r"^\++ update-alternatives --(?:auto|remove|remove-all) ")
 """Asks records of its own, in which no package is that is only unpacked."""
 
 

@@ -22,7 +22,7 @@ from lapstrake.place.apt import Apt
 from lapstrake.place.workplace import Workplace
 from lapstrake.runner.base import Bind
 
-_FORMAT = 1
+_FORMAT = 2
 _HOME = GuestPath("/var/lib/lapstrake")
 _UNPACKED = _HOME / "unpacked"
 _INFO = "var/lib/dpkg/info"
@@ -122,7 +122,7 @@ def _unpack(
             },
         )
         jobs = os.cpu_count() or 1
-        command = f"xargs -n 3 -P {jobs} sh {_HOME}/unpack.sh < {_HOME}/list"
+        command = f"mkdir {_UNPACKED} && xargs -n 3 -P {jobs} sh {_HOME}/unpack.sh < {_HOME}/list"
         apt.run(("sh", "-c", command))
         captured = workspace / "captured"
         session.capture(captured)
@@ -144,14 +144,15 @@ def _take(folder: Path, tree: Path, deb: Deb, aliases: Sequence[str]) -> None:
     made = folder / "tree"
     qualified = parse_stanza(_control(deb)).qualified
     paths = entries.walk(made)
-    listed = _text(made, f"{_INFO}/{qualified}.list").splitlines()
-    lost = [path for path in listed if path != "/." and _real(path, aliases) not in paths]
+    listed = _text(made, f"{_INFO}/{qualified}.list").strip("\n").split("\n")
+    there = {"/.", "/usr", *(f"/usr/{name}" for name in aliases), *paths}  # as in every root
+    lost = [path for path in listed if _real(path, aliases) not in there]
     if lost:
         raise DependencyError(f"{deb.package} {deb.version}: {lost[0]!r} was not unpacked")
-    sums = _text(folder, "sums").splitlines()
+    sums = _text(folder, "sums").split("\n")
     content = Content(
         control=_control(deb),
-        conffiles=tuple((line[34:].removeprefix("tree"), line[:32]) for line in sums),
+        conffiles=tuple((line[34:].removeprefix("tree"), line[:32]) for line in sums if line),
         triggers=_text(made, f"{_INFO}/{qualified}.triggers"),
         preinst=_text(made, f"{_INFO}/{qualified}.preinst"),
         paths=paths,

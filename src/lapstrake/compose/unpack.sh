@@ -1,45 +1,49 @@
 # Unpacks one package as dpkg would: $1 is a folder's name, $2 the package file's, $3 the package's
 # as dpkg calls its files. Runs in the branch's root; that root's folders that are links into /usr
-# are in the file "aliases".
+# are in the file "aliases". Few programs: there are thousands of packages.
 set -eu
 umask 022
+read -r aliases < /var/lib/lapstrake/aliases || :
 deb=/var/lib/lapstrake/packages/$2
-mkdir -p "/var/lib/lapstrake/unpacked/$1/tree/var/lib/dpkg/info"
+mkdir "/var/lib/lapstrake/unpacked/$1"
 cd "/var/lib/lapstrake/unpacked/$1"
-info=tree/var/lib/dpkg/info/$3
-aliases=$(cat /var/lib/lapstrake/aliases)
-dpkg-deb --control "$deb" control
-for file in control/*; do
-	[ "$file" = control/control ] || mv "$file" "$info.${file#control/}"
-done
+info=var/lib/dpkg/info
+control=tree/$info/$3
+folders=
+links=
+merged=
 for name in $aliases; do
-	mkdir -p "tree/usr/$name"
-	ln -s "usr/$name" "tree/$name"
+	folders="$folders tree/usr/$name"
+	links="$links tree/$name"
+	merged="$merged usr/$name"
 done
+
+mkdir -p "tree/$info" $folders
+[ -z "$merged" ] || ln -s $merged tree
+{ dpkg-deb --ctrl-tarfile "$deb" || : > failed; } |
+	tar -x -p -C "tree/$info" -f - --same-owner --no-overwrite-dir --warning=no-timestamp \
+		--transform "s#^\(\./\)*\([^/.]\)#$3.\2#"
+mv "$control.control" control
 { dpkg-deb --fsys-tarfile "$deb" || : > failed; } |
 	tar -x -v -p -C tree -f - --same-owner --keep-directory-symlink --quoting-style=literal \
-		--warning=no-timestamp > names
+		--warning=no-timestamp |
+	sed 's#^\./##; s#/$##; s#^#/#; s#^/$#/.#' > "$control.list"
 [ ! -e failed ]
-sed 's#^\./##; s#/$##; s#^#/#; s#^/$#/.#' names > "$info.list"
+
 : > sums
-if [ -e "$info.conffiles" ]; then
-	sed -n 's#^/#tree/#p' "$info.conffiles" | xargs -r -d '\n' md5sum > sums
+if [ -e "$control.conffiles" ]; then
+	sed -n 's#^/#tree/#p' "$control.conffiles" | xargs -r -d '\n' md5sum > sums
 fi
-if [ ! -e "$info.md5sums" ]; then
-	sed 's#^/##' "$info.list" | while IFS= read -r name; do
+if [ ! -e "$control.md5sums" ]; then
+	sed 's#^/##' "$control.list" | while IFS= read -r name; do
 		[ -L "tree/$name" ] || [ ! -f "tree/$name" ] || printf '%s\n' "$name"
 	done > files
 	sed 's#^[0-9a-f]*  tree/##' sums | grep -vxF -f - files > hashed || [ $? = 1 ]
-	(cd tree && xargs -r -d '\n' md5sum < ../hashed) > "$info.md5sums"
+	(cd tree && xargs -r -d '\n' md5sum < ../hashed) > "$control.md5sums"
 fi
-for name in $aliases; do
-	rm "tree/$name"
-	grep -qx -e "/$name" -e "/usr/$name" "$info.list" || rmdir --ignore-fail-on-non-empty "tree/usr/$name"
-done
-rmdir --ignore-fail-on-non-empty tree/usr 2>/dev/null || :
+
+[ -z "$links" ] || rm $links
+rmdir --ignore-fail-on-non-empty $folders tree/usr 2>/dev/null || :
 # What the package did not bring has the time of what it did: the same bytes whenever it is unpacked.
-touch -c -h -r control/control "$info.list" "$info.md5sums" tree tree/usr tree/var tree/var/lib \
-	tree/var/lib/dpkg tree/var/lib/dpkg/info
-for name in $aliases; do
-	touch -c -h -r control/control "tree/usr/$name"
-done
+touch -c -h -r control "$control.list" "$control.md5sums" tree tree/usr $folders \
+	tree/var tree/var/lib tree/var/lib/dpkg "tree/$info"
