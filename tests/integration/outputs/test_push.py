@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
 import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +260,97 @@ def test_nobody_there(blobs: LocalBlobs, image: Image) -> None:
     with pytest.raises(RegistryError, match="cannot be reached, or is no registry") as refused:
         push(blobs, image, target)
     assert "Connection refused" in refused.value.details
+
+
+def test_proxies_do_not_reach_this_machine(
+    registry: str, blobs: LocalBlobs, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    push(blobs, image, f"docker://{registry}/push/proxy/hello:v1")
+
+
+VICTIM = """
+import sys
+sys.path.insert(0, sys.argv[3])
+from pathlib import Path
+from handmade_images import file, make_image, noise
+from lapstrake.blobs.local import LocalBlobs
+from lapstrake.image.outputs.write import write_image
+from roots import Recorder
+
+class Loud(Recorder):
+    def output(self, data):
+        print(data.decode().strip(), flush=True)
+
+blobs = LocalBlobs(Path(sys.argv[1]))
+image = make_image(blobs, *([file(str(number), noise(1 << 20))] for number in range(12)))
+print("begins", flush=True)
+write_image(blobs, image, sys.argv[2], progress=Loud())
+"""
+
+
+def start_victim(tmp_path: Path, target: str) -> subprocess.Popen[str]:
+    """Push a large image in another process; it prints a line for each blob."""
+    return subprocess.Popen(
+        [sys.executable, "-c", VICTIM, tmp_path / "blobs", target, Path(__file__).parents[2]],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_killed_while_pushing(
+    registry: str, blobs: LocalBlobs, image: Image, tmp_path: Path
+) -> None:
+    """The tag is what it was; a second run goes through."""
+    target = f"docker://{registry}/push/killed/hello:v1"
+    push(blobs, image, target)
+    victim = start_victim(tmp_path, target)
+    assert victim.stdout is not None
+    assert victim.stdout.readline() == "begins\n"
+    assert victim.stdout.readline().endswith("pushed\n")
+    victim.kill()
+    victim.communicate()
+    accept = f"{OCI}.manifest.v1+json"
+    got = get(registry, "push/killed/hello/manifests/v1", accept)
+    assert got == b"".join(blobs.read(image.oci.digest))
+    other = make_image(blobs, [file("other")])
+    push(blobs, other, target)
+    got = get(registry, "push/killed/hello/manifests/v1", accept)
+    assert got == b"".join(blobs.read(other.oci.digest))
+
+
+def test_interrupted_while_the_registry_says_nothing(blobs: LocalBlobs, tmp_path: Path) -> None:
+    """Threads that wait for an answer do not keep the user waiting."""
+
+    class Silent(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_HEAD(self) -> None:
+            asked.set()
+            released.wait(60)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    asked, released = threading.Event(), threading.Event()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Silent) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        victim = start_victim(tmp_path, f"docker://127.0.0.1:{server.server_address[1]}/a:v1")
+        assert asked.wait(60)
+        victim.send_signal(signal.SIGINT)
+        _, said = victim.communicate(timeout=30)
+        released.set()
+        server.shutdown()
+        thread.join()
+    assert "KeyboardInterrupt" in said
+    assert victim.returncode != 0
 
 
 def test_tls(

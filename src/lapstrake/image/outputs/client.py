@@ -77,6 +77,8 @@ class RegistryClient:
         self._client = httpx2.Client(
             timeout=httpx2.Timeout(60.0, connect=15.0, read=300.0),
             headers={"User-Agent": f"lapstrake/{__version__}"},
+            # No proxy could reach what is on this machine, whatever the environment says.
+            mounts={"http://": None, "https://": None, "all://": None} if self._loopback else None,
         )
 
     def connect(self) -> None:

@@ -91,7 +91,13 @@ class Pusher:
         if session is None:
             self._tell(blob, "taken over from another repository")
             return
-        upload.send_blob(self._client, self._blobs, blob, session)
+        upload.send_blob(
+            self._client,
+            self._blobs,
+            blob,
+            session,
+            on_sent=lambda count: self._tell(blob, f"{count / blob.size:.0%} sent"),
+        )
         self._tell(blob, "pushed")
 
     def _tell(self, blob: Descriptor, what: str) -> None:

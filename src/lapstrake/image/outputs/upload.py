@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -13,9 +13,11 @@ from lapstrake.image.base import Descriptor
 from lapstrake.image.outputs.client import PASSING, Answer, Broken, RegistryClient, refusal
 
 _MOST_FAILURES = 6
+_TOLD_EVERY = 16 << 20
 _RANGE = re.compile(r"(?:bytes=)?0-(\d+)\Z")
-_AGAIN = PASSING | {404, 416}
-"""What an upload may be answered with without being at its end: it is lost, or at another byte."""
+_AGAIN = PASSING | {404, 409, 416}
+"""What an upload may be answered with without being at its end: it is lost, still in the hands of
+the request that broke, or at another byte."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,15 +60,29 @@ def begin(client: RegistryClient, blob: Descriptor, *, known_in: str = "") -> Se
     return _session(client.call("POST", "blobs/uploads/", doing=doing, allowed=(202,)))
 
 
-def send_blob(client: RegistryClient, blobs: BlobStore, blob: Descriptor, session: Session) -> None:
+def send_blob(
+    client: RegistryClient,
+    blobs: BlobStore,
+    blob: Descriptor,
+    session: Session,
+    *,
+    on_sent: Callable[[int], None],
+) -> None:
     """Send a blob; a broken connection is taken up at the byte that the registry has.
+
+    Args:
+        client: the repository.
+        blobs: where the blob is.
+        blob: what is sent.
+        session: what `begin` gave.
+        on_sent: told now and then how many bytes are on their way.
 
     Raises:
         RegistryError: it broke too often, or the registry refuses.
     """
     for count in range(_MOST_FAILURES):
         try:
-            _send_rest(client, blobs, blob, session)
+            _send_rest(client, blobs, blob, session, on_sent)
             _finish(client, blob, session)
         except Broken as broken:
             if count == _MOST_FAILURES - 1 or client.stopped:
@@ -78,16 +94,25 @@ def send_blob(client: RegistryClient, blobs: BlobStore, blob: Descriptor, sessio
 
 
 def _send_rest(
-    client: RegistryClient, blobs: BlobStore, blob: Descriptor, session: Session
+    client: RegistryClient,
+    blobs: BlobStore,
+    blob: Descriptor,
+    session: Session,
+    on_sent: Callable[[int], None],
 ) -> None:
     """Send what the registry has not got yet, in one request."""
     start = session.offset
 
     def rest() -> Iterator[bytes]:
+        sent = told = start
         for piece in blobs.read(blob.digest, start=start):
             if client.stopped:
                 raise Broken("given up")
             yield piece
+            sent += len(piece)
+            if sent - told >= _TOLD_EVERY:
+                told = sent
+                on_sent(sent)
 
     if start == blob.size:
         return
