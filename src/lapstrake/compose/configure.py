@@ -22,6 +22,7 @@ from lapstrake.place.workplace import Workplace
 
 _AUTOMATIC = "var/lib/apt/extended_states"
 _CONFIGURE = "dpkg --force-confold --force-unsafe-io"
+_SCRIPT = GuestPath("/var/lib/lapstrake/configure.sh")
 _LIMIT = 256 << 20
 
 
@@ -62,10 +63,15 @@ def configure(
                 file.write_text(text, encoding="utf-8", errors="surrogateescape")
                 file.chmod(0o644)
                 session.put(file, GuestPath("/", path))
+        script = "\n".join(["set -e", *_mending(mends), *_configuring(early)])
         apt = Apt(
-            session=session, progress=place.progress, error=DependencyError, limits=place.limits
+            session=session,
+            progress=place.progress,
+            error=DependencyError,
+            limits=place.limits,
+            files={_SCRIPT: script.encode()},
         )
-        apt.run(("sh", "-c", "\n".join(["set -e", *_mending(mends), *_configuring(early)])))
+        apt.run(("sh", str(_SCRIPT)))
         session.capture(tree)
     _require_configured(tree, contents)
 

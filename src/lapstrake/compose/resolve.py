@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lapstrake.compose.base import Wanted
@@ -16,12 +16,12 @@ from lapstrake.formats.keys import cache_key
 from lapstrake.host import files
 from lapstrake.place.apt import OPTIONS, Apt
 
-_FORMAT = 2
+_FORMAT = 3
 _INSTALLS = re.compile(
     r"^Inst (?P<name>\S+) (?:\[(?P<old>\S+)\] )?\((?P<version>\S+) .*\[(?P<arch>[a-z0-9-]+)\]\)"
 )
 _REMOVES = re.compile(r"^(?:Remv|Purg) (\S+)")
-_FILE = re.compile(r"^'(?P<uri>[^']+)' (?P<file>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})")
+_FILE = re.compile(r"^'[^']+' (?P<file>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})")
 _UNSATISFIED = re.compile(r"(?:: |^\s+)(?:Pre)?Depends: (.+?) but ", re.MULTILINE)
 _UNKNOWN = re.compile(
     r"(?:Unable to locate package|candidate version from package) (\S+)"
@@ -53,8 +53,6 @@ class Item:
         arch: its architecture, ``all`` among them.
         sha256: of the package file.
         size: bytes of the package file.
-        file: the file's name as apt calls it in its folder of downloads.
-        local: whether it is in the branch's own repository.
         old: the version that it replaces; empty when there is none.
     """
 
@@ -63,8 +61,6 @@ class Item:
     arch: str
     sha256: str = ""
     size: int = 0
-    file: str = ""
-    local: bool = False
     old: str = ""
 
     @property
@@ -143,12 +139,24 @@ def resolve(view: View, wanted: Wanted) -> Resolution:
     view.place.progress.headline("resolving what is needed")
     with view.ask("resolve") as apt:
         try:
-            resolution = _ask(apt, wanted)
+            resolution = _with_own(view, _ask(apt, wanted))
         except DependencyError as failed:
             _refuse(_unknown(apt, wanted.packages))
             raise _unsatisfied(view, failed) from failed
     _remember(_memory(view, wanted), resolution)
     return resolution
+
+
+def _with_own(view: View, resolution: Resolution) -> Resolution:
+    """Take the branch's own file where the archive has another one of the same version, too."""
+    own = {entry.identity: entry for entry in view.repository.packages()}
+    items = [
+        replace(item, sha256=entry.sha256, size=entry.size)
+        if (entry := own.get((item.name, item.version, item.arch)))
+        else item
+        for item in resolution.items
+    ]
+    return replace(resolution, items=tuple(items))
 
 
 def in_order(view: View, wanted: Wanted, resolution: Resolution) -> Order:
@@ -260,8 +268,6 @@ def _files(text: str) -> list[Item]:
                 arch=arch,
                 sha256=match["sha256"],
                 size=int(match["size"]),
-                file=match["file"],
-                local=match["uri"].startswith("file:"),
             )
         )
     return found

@@ -106,7 +106,10 @@ class _Job:
         """
         self._refuse_changes()
         items = self.resolution.items
-        packages = layers_of(self.view, items)
+        try:
+            packages = layers_of(self.view, items)
+        except DependencyError as failed:  # apt, which unpacks in its own way, has the last word
+            raise _DoubtfulError(failed.brief) from failed
         contents = read_contents(packages)
         unpacked = [content.unpacked(self._arch) for content in contents]
         early: tuple[tuple[str, ...], ...] = ()
@@ -137,7 +140,7 @@ class _Job:
                     tree=tree,
                 )
             except DependencyError as failed:
-                raise _DoubtfulError(f"configuring failed: {failed.brief}") from failed
+                raise _DoubtfulError(failed.brief) from failed
 
         facts: dict[str, Canonical] = {
             "preinst": preinst is not None,

@@ -123,7 +123,12 @@ def _unpack(
         )
         jobs = os.cpu_count() or 1
         command = f"mkdir {_UNPACKED} && xargs -n 3 -P {jobs} sh {_HOME}/unpack.sh < {_HOME}/list"
-        apt.run(("sh", "-c", command))
+        try:
+            apt.run(("sh", "-c", command))
+        except DependencyError as failed:
+            raise DependencyError(
+                "a package cannot be unpacked", details=failed.details
+            ) from failed
         captured = workspace / "captured"
         session.capture(captured)
         for number, (tree, deb) in enumerate(debs.items()):

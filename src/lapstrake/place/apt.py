@@ -34,6 +34,7 @@ _ENVIRONMENT = {
 _PROXIES = {name for name in PASSED_ON if name.lower().endswith("_proxy")}
 _POLICY = (GuestPath("/usr/sbin/policy-rc.d"), b"#!/bin/sh\nexit 101\n")
 _COMPLAINT = re.compile(rb"^(?:E: |.* : (?:Depends|PreDepends|Conflicts|Breaks): ).*$", re.M)
+_BROKEN = re.compile(rb"^dpkg: error processing (?:package|archive) (\S+)", re.M)
 _SIMULATED = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) |^Remv (\S+)")
 
 
@@ -102,7 +103,11 @@ class Apt:
     def _failure(
         self, argv: Sequence[str], status: int, ending: Ending, output: bytes
     ) -> LapstrakeError:
-        """The complaints, or the last lines when there are none."""
+        """What dpkg failed at, or apt's complaints, or the last lines when there are none."""
+        broken = dict.fromkeys(_BROKEN.findall(output))
+        if broken:
+            names = b", ".join(broken).decode("utf-8", "replace")
+            return self.error(f"dpkg could not install {names}", details=tail(output))
         words = [word for word in argv if not word.startswith("-")]
         complaints = b"\n".join(line.strip() for line in _COMPLAINT.findall(output))
         how = f"status {status}" if ending is Ending.EXITED else str(ending)
