@@ -15,9 +15,15 @@ import httpx2 as httpx
 import psutil
 import pytest
 
+from lapstrake.branch.instance import enter_branch
+from lapstrake.errors import BranchError
 from lapstrake.host.process import find_program
+from lapstrake.names import BranchName, GuestPath
+from lapstrake.place.apt import Apt
+from lapstrake.progress import Silent
 from lapstrake.registry.making_jobs import Jobs
-from roots import clone
+from lapstrake.runner.base import Limits
+from roots import clone, open_work_dir
 from served import DOCKER, OCI, Served, digest_of, layers_of, running_registry
 from shop import Shop
 
@@ -238,6 +244,51 @@ def test_a_storage_that_fails_is_told(stocked: tuple[Shop, str], tmp_path: Path)
         assert status >= 500
         assert error["message"]
         assert digest_of(served.manifest(f"salute:{branch}"))
+
+
+def test_apt_in_a_root_installs_from_the_branch(
+    served: Served, branch: str, stocked: tuple[Shop, str]
+) -> None:
+    """By the file that the server gives, over HTTP, signed."""
+    place = open_work_dir(stocked[0].work_dir)
+    root = enter_branch(place, BranchName("stable"), refresh=False)
+    listed = served.get(f"/packages/{branch}.sources").text
+    assert f"URIs: {served.url}/packages/{branch}" in listed
+    only = ("-oDir::Etc::SourceParts=-", "-oDir::Etc::SourceList=/etc/apt/here.sources")
+    trees = tuple(layer.tree for layer in root.layers)
+    with (
+        place.store.lease(root.layers),
+        place.store.workspace("apt") as workspace,
+        place.layer_runner.open(trees, workspace) as session,
+    ):
+        apt = Apt(
+            session=session,
+            progress=Silent(),
+            error=BranchError,
+            limits=Limits(),
+            files={GuestPath("/etc/apt/here.sources"): listed.encode()},
+        )
+        apt.get(*only, "update")
+        assert b"Hit:" in apt.get(*only, "update"), "unchanged files are not sent again"
+        apt.get(*only, "install", "greet")
+        assert apt.run(("cat", "/usr/share/greet/hi")) == b"hi\n"
+
+
+def test_packages_are_files_with_ranges_and_nothing_else(served: Served, branch: str) -> None:
+    listing = served.get(f"/packages/{branch}/")
+    (name,) = set(re.findall(r'href="(greet_[^"]+\.deb)"', listing.text))
+    path = f"/packages/{branch}/{name}"
+    whole = served.get(path)
+    assert whole.content.startswith(b"!<arch>")
+    part = served.get(path, range="bytes=2-5")
+    assert (part.status_code, part.content) == (206, whole.content[2:6])
+    assert served.get(path, if_none_match=whole.headers["etag"]).status_code == 304
+    since = whole.headers["last-modified"]
+    assert served.get(path, if_modified_since=since).status_code == 304
+    assert served.get(path, if_modified_since="Mon, 01 Jan 2001 00:00:00 GMT").status_code == 200
+    for hidden in (f"/packages/{branch}/.lapstrake/lock", "/packages/..%2fkeys/", "/packages/x/"):
+        assert served.get(hidden).status_code == 404
+    assert name not in served.get("/packages/").text
 
 
 @pytest.mark.slow

@@ -56,7 +56,7 @@ def published(output: Path) -> tuple[str, ...]:
 
 
 def _answer(request: Request, output: Path, path: str) -> Response:
-    parts = [part for part in path.split("/") if part]
+    parts = [part for part in path.split("/") if part not in {"", "."}]  # apt asks for ./InRelease
     file = output.joinpath(*parts)
     if any(part.startswith(".") or "\0" in part for part in parts) or not _is_inside(file, output):
         raise _unknown(request)
