@@ -25,8 +25,13 @@ from lapstrake.image.sources.base import Closure
 from lapstrake.names import Digest
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_EMPTY = "application/vnd.oci.empty.v1+json"
 _EMPTY_DATA = b"{}"
+_EMPTY = Descriptor(
+    media_type="application/vnd.oci.empty.v1+json",
+    digest=Digest("sha256", hashlib.sha256(_EMPTY_DATA).hexdigest()),
+    size=len(_EMPTY_DATA),
+)
+_THREADS = 8
 
 
 class DocumentKind(StrEnum):
@@ -72,15 +77,20 @@ def attach_documents(blobs: BlobStore, image: Image, closure: Closure) -> tuple[
     Returns:
         the artifacts' manifests.
     """
+    from concurrent.futures import ThreadPoolExecutor  # not at start-up: logging comes with it
+
     subject = Subject.of(image, closure)
-    empty = _store(blobs, _EMPTY_DATA, _EMPTY)
-    made = []
-    for kind in _KINDS.values():
-        document = _store(blobs, _json(kind.write(subject)), kind.media_type)
-        for target in (image.oci, image.docker):
-            if target is not None:
-                made.append(_attach(blobs, kind, document, empty, target))
-    return tuple(made)
+    targets = [target for target in (image.oci, image.docker) if target is not None]
+    texts = [(kind, _json(kind.write(subject))) for kind in _KINDS.values()]
+    artifacts = [_artifact(kind, text, target) for kind, text in texts for target in targets]
+    data = {_EMPTY.digest: _EMPTY_DATA}
+    for each in artifacts:
+        data |= each.blobs
+    # Each waits for the disk; together they wait once. Documents come when their blobs are there.
+    with ThreadPoolExecutor(max_workers=_THREADS) as pool:
+        tuple(pool.map(blobs.add, data.keys(), data.values()))
+        tuple(pool.map(lambda each: each.record(blobs), artifacts))
+    return tuple(each.manifest for each in artifacts)
 
 
 def read_document(blobs: BlobStore, image: Image, kind: DocumentKind) -> bytes:
@@ -99,28 +109,44 @@ def read_document(blobs: BlobStore, image: Image, kind: DocumentKind) -> bytes:
     )
 
 
-def _attach(
-    blobs: BlobStore, kind: _Kind, document: Descriptor, empty: Descriptor, target: Descriptor
-) -> Descriptor:
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": _MANIFEST,
-        "artifactType": kind.media_type,
-        "config": _row(empty),
-        "layers": [
-            {**_row(document), "annotations": {"org.opencontainers.image.title": kind.file}}
-        ],
-        "subject": _row(target),
-    }
-    stored = _store(blobs, _json(manifest), _MANIFEST)
-    record_referrer(blobs, target.digest, {**_row(stored), "artifactType": kind.media_type})
-    return stored
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Artifact:
+    """A document and the manifest that attaches it to another manifest."""
+
+    subject: Digest
+    media_type: str
+    manifest: Descriptor
+    blobs: Mapping[Digest, bytes]
+
+    def record(self, blobs: BlobStore) -> None:
+        row = {**_row(self.manifest), "artifactType": self.media_type}
+        record_referrer(blobs, self.subject, row)
 
 
-def _store(blobs: BlobStore, data: bytes, media_type: str) -> Descriptor:
+def _artifact(kind: _Kind, text: bytes, target: Descriptor) -> _Artifact:
+    document = _describe(text, kind.media_type)
+    title = {"org.opencontainers.image.title": kind.file}
+    data = _json(
+        {
+            "schemaVersion": 2,
+            "mediaType": _MANIFEST,
+            "artifactType": kind.media_type,
+            "config": _row(_EMPTY),
+            "layers": [{**_row(document), "annotations": title}],
+            "subject": _row(target),
+        }
+    )
+    manifest = _describe(data, _MANIFEST)
+    return _Artifact(
+        subject=target.digest,
+        media_type=kind.media_type,
+        manifest=manifest,
+        blobs={document.digest: text, manifest.digest: data},
+    )
+
+
+def _describe(data: bytes, media_type: str) -> Descriptor:
     digest = Digest("sha256", hashlib.sha256(data).hexdigest())
-    if blobs.find(digest) is None:
-        blobs.add(digest, data)
     return Descriptor(media_type=media_type, digest=digest, size=len(data))
 
 
