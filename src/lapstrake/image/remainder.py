@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lapstrake.host.layer_tar import Entry, Place, merged, pattern, read_places
+from lapstrake.host.layer_tar import Entry, merged, pattern
 from lapstrake.image.leftovers import APT, KEPT, NEVER, UNNEEDED
 from lapstrake.image.remainder_texts import choose_alternatives, rewrite
 from lapstrake.image.remainder_tree import Names, Tree, same
@@ -34,7 +34,8 @@ class Job:
     Attributes:
         whole: trees that make up the root, lowest first; those of single packages need not be
             among them.
-        packages: the trees of the image's packages.
+        packages: the trees of the image's packages, lowest first: of a folder that several have,
+            the root shows the uppermost one's mode and owner.
         settled: of those, the ones whose files are in `whole`, too: what is missing there is gone.
         below: trees of the image's base OS, lowest first; empty in a minimal image.
         names: the image's packages as dpkg calls them, with and without the architecture.
@@ -53,10 +54,19 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Views:
-    """The root and the packages, by name, and what the root marks as gone."""
+    """The root and the packages, by name.
+
+    Attributes:
+        whole: what the root has.
+        union: what the packages have.
+        disputed: folders that packages have with different modes or owners; which one an image
+            shows depends on its layers' order, so the last layer says it.
+        gone: what the root marks as gone.
+    """
 
     whole: Mapping[str, Entry]
     union: Mapping[str, Entry]
+    disputed: frozenset[str]
     gone: frozenset[str]
 
 
@@ -65,14 +75,16 @@ def make_remainder(job: Job) -> None:
     unneeded = UNNEEDED if "apt" in job.names else f"{UNNEEDED}|{APT}"
     left_out = pattern(NEVER if job.below else unneeded)
     entries = list(merged(tuple(reversed(job.whole)), "", left_out))
+    union, disputed = _by_name(job.packages)
     views = _Views(
         whole={entry.name: entry for entry in entries if entry.facts is not None},
-        union=_by_name(job.packages),
+        union=union,
+        disputed=disputed,
         gone=frozenset(_unmarked(entry.name) for entry in entries if entry.facts is None),
     )
     tree = Tree(Path(job.target), {**views.union, **views.whole}, time=job.time)
     if job.below:
-        _fill_delta(tree, views)
+        _fill_delta(tree, views, job)
     else:
         _fill_minimal(tree, views, job)
     for name in _missing(views, job, left_out):
@@ -80,11 +92,17 @@ def make_remainder(job: Job) -> None:
     tree.finish()
 
 
-def _by_name(trees: Sequence[str]) -> dict[str, Entry]:
-    if not trees:
-        return {}
-    entries = read_places([Place(tree) for tree in trees])
-    return {entry.name: entry for entry in entries if entry.facts is not None}
+def _by_name(trees: Sequence[str]) -> tuple[dict[str, Entry], frozenset[str]]:
+    """What packages have (lowest first), and the folders that they disagree about."""
+    found: dict[str, Entry] = {}
+    disputed: set[str] = set()
+    for tree in trees:
+        for entry in merged((tree,), ""):
+            lower = found.get(entry.name)
+            if lower is not None and not same(entry, lower):
+                disputed.add(entry.name)
+            found[entry.name] = entry
+    return found, frozenset(disputed)
 
 
 def _unmarked(name: str) -> str:
@@ -96,14 +114,24 @@ def _unmarked(name: str) -> str:
     return f"{folder}/{last}" if folder else last
 
 
-def _fill_delta(tree: Tree, views: _Views) -> None:
+def _fill_delta(tree: Tree, views: _Views, job: Job) -> None:
     """Over a base OS: what was written, but for what the packages' own layers have."""
     for name, entry in views.whole.items():
         other = views.union.get(name)
         if other is None or not (name.startswith(_INFO) or same(entry, other)):
             tree.add(entry)
+    for name in sorted(views.disputed):
+        tree.add(views.whole.get(name) or _below(name, job) or views.union[name])
     for name in sorted(views.gone - views.union.keys()):
         tree.mark(name)
+
+
+def _below(name: str, job: Job) -> Entry | None:
+    """What a base OS has."""
+    for path in (f"{tree}/{name}" for tree in reversed(job.below)):
+        if os.path.lexists(path):
+            return Entry(name, path, os.lstat(path))
+    return None
 
 
 def _fill_minimal(tree: Tree, views: _Views, job: Job) -> None:
@@ -115,6 +143,8 @@ def _fill_minimal(tree: Tree, views: _Views, job: Job) -> None:
         chosen.pop(name, None)
         everything.pop(name, None)
     names = Names(everything, chosen_links.links)
+    for name in views.disputed - chosen.keys():
+        chosen[name] = views.whole.get(name) or views.union[name]
     for name, entry in chosen.items():
         if name in views.union or names.target(name) is None or names.exists(name):
             tree.add(entry, link=chosen_links.links.get(name))
@@ -180,7 +210,7 @@ def _is_at_home(name: str, views: _Views, others: frozenset[str]) -> bool:
 
 def _missing(views: _Views, job: Job, left_out: Callable[[str], object] | None) -> Iterator[str]:
     """What packages brought, and the root has no longer; the uppermost names only."""
-    settled = _by_name(job.settled)
+    settled, _ = _by_name(job.settled)
     told: set[str] = set()
     for name in sorted(views.union):
         if name not in views.gone:
@@ -188,7 +218,7 @@ def _missing(views: _Views, job: Job, left_out: Callable[[str], object] | None) 
                 continue
             if left_out is not None and left_out(name):
                 continue
-            if any(os.path.lexists(f"{tree}/{name}") for tree in job.below):
+            if _below(name, job) is not None:
                 continue
         parts = name.split("/")
         if not any("/".join(parts[:depth]) in told for depth in range(1, len(parts))):

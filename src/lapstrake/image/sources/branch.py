@@ -19,7 +19,7 @@ from lapstrake.grouping.base import Graph, Node
 from lapstrake.image.base import ImageRequest
 from lapstrake.image.names import plus_spelling
 from lapstrake.image.sources.base import Closure, Member
-from lapstrake.image.sources.remaining import remainder_of, remainder_over
+from lapstrake.image.sources.remaining import disagree, remainder_of, remainder_over
 from lapstrake.layer.store import Layer
 from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
@@ -111,7 +111,7 @@ def _on_base(found: _Root) -> Closure:
     packages = closure_of(found.place, root, names)
     added = [package for package in packages if package.name in new]
     layers = found.layers(added)
-    if root.how is How.COMPOSED:
+    if root.how is How.COMPOSED and not disagree(layers.values()):
         top = tuple(layer for layer in root.layers if layer.kind != "package")
     else:
         top = (remainder_over(found.place, root, layers),)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from lapstrake.compose.base import ComposedRoot, How, Package
+from lapstrake.compose.content import read_contents
+from lapstrake.compose.doubt import Entry, Kind
 from lapstrake.errors import ImageError
 from lapstrake.formats.keys import Canonical, cache_key
 from lapstrake.host.owned import run_module
@@ -15,7 +17,7 @@ from lapstrake.image.remainder import Job
 from lapstrake.layer.store import Layer
 from lapstrake.place.workplace import Workplace
 
-_FORMAT = 1
+_FORMAT = 2
 _KIND = "remainder"
 
 
@@ -40,7 +42,7 @@ def remainder_of(
     added = {package.name for package in root.added} if root.how is How.COMPOSED else set()
     job = Job(
         whole=[str(layer.tree) for layer in root.stack if layer.key not in mine],
-        packages=[str(layers[package.name].tree) for package in packages],
+        packages=_in_order(root, layers),
         settled=[
             str(layers[package.name].tree) for package in packages if package.name not in added
         ],
@@ -57,21 +59,41 @@ def remainder_of(
 
 
 def remainder_over(place: Workplace, root: ComposedRoot, layers: Mapping[str, Layer]) -> Layer:
-    """Find or make the last layer of an image on its base OS, where apt installed the packages.
+    """Find or make the last layer of an image on its base OS.
 
-    Args: as of `remainder_of`; the packages are those that apt installed.
+    Args: as of `remainder_of`; the packages are those that were added to it.
     """
-    trees = [str(layer.tree) for layer in layers.values()]
+    trees = _in_order(root, layers)
+    mine = {layer.key for layer in layers.values()}
     job = Job(
-        whole=[str(layer.tree) for layer in root.layers],
+        whole=[str(layer.tree) for layer in root.layers if layer.key not in mine],
         packages=trees,
-        settled=trees,
+        settled=trees if root.how is How.INSTALLED else [],
         below=[str(layer.tree) for layer in root.branch.layers],
         names=[],
         time=0,
         target="",
     )
     return _make(place, root, layers, job)
+
+
+def disagree(layers: Iterable[Layer]) -> bool:
+    """Whether packages have a folder with different modes or owners."""
+    seen: dict[str, Entry] = {}
+    return any(
+        entry.kind is Kind.FOLDER and seen.setdefault(path, entry) != entry
+        for content in read_contents(tuple(layers))
+        for path, entry in content.paths.items()
+    )
+
+
+def _in_order(root: ComposedRoot, layers: Mapping[str, Layer]) -> list[str]:
+    """The packages' trees, lowest first; those that the branch came with are uppermost."""
+    places = {layer.key: number for number, layer in enumerate(root.stack)}
+    ordered = sorted(
+        layers.items(), key=lambda item: (places.get(item[1].key, len(places)), item[0])
+    )
+    return [str(layer.tree) for _, layer in ordered]
 
 
 def _make(place: Workplace, root: ComposedRoot, layers: Mapping[str, Layer], job: Job) -> Layer:
