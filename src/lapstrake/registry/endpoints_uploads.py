@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from lapstrake.errors import StoreError
 from lapstrake.names import Digest
 from lapstrake.registry.answers import API_VERSION, problem_answer
 from lapstrake.registry.core import Core
@@ -124,12 +125,13 @@ class UploadEndpoints:
                 if len(waiting) >= _PIECE:
                     await asyncio.to_thread(upload.append, bytes(waiting))
                     waiting.clear()
+            await asyncio.to_thread(upload.append, bytes(waiting))
         except ClientDisconnect:
             upload.append(bytes(waiting))
             raise
-        except OSError:
+        except StoreError:  # a full disk: others may need what little is left
+            upload.cut(before)
             raise
-        await asyncio.to_thread(upload.append, bytes(waiting))
         _check_length(request, upload, before)
 
     def _mount(self, repository: Repository, digest: Digest, origin: str | None) -> bool:
