@@ -15,10 +15,15 @@ from lapstrake.host import files, idmap, mounts, sandbox, supervise
 from lapstrake.host.process import clean_environment, tail
 from lapstrake.host.usage import Limits
 
-_RUN_MODULE = (
-    "import runpy, sys; module, sys.path[:] = sys.argv[1], sys.argv[2].split(':'); "
-    "del sys.argv[1:3]; runpy.run_module(module, run_name='__main__', alter_sys=True)"
-)
+_RUN_MODULE = """
+import runpy, sys
+module, sys.path[:] = sys.argv[1], sys.argv[2].split(":")
+del sys.argv[1:3]
+try:
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+except OSError as failed:  # the disk, mostly: a line says it
+    sys.exit(f"{failed.filename or module}: {failed.strerror or failed}")
+"""
 """How a module is found where ours are, by an interpreter that heeds nobody's environment."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -140,6 +141,11 @@ def _pack_share(blobs: BlobStore, share: Sequence[LayerSource]) -> dict[CacheKey
         return packed
     except OSError as failed:
         raise files.disk_error(failed, doing="packing a layer of the image") from failed
+    except ImageError as failed:
+        if os.strerror(errno.ENOSPC) not in failed.details:
+            raise
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(blobs.scratch))
+        raise files.disk_error(full, doing="packing a layer of the image") from failed
     finally:
         for file in (job, result, *targets):
             file.unlink(missing_ok=True)

@@ -23,14 +23,15 @@ from lapstrake.compose.installed import installed_layer
 from lapstrake.compose.resolve import resolve
 from lapstrake.compose.root import compose_root
 from lapstrake.compose.view import View
-from lapstrake.errors import ImageError, MissingError
+from lapstrake.errors import ImageError, MissingError, RunnerError, StoreError
 from lapstrake.image.base import Image
 from lapstrake.image.leftovers import NEVER
 from lapstrake.image.make import made_image, make_image, make_index
 from lapstrake.image.names import read_words
 from lapstrake.image.record import find_image
 from lapstrake.image.sources.remaining import remainder_of, remainder_over
-from lapstrake.names import BranchName
+from lapstrake.names import Arch, BranchName
+from lapstrake.place.foreign import place_for, require_machine
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.open import repository_of
 from roots import clone, open_work_dir, run_cli
@@ -276,3 +277,36 @@ def test_what_apt_installed_leaves_the_same_remainder(shelf: Shelf) -> None:
     over = remainder_over(place, other, {name: layers[name] for name in added})
     assert not (over.tree / "usr/bin/jq").exists()
     assert (over.tree / "var/lib/dpkg/status").exists()
+
+
+def test_a_full_disk_in_the_middle_of_a_layer(shelf: Shelf, minimal: Image, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], check=True)
+    try:
+        blobs = LocalBlobs(small)
+        (request,) = read_words(shelf.place.config, ["hello", "jq"])
+        with pytest.raises(StoreError, match="No space left on device") as full:
+            make_image(shelf.place, blobs, request)
+        assert "Traceback" not in full.value.details
+        assert not list(blobs.scratch.iterdir())
+        assert made_image(shelf.place, blobs, request) is None
+        subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
+        assert make_image(shelf.place, blobs, request).oci == minimal.oci
+    finally:
+        subprocess.run(["umount", "--lazy", str(small)], check=True)
+
+
+def test_machines_that_this_host_cannot_run(shelf: Shelf, tmp_path: Path) -> None:
+    with pytest.raises(RunnerError, match="no programs for s390x") as refused:
+        require_machine(Arch.S390X, binfmt=tmp_path)
+    assert "qemu-user-static" in refused.value.resolution
+    (tmp_path / "qemu-s390x").write_text("enabled\ninterpreter /usr/bin/q\nflags: \n")
+    with pytest.raises(RunnerError, match="does not reach into roots"):
+        require_machine(Arch.S390X, binfmt=tmp_path)
+    (tmp_path / "qemu-s390x").write_text("enabled\ninterpreter /usr/bin/q\nflags: PF\n")
+    require_machine(Arch.S390X, binfmt=tmp_path)
+    foreign = place_for(shelf.place, Arch.ARM64)
+    assert foreign.store is shelf.place.store
+    assert foreign.private != shelf.place.private
+    assert place_for(foreign, shelf.place.config.arch) is shelf.place
