@@ -60,7 +60,6 @@ class Demand:
         self.blobs = blobs
         self.records = Records(blobs)
         self._overrides = dict(overrides or {})
-        self.stopping = False
         self.counts: Counter[str] = Counter()
         self._refreshing: asyncio.Task[None] | None = None
         self._local = not place.config.registry.storage
@@ -90,7 +89,6 @@ class Demand:
 
     async def stop(self) -> None:
         """End what is being made."""
-        self.stopping = True
         if self._refreshing is not None:
             self._refreshing.cancel()
         await self.workshop.stop()
@@ -115,7 +113,7 @@ class Demand:
         requests = self._requests(name, tag)
         index = len(requests) > 1 and several
         if not index:
-            requests = requests[:1]
+            requests = (demand_images.single(self.place, requests),)
         made = await self._look(requests, index=index)
         if made is not None:
             self.counts["warm"] += 1
@@ -146,7 +144,7 @@ class Demand:
             key=cache_key("refreshing", {"branch": branch.text}).hex,
             name=f"branch {branch}",
             line=self._line({"what": "refresh", "branch": branch.text}),
-            find=lambda: None,
+            find=_nothing,
             read=lambda made: made,
         )
         await self.workshop.make(order)
@@ -200,7 +198,7 @@ class Demand:
             key=cache_key("making", {"requests": inputs, "index": index}).hex,
             name=f"{name}:{tag}",
             line=self._line(order),
-            find=lambda: self._find(requests, index),
+            find=lambda: self._store(self._find, requests, index),
             read=read_manifests,
         )
 
@@ -209,6 +207,10 @@ class Demand:
         folder = self.place.config.folder
         here = {"config_dir": str(folder) if folder else None, "overrides": self._overrides}
         return json.dumps(here | dict(order)).encode()
+
+
+async def _nothing() -> None:
+    """A refresh is never found done."""
 
 
 def _refused(what: str, error: LapstrakeError) -> Problem:

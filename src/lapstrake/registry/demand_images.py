@@ -41,6 +41,12 @@ def requests_of(place: Workplace, name: str, tag: str) -> tuple[ImageRequest, ..
     return tuple(read_name(place.config, name, tag))
 
 
+def single(place: Workplace, requests: Sequence[ImageRequest]) -> ImageRequest:
+    """The request whose image a client gets that reads no index: ours if it is among them."""
+    ours = (request for request in requests if request.arch is place.config.arch)
+    return next(ours, requests[0])
+
+
 def find(
     place: Workplace, blobs: BlobStore, requests: Sequence[ImageRequest], *, index: bool
 ) -> Manifests | None:
@@ -63,7 +69,7 @@ def make(place: Workplace, blobs: BlobStore, name: str, tag: str, *, index: bool
     requests = requests_of(place, name, tag)
     if index:
         return manifests_of(make_index(place, blobs, requests))
-    return manifests_of(make_image(place, blobs, requests[0]))
+    return manifests_of(make_image(place, blobs, single(place, requests)))
 
 
 def manifests_of(made: Image | ImageIndex) -> Manifests:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ class Order(Generic[T]):
     key: str
     name: str
     line: bytes
-    find: Callable[[], T | None]
+    find: Callable[[], Awaitable[T | None]]
     read: Callable[[Mapping[str, Any]], T]
 
 
@@ -119,7 +119,7 @@ class Workshop:
         """Make it unless another process did meanwhile."""
         async with AsyncExitStack() as stack:
             await self._lock(order, stack)
-            found = order.find()
+            found = await order.find()
             if found is not None:
                 return found
             try:
@@ -142,8 +142,8 @@ class Workshop:
 
     async def _queue_and_run(self, order: Order[T], writer: JobWriter) -> T:
         try:
-            while self.jobs.position(writer.job.number) >= self._at_once:
-                await asyncio.sleep(_POLL_SECONDS)
+            while (before := self.jobs.position(writer.job.number)) >= self._at_once:
+                await asyncio.sleep(_POLL_SECONDS * (1 + before - self._at_once))
             writer.change(state=State.RUNNING, started=time.time())
             ended = await follow(
                 self._command,

@@ -85,6 +85,7 @@ class Jobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._over: set[int] = set()
 
     def enter(self, name: str) -> JobWriter:
         """Put a work at the end of the queue; it stays alive until the writer is closed."""
@@ -111,7 +112,11 @@ class Jobs:
 
     def alive(self) -> tuple[Job, ...]:
         """Those that wait or run, the first in the queue first."""
-        return tuple(job for job in reversed(self.all()) if not job.over)
+        numbers = set(self._numbers())
+        self._over &= numbers
+        found = [self.find(number) for number in sorted(numbers - self._over)]
+        self._over |= {job.number for job in found if job is not None and job.over}
+        return tuple(job for job in found if job is not None and not job.over)
 
     def position(self, number: int) -> int:
         """How many living works are before this one."""
@@ -131,6 +136,13 @@ class Jobs:
                 return log.read(_MOST_LOG).decode("utf-8", "replace")
         except FileNotFoundError:
             return ""
+
+    def log_size(self, number: int) -> int:
+        """Bytes of a work's log."""
+        try:
+            return self.log(number).stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def forget_old(self) -> None:
         """Remove what is beyond the bounds."""

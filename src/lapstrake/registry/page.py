@@ -20,6 +20,7 @@ from lapstrake.registry.page_views import WIDTH, image_views
 from lapstrake.registry.problems import Problem
 
 _MADE_SHOWN = 12
+_LOG_SHOWN = 1 << 18
 
 Shown = Callable[[Demand, Request], Response]
 
@@ -78,14 +79,16 @@ def _image(demand: Demand, request: Request) -> Response:
 def _work(demand: Demand, request: Request) -> Response:
     job = _job(demand, request)
     jobs = demand.workshop.jobs
-    log = jobs.read_log(job.number)
+    size = jobs.log_size(job.number)
+    log = jobs.read_log(job.number, start=max(size - _LOG_SHOWN, 0))
     return page(
         request,
         "work.html",
         width=WIDTH,
         job=job,
         log=log,
-        read=len(log.encode()),
+        read=size,
+        cut=size > _LOG_SHOWN,
         before=jobs.position(job.number),
     )
 

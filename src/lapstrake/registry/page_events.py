@@ -15,7 +15,9 @@ from lapstrake.registry.demand import Demand
 from lapstrake.registry.making_jobs import Job, Jobs, State
 
 _PERIOD = 0.4
-_BEAT_SECONDS = 15.0
+_LONGEST_SECONDS = 10.0
+"""After so long a stream ends, and the browser asks again: a server that stops waits for it."""
+_RETRY = "retry: 500\n\n"
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -23,13 +25,13 @@ def event_routes(demand: Demand) -> list[BaseRoute]:
     """The routes of the streams."""
 
     async def all_work(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
-        return _stream(_paced(demand, _states(demand.workshop.jobs)))
+        return _stream(_paced(_states(demand.workshop.jobs)))
 
     async def one_log(request: Request) -> Response:
         start = request.headers.get("last-event-id") or request.query_params.get("from", "0")
         begin = int(start) if start.isascii() and start.isdigit() else 0
         jobs = demand.workshop.jobs
-        return _stream(_paced(demand, _log(jobs, request.path_params["number"], begin)))
+        return _stream(_paced(_log(jobs, request.path_params["number"], begin)))
 
     return [
         Route("/work/events", all_work, methods=["GET"]),
@@ -41,15 +43,14 @@ def _stream(events: AsyncIterator[str]) -> Response:
     return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
 
 
-async def _paced(demand: Demand, events: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Drop the empty ones, beat now and then so that a client that left is noticed."""
-    beat = time.monotonic()
+async def _paced(events: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Drop the empty ones, and end after a while."""
+    end = time.monotonic() + _LONGEST_SECONDS
+    yield _RETRY
     async for event in events:
-        now = time.monotonic()
-        if event or now - beat >= _BEAT_SECONDS:
-            beat = now
-            yield event or ": beat\n\n"
-        if demand.stopping:
+        if event:
+            yield event
+        if time.monotonic() >= end:
             return
         await asyncio.sleep(_PERIOD)
 

@@ -31,7 +31,11 @@ def workshop(folder: Path, *, at_once: int = 2, timeout: float = 30.0) -> Worksh
 def order(folder: Path, does: str, *, key: str = "") -> Order[str]:
     line = json.dumps({"folder": str(folder), "does": does}).encode()
     key = key or does.replace(" ", "-")
-    return Order(key=key, name=does, line=line, find=lambda: None, read=lambda made: made["value"])
+    return Order(key=key, name=does, line=line, find=nothing, read=lambda made: made["value"])
+
+
+async def nothing() -> None:
+    """It was not made before."""
 
 
 def started(folder: Path) -> list[int]:
@@ -71,11 +75,15 @@ def test_two_processes_make_it_once(tmp_path: Path) -> None:
         done: list[str] = []
         first, second = workshop(tmp_path), workshop(tmp_path)
         wanted = order(tmp_path, "make 0.3")
+
+        async def finished() -> str | None:
+            return "found" if done else None
+
         again = Order(
             key=wanted.key,
             name=wanted.name,
             line=wanted.line,
-            find=lambda: "found" if done else None,
+            find=finished,
             read=wanted.read,
         )
         task = asyncio.create_task(first.make(wanted))
