@@ -238,11 +238,12 @@ def test_broken_connections(
     """What arrived is not sent again, unless the registry has thrown it away as Debian's does."""
     size = 24 << 20
     image = make_image(blobs, [file("a", noise(size))])
-    with breaking_door(registry, 10 << 20, 6 << 20) as door:
+    with breaking_door(registry, 20 << 20, 1 << 20) as door:
         push(blobs, image, f"docker://{door.address}/push/broken/hello:v1")
         assert not door.cuts
         if "lapstrake" in request.node.name:
-            assert door.passed < size + (2 << 20)
+            # The rest may be sent in vain while the broken request is not over there.
+            assert door.passed < size + (16 << 20)
     skopeo_copy(registry, "push/broken/hello:v1", tmp_path / "copy")
 
 
