@@ -15,7 +15,7 @@ from lapstrake.registry.demand import Demand
 from lapstrake.registry.making_jobs import Job, Jobs, State
 
 _PERIOD = 0.4
-_LONGEST_SECONDS = 10.0
+_LONGEST_SECONDS = 5.0
 """After so long a stream ends, and the browser asks again: a server that stops waits for it."""
 _RETRY = "retry: 500\n\n"
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
