@@ -31,9 +31,17 @@ def fill(tree):
         data = os.urandom(2000)
         (tree / hashlib.sha256(data).hexdigest()).write_bytes(data)
 
+def fill_all(trees):
+    for tree in trees.values():
+        fill(tree)
+
+wanted = {{cache_key("test", {{"n": str(number)}}): {{}} for number in range({KEYS})}}
 print("ready", flush=True)
 while True:
     name = str(chance.randrange({KEYS}))
+    if chance.random() < 0.3:
+        layers = store.make_all(wanted, kind="test", fill=fill_all)
+        assert layers.keys() == wanted.keys()
     layer = store.make(cache_key("test", {{"n": name}}), kind="test", facts={{}}, fill=fill)
     what = chance.random()
     if what < 0.5:

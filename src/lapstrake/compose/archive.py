@@ -88,7 +88,7 @@ def fetch_files(view: View, items: Sequence[Item]) -> tuple[PackageFile, ...]:
     """
     folder = view.place.private / "packages"
     folder.mkdir(parents=True, exist_ok=True)
-    missing = {item.sha256: item for item in items if not _kept(folder, item.sha256).exists()}
+    missing = {item.sha256: item for item in items if not _is_kept(folder, item.sha256)}
     if missing:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             _gather(view, list(missing.values()), Path(scratch))
@@ -117,8 +117,7 @@ def _keep(folder: Path, wanted: Mapping[str, Item], scratch: Path) -> None:
     """Verify files, flush them all at once, and only then give them their names."""
     found: dict[str, Path] = {}
     for path in scratch.iterdir():
-        with path.open("rb") as file:
-            found[hashlib.file_digest(file, "sha256").hexdigest()] = path
+        found[_sum_of(path)] = path
     for sha256, item in wanted.items():
         if sha256 not in found:
             raise ChecksumError(
@@ -134,6 +133,17 @@ def _keep(folder: Path, wanted: Mapping[str, Item], scratch: Path) -> None:
 
 def _kept(folder: Path, sha256: str) -> Path:
     return folder / f"{sha256}.deb"
+
+
+def _is_kept(folder: Path, sha256: str) -> bool:
+    """Whether a file is there as it should be; what a disk made of it meanwhile is fetched anew."""
+    path = _kept(folder, sha256)
+    return path.exists() and _sum_of(path) == sha256
+
+
+def _sum_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sums(view: View, packages: Sequence[Package]) -> dict[str, str]:
