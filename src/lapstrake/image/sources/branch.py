@@ -90,7 +90,9 @@ def _compose(place: Workplace, branch: Branch, packages: tuple[str, ...]) -> _Ro
     repository = repository_of(place, branch.name)
 
     def compose(names: tuple[str, ...]) -> _Root:
-        root = compose_root(place, branch, repository, Wanted(packages=names))
+        bare = ComposedRoot(branch=branch, added=(), layers=())
+        wanted = Wanted(packages=names)
+        root = compose_root(place, branch, repository, wanted) if names else bare
         return _Root(place=place, repository=repository, root=root, names=names)
 
     try:

@@ -11,13 +11,14 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from lapstrake.errors import ImageError
 from lapstrake.host.files import DISK_FULL, disk_error
 from lapstrake.names import GuestPath
 
 FARM_VERSION = 1
 """Raised when the same packages get another farm."""
 
-_EPOCH_NS = 1_000_000_000  # what nix gives all files of a store
+_TIMES = (1_000_000_000, 1_000_000_000)  # what nix gives all files of a store
 _MOST_LINKS = 40
 OnHost = Callable[[GuestPath], Path]
 """Where a path of the image's world is on the host."""
@@ -36,38 +37,50 @@ def make_farm(folder: Path, packages: Sequence[GuestPath], on_host: OnHost) -> N
 
     Raises:
         StoreError: the disk is full.
+        ImageError: a package has folders nested beyond what the system has names for.
     """
+    tops = [package for package in packages if _kind(on_host(package)) == stat.S_IFDIR]
     try:
         folder.mkdir()
-        tops = [package for package in packages if _kind(on_host(package)) == stat.S_IFDIR]
-        pending = [(folder, tops)]
+        made, pending = [folder], [(folder, tops)]
         while pending:
             target, sources = pending.pop()
-            pending += _merge(target, sources, on_host)
-        _add_customs(folder)
-        _settle(folder)
+            below = _merge(target, sources, on_host)
+            made += [each for each, _ in below]
+            pending += below
+        made += _add_customs(folder)
+        for each in reversed(made):
+            each.chmod(0o1777 if each == folder / "tmp" else 0o755)
+            os.utime(each, ns=_TIMES)
     except OSError as failure:
         if failure.errno in DISK_FULL:
             raise disk_error(failure, doing="making the links of a Nix image") from failure
-        raise
+        raise ImageError(f"nix: the links of the image cannot be made: {failure}") from failure
 
 
 def _merge(
     target: Path, sources: Sequence[GuestPath], on_host: OnHost
-) -> Iterable[tuple[Path, list[GuestPath]]]:
+) -> list[tuple[Path, list[GuestPath]]]:
     """Link what is in some folders; gives the folders in them that are to be merged in turn."""
     found: dict[str, list[GuestPath]] = {}
     for source in sources:
         for entry in on_host(source).iterdir():
             found.setdefault(entry.name, []).append(source / entry.name)
+    below = []
     for name, paths in found.items():
         first = _kind(on_host(paths[0]))
         folders = _folders(paths, on_host) if first == stat.S_IFDIR or len(paths) > 1 else []
         if folders and folders[0][0] == paths[0]:
             (target / name).mkdir()
-            yield target / name, [real for _, real in folders]
+            below.append((target / name, [real for _, real in folders]))
         else:
-            (target / name).symlink_to(paths[0])
+            _link(target / name, paths[0])
+    return below
+
+
+def _link(path: Path, target: GuestPath) -> None:
+    path.symlink_to(target)
+    os.utime(path, ns=_TIMES, follow_symlinks=False)
 
 
 def _folders(paths: Iterable[GuestPath], on_host: OnHost) -> list[tuple[GuestPath, GuestPath]]:
@@ -107,28 +120,18 @@ def _kind(path: Path) -> int | None:
         return None
 
 
-def _add_customs(folder: Path) -> None:
-    """``/tmp`` and ``/usr/bin/env``, unless packages brought something of the name."""
-    temporary = folder / "tmp"
-    if _kind(temporary) is None:
-        temporary.mkdir()
-    usr, binaries = folder / "usr", folder / "usr" / "bin"
-    for each in (usr, binaries):
-        if _kind(each) is None:
+def _add_customs(folder: Path) -> list[Path]:
+    """``/tmp`` and ``/usr/bin/env``, unless packages brought something of the name.
+
+    Returns:
+        the folders that were made.
+    """
+    made = []
+    for each in (folder / "tmp", folder / "usr", folder / "usr/bin"):
+        if _kind(each) is None and _kind(each.parent) == stat.S_IFDIR:
             each.mkdir()
-        elif _kind(each) != stat.S_IFDIR:
-            return
-    if _kind(binaries / "env") is None:
-        (binaries / "env").symlink_to("/bin/env")
-
-
-def _settle(folder: Path) -> None:
-    """Give everything the permissions and times that the same packages always get."""
-    times = (_EPOCH_NS, _EPOCH_NS)
-    for here, folders, names in os.walk(folder, topdown=False):
-        for name in (*folders, *names):
-            os.utime(Path(here, name), ns=times, follow_symlinks=False)
-        Path(here).chmod(0o755)
-    if (folder / "tmp").is_dir() and not (folder / "tmp").is_symlink():
-        (folder / "tmp").chmod(0o1777)
-    os.utime(folder, ns=times)
+            made.append(each)
+    env = folder / "usr/bin/env"
+    if _kind(env) is None and _kind(env.parent) == stat.S_IFDIR:
+        _link(env, GuestPath("/bin/env"))
+    return made
