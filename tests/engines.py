@@ -77,7 +77,10 @@ def podman_of_our_own(folder: Path) -> Iterator[dict[str, str]]:
     storage.write_text(
         f'[storage]\ndriver="overlay"\ngraphroot="{folder}/store"\nrunroot="{run}"\n'
     )
-    yield {"CONTAINERS_CONF": str(containers), "CONTAINERS_STORAGE_CONF": str(storage)}
-    # A mount of the store on itself; pytest could not remove it.
-    subprocess.run(["umount", "--lazy", folder / "store/overlay"], check=False, capture_output=True)
-    shutil.rmtree(run, ignore_errors=True)
+    try:
+        yield {"CONTAINERS_CONF": str(containers), "CONTAINERS_STORAGE_CONF": str(storage)}
+    finally:
+        # A mount of the store on itself; pytest could not remove it.
+        unmount = ["umount", "--lazy", str(folder / "store/overlay")]
+        subprocess.run(unmount, check=False, capture_output=True)
+        shutil.rmtree(run, ignore_errors=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,6 +22,10 @@ from lapstrake.registry.endpoints_manifests import ManifestEndpoints
 from lapstrake.registry.endpoints_uploads import UploadEndpoints
 from lapstrake.registry.gate import HEALTH
 from lapstrake.registry.problems import Problem
+
+_HOUR = 3600.0
+_GIVEN_UP_SECONDS = 24 * _HOUR
+"""An upload that nobody has worked on for so long is nobody's."""
 
 
 def create_app(core: Core, more: Sequence[BaseRoute] = ()) -> Starlette:
@@ -44,9 +49,11 @@ def create_app(core: Core, more: Sequence[BaseRoute] = ()) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
         if core.demand is not None:
             await core.demand.start()
+        sweeping = asyncio.create_task(_sweep_uploads(core), name="sweeping uploads")
         try:
             yield
         finally:
+            sweeping.cancel()
             if core.demand is not None:
                 await core.demand.stop()
 
@@ -63,3 +70,11 @@ def create_app(core: Core, more: Sequence[BaseRoute] = ()) -> Starlette:
 async def _health(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
     """For those who watch over processes: that this one answers."""
     return JSONResponse({"status": "ok", "version": __version__})
+
+
+async def _sweep_uploads(core: Core) -> None:
+    """Remove uploads that were given up, for as long as the server runs."""
+    while True:
+        with suppress(OSError):  # the next hour may be better
+            await core.write(lambda: core.uploads.sweep(older=_GIVEN_UP_SECONDS))
+        await asyncio.sleep(_HOUR)
