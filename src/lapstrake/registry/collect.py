@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lapstrake.blobs.addresses import parse_digest
@@ -18,7 +19,7 @@ from lapstrake.host.files import remove_tree
 from lapstrake.names import Digest
 from lapstrake.registry.base import MANIFEST_LIMIT
 from lapstrake.registry.manifests import media_type_of
-from lapstrake.registry.repositories import Repository, pushed_names
+from lapstrake.registry.repositories import Repository, collecting, pushed_names
 
 _REFERRERS = "referrers/"
 _MENTION = re.compile(r"\b(sha256|sha512)[:-]([0-9a-f]{64,128})\b")
@@ -52,7 +53,11 @@ def collect_blobs(blobs: BlobStore, *, grace: float, dry_run: bool = False) -> C
     Raises:
         StoreError: the storage failed; what was removed so far was not needed.
     """
-    latest = time.time() - grace
+    with collecting(blobs, collects=True):
+        return _collect(blobs, time.time() - grace, dry_run=dry_run)
+
+
+def _collect(blobs: BlobStore, latest: float, *, dry_run: bool) -> Collected:
     stale = {name: tuple(_stale_links(blobs, name, latest)) for name in _repositories(blobs)}
     if not dry_run:
         for name, digests in stale.items():
@@ -155,8 +160,9 @@ def _leftovers(blobs: BlobStore, latest: float, *, dry_run: bool) -> int:
     """What killed processes and clients that never came back left in the scratch folder."""
     count = 0
     for path in blobs.scratch.iterdir():
-        if path.lstat().st_mtime <= latest:
-            count += 1
-            if not dry_run:
-                remove_tree(path)
+        with suppress(FileNotFoundError):  # finished meanwhile
+            if path.lstat().st_mtime <= latest:
+                count += 1
+                if not dry_run:
+                    remove_tree(path)
     return count

@@ -16,7 +16,7 @@ from lapstrake.registry.core import Core
 from lapstrake.registry.manifests import media_type_of, read_manifest, too_large
 from lapstrake.registry.names import reference_of
 from lapstrake.registry.problems import Problem
-from lapstrake.registry.repositories import Repository, digest_bytes
+from lapstrake.registry.repositories import Repository, collecting, digest_bytes
 
 _REMEMBERED = 256
 _SMALL = 1 << 16
@@ -75,8 +75,9 @@ class ManifestEndpoints:
         manifest = read_manifest(data, request.headers.get("content-type", ""))
 
         def store() -> None:
-            repository.require_parts(manifest)
-            repository.put(data, digest, manifest, tag=tag)
+            with collecting(self.core.blobs, collects=False):
+                repository.require_parts(manifest)
+                repository.put(data, digest, manifest, tag=tag)
 
         await self.core.write(store)
         headers = {

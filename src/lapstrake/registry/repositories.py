@@ -18,11 +18,13 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from lapstrake.blobs.addresses import parse_digest
 from lapstrake.blobs.base import BlobStore
 from lapstrake.blobs.referrers import forget_referrer, record_referrer
+from lapstrake.host.locks import locked
 from lapstrake.image.base import Descriptor
 from lapstrake.names import Digest
 from lapstrake.registry.manifests import Manifest
@@ -34,6 +36,17 @@ _CATALOGUE = "catalogue/"
 def pushed_names(blobs: BlobStore) -> list[str]:
     """The names of repositories that have a manifest, sorted."""
     return [name.removeprefix(_CATALOGUE) for name in blobs.names(_CATALOGUE)]
+
+
+def collecting(blobs: BlobStore, *, collects: bool) -> AbstractContextManager[None]:
+    """Keep a collection of blobs and the manifests that come to name them apart.
+
+    Args:
+        blobs: the store; processes of one host exclude each other.
+        collects: whether we remove blobs; any number may add manifests at a time.
+    """
+    path = blobs.scratch.parent / "collecting.lock"
+    return locked(path, what="the collection of blobs", exclusive=collects)
 
 
 def digest_bytes(data: bytes, algorithm: str = "sha256") -> Digest:
