@@ -22,29 +22,49 @@ from lapstrake.names import BranchName, GuestPath
 from lapstrake.place.apt import Apt
 from lapstrake.progress import Silent
 from lapstrake.registry.making_jobs import Jobs
+from lapstrake.repository.open import repository_of
 from lapstrake.runner.base import Limits
 from roots import clone, open_work_dir
 from served import DOCKER, OCI, Served, digest_of, layers_of, running_registry
 from shop import Shop
 
-_PACKAGES = {
-    "greet": "",
-    "salute": "",
-    "broken": "[[output]]\nscripts.postinst = 'echo no such luck; exit 7'",
-    "slow": "[[output]]\nscripts.postinst = 'echo about to wait; sleep 600'",
-    "quarrel": '[[output]]\nconflicts = ["greet"]',
-}
+_SCRIPTS = {"broken": "echo no such luck; exit 7", "slow": "echo about to wait; sleep 600"}
+_FIELDS = {"quarrel": "Conflicts: greet\n"}
 
 
 @pytest.fixture(scope="module")
 def stocked(base_work_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, str]:
-    """A shop whose images hold what is asked for only, and a branch with packages of all kinds."""
-    work_dir = clone(base_work_dir, tmp_path_factory.mktemp("demand") / "work")
+    """A shop whose images hold what is asked for only, and a branch with packages of all kinds.
+
+    ``greet`` is built as users build, the others are put together: that is quicker.
+    """
+    folder = tmp_path_factory.mktemp("demand")
+    work_dir = clone(base_work_dir, folder / "work")
     shop = Shop(work_dir=work_dir, settings={"images.always": "", "registry.timeout": "60s"})
     branch = shop.branch()
-    for name, extra in _PACKAGES.items():
-        shop.build(shop.bundle(name, extra=extra), branch)
+    shop.build(shop.bundle("greet"), branch)
+    debs = [_package(folder, name) for name in ("salute", "broken", "slow", "quarrel")]
+    repository_of(open_work_dir(work_dir), BranchName(branch)).publish(debs)
     return shop, branch
+
+
+def _package(folder: Path, name: str) -> Path:
+    """A package of one file, with a script or a field where the tables above have one for it."""
+    root = folder / name
+    (root / "DEBIAN").mkdir(parents=True)
+    (root / "DEBIAN" / "control").write_text(
+        f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: A <a@example.org>\n"
+        f"{_FIELDS.get(name, '')}Description: {name}\n"
+    )
+    if name in _SCRIPTS:
+        (root / "DEBIAN" / "postinst").write_text(f"#!/bin/sh\n{_SCRIPTS[name]}\n")
+        (root / "DEBIAN" / "postinst").chmod(0o755)
+    (root / "usr" / "share" / name).mkdir(parents=True)
+    (root / "usr" / "share" / name / "hi").write_text("hi\n")
+    deb = folder / f"{name}_1_all.deb"
+    words = ["dpkg-deb", "-Znone", "--root-owner-group", "-b", str(root), str(deb)]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    return deb
 
 
 @pytest.fixture(scope="module")

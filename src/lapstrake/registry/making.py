@@ -11,7 +11,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -135,23 +135,18 @@ class Workshop:
         """Keep other processes from making the same; without a thread that waits."""
         path = self._locks / order.key
         while True:
-            with suppress(StoreError):
+            try:
                 stack.enter_context(locked(path, what=order.name, timeout=0))
+            except StoreError as refused:
+                if isinstance(refused.__cause__, OSError):  # not held: it cannot be made
+                    raise Problem(500, "UNKNOWN", refused.brief) from refused
+                await asyncio.sleep(_POLL_SECONDS)
+            else:
                 return
-            await asyncio.sleep(_POLL_SECONDS)
 
     async def _queue_and_run(self, order: Order[T], writer: JobWriter) -> T:
         try:
-            while (before := self.jobs.position(writer.job.number)) >= self._at_once:
-                await asyncio.sleep(_POLL_SECONDS * (1 + before - self._at_once))
-            writer.change(state=State.RUNNING, started=time.time())
-            ended = await follow(
-                self._command,
-                line=order.line,
-                on_output=_Listener(writer),
-                timeout=self._timeout,
-            )
-            made = self._judge(order, writer, ended)
+            made = await self._run(order, writer)
         except Problem as problem:
             self._note_failure(writer, problem)
             if problem.status < 500:
@@ -162,6 +157,22 @@ class Workshop:
             raise
         writer.change(state=State.MADE, ended=time.time())
         return made
+
+    async def _run(self, order: Order[T], writer: JobWriter) -> T:
+        """Wait for its turn, and have the child do it."""
+        try:
+            while (before := self.jobs.position(writer.job.number)) >= self._at_once:
+                await asyncio.sleep(_POLL_SECONDS * (1 + before - self._at_once))
+            writer.change(state=State.RUNNING, started=time.time())
+            ended = await follow(
+                self._command,
+                line=order.line,
+                on_output=_Listener(writer),
+                timeout=self._timeout,
+            )
+            return self._judge(order, writer, ended)
+        except (OSError, ValueError) as failed:
+            raise Problem(500, "UNKNOWN", f"{order.name}: {failed}") from failed
 
     def _judge(self, order: Order[T], writer: JobWriter, ended: Ended) -> T:
         """What the child made, or why it did not."""

@@ -197,6 +197,32 @@ def test_so_many_at_a_time_and_the_others_in_turn(tmp_path: Path) -> None:
     assert all(before.ended <= after.started for before, after in pairwise(jobs))
 
 
+@pytest.mark.parametrize("place", ["locks", "jobs"])
+def test_a_disk_that_takes_no_files_is_told(tmp_path: Path, place: str) -> None:
+    """A file where a folder should be refuses root, too."""
+    (tmp_path / place).write_text("in the way")
+
+    async def go() -> Problem:
+        return await problem_of(workshop(tmp_path), order(tmp_path, "make 0"))
+
+    problem = asyncio.run(go())
+    assert problem.status == 500
+    assert place in problem.message
+
+
+def test_a_child_that_cannot_start_is_told(tmp_path: Path) -> None:
+    async def go() -> Problem:
+        jobs = Jobs(tmp_path / "jobs")
+        shop = Workshop(jobs, locks=tmp_path / "locks", command=("/no/such",), at_once=1, timeout=9)
+        return await problem_of(shop, order(tmp_path, "make 0"))
+
+    problem = asyncio.run(go())
+    assert problem.status == 500
+    assert "/no/such" in problem.message
+    (job,) = Jobs(tmp_path / "jobs").all()
+    assert job.state is State.FAILED
+
+
 def test_a_chatty_child_does_not_block(tmp_path: Path) -> None:
     """Ten megabytes of log: all is read, a bound of it is kept."""
 
