@@ -12,12 +12,13 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from lapstrake.blobs.base import BlobStore
-from lapstrake.errors import BranchError, LapstrakeError, MissingError, UsageError
+from lapstrake.errors import BranchError, LapstrakeError, MissingError, StoreError, UsageError
 from lapstrake.formats.keys import cache_key
 from lapstrake.image.base import Descriptor, ImageRequest
 from lapstrake.names import BranchName
@@ -106,7 +107,8 @@ class Demand:
         """
         types = accepted(accept)
         made = await self._made(name, tag, several=wants_index(types))
-        await self._store(self.records.note, name, tag, made)
+        with suppress(StoreError, OSError):  # a full disk keeps nobody from what is there
+            await self._store(self.records.note, name, tag, made)
         return choose(name, made, types)
 
     async def _made(self, name: str, tag: str, *, several: bool) -> Manifests:
@@ -191,9 +193,8 @@ class Demand:
         self, name: str, tag: str, requests: Sequence[ImageRequest], *, index: bool
     ) -> Order[Manifests]:
         order = {"what": "image", "name": name, "tag": tag, "index": index}
-        inputs = [
-            repr(replace(request, asked=())) for request in requests
-        ]  # values, so this is all
+        # Requests are values: this tells all of them.
+        inputs = [repr(replace(request, asked=())) for request in requests]
         return Order(
             key=cache_key("making", {"requests": inputs, "index": index}).hex,
             name=f"{name}:{tag}",

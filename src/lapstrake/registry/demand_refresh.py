@@ -68,10 +68,10 @@ class Refresher:
 
     async def look(self) -> None:
         """Look at each popular branch once."""
-        popular = await asyncio.to_thread(self.popular)
-        for name in sorted({self._branch(record) for record in popular}):
-            # What fails is among the failures of the page, and tried again next time.
-            with suppress(LapstrakeError, Problem):
+        # What fails is among the failures of the page, and tried again next time.
+        with suppress(LapstrakeError, Problem, OSError):
+            popular = await asyncio.to_thread(self.popular)
+            for name in sorted({self._branch(record) for record in popular}):
                 if not await asyncio.to_thread(refresh_reason, self._place, name, refresh=True):
                     continue
                 await self._refresh(name)

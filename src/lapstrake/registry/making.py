@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 _HEADLINE = b">>> "
 _POLL_SECONDS = 0.05
-_REMEMBERED_SECONDS = 3.0
-"""How long a failure is answered again: docker asks by HEAD, and by GET right after."""
+_REMEMBERED_SECONDS = 1.0
+"""How long an answer is given again: docker asks by HEAD, and by GET right after."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class Workshop:
         self._command = tuple(command)
         self._at_once = at_once
         self._timeout = timeout
-        self._failed: dict[str, tuple[float, Problem]] = {}
+        self._recent: dict[str, tuple[float, asyncio.Task[Any]]] = {}
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._running: dict[str, JobWriter] = {}
 
@@ -79,8 +79,7 @@ class Workshop:
         Raises:
             Problem: it cannot be made, or not in time.
         """
-        self._raise_remembered(order.key)
-        task = self._tasks.get(order.key)
+        task = self._tasks.get(order.key) or self._remembered(order.key)
         if task is None:
             task = asyncio.create_task(self._once(order), name=f"making {order.name}")
             self._tasks[order.key] = task
@@ -99,21 +98,18 @@ class Workshop:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _raise_remembered(self, key: str) -> None:
-        """Fail as a moment ago; not after a crash, which the next one may not have."""
-        now = time.monotonic()
-        self._failed = {
-            each: failed
-            for each, failed in self._failed.items()
-            if now - failed[0] < _REMEMBERED_SECONDS
-        }
-        if key in self._failed:
-            raise self._failed[key][1]
+    def _remembered(self, key: str) -> asyncio.Task[Any] | None:
+        """What ended a moment ago."""
+        latest = time.monotonic() - _REMEMBERED_SECONDS
+        self._recent = {each: row for each, row in self._recent.items() if row[0] >= latest}
+        return self._recent[key][1] if key in self._recent else None
 
     def _forget(self, key: str, task: asyncio.Task[Any]) -> None:
+        """It has ended; a crash is no answer that another one may not better."""
         self._tasks.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # whoever waited has it; nobody may have
+        failed = None if task.cancelled() else task.exception()
+        if not task.cancelled() and (failed is None or _is_answer(failed)):
+            self._recent[key] = (time.monotonic(), task)
 
     async def _once(self, order: Order[T]) -> T:
         """Make it unless another process did meanwhile."""
@@ -149,8 +145,6 @@ class Workshop:
             made = await self._run(order, writer)
         except Problem as problem:
             self._note_failure(writer, problem)
-            if problem.status < 500:
-                self._failed[order.key] = (time.monotonic(), problem)
             raise
         except asyncio.CancelledError:
             writer.change(state=State.FAILED, ended=time.time(), brief="the server was stopped")
@@ -206,6 +200,10 @@ class Workshop:
         before = self.jobs.position(job.number) if job else 0
         log = self.jobs.tail(job.number) if job else ""
         return waited_problem(order.name, job, log, seconds=self._timeout, before=before)
+
+
+def _is_answer(failed: BaseException) -> bool:
+    return isinstance(failed, Problem) and failed.status < 500
 
 
 class _Listener:

@@ -170,6 +170,17 @@ def test_what_failed_just_now_is_not_tried_again_at_once(tmp_path: Path) -> None
     assert len(started(tmp_path)) == 1
 
 
+def test_what_was_made_just_now_is_given_again(tmp_path: Path) -> None:
+    """Even if nothing finds it: revisions that are not fixed are never looked up."""
+
+    async def go() -> list[str]:
+        shop = workshop(tmp_path)
+        return [await shop.make(order(tmp_path, "make 0")) for _ in range(2)]
+
+    assert asyncio.run(go()) == ["make 0"] * 2
+    assert len(started(tmp_path)) == 1
+
+
 def test_a_failure_is_told_by_what_the_child_says(tmp_path: Path) -> None:
     async def go() -> Problem:
         return await problem_of(workshop(tmp_path), order(tmp_path, "fail"))
