@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from lapstrake.errors import LapstrakeError
@@ -35,6 +35,8 @@ def error_answer(request: Request, failed: Exception) -> Response:  # noqa: ARG0
         code = _WORDS.get(failed.status_code, "UNSUPPORTED")
         problem = Problem(failed.status_code, code, failed.detail)
         return problem_answer(problem, failed.headers)
+    if isinstance(failed, ClientDisconnect):  # nobody reads this, but it is no error of ours
+        return problem_answer(Problem(400, "BLOB_UPLOAD_INVALID", "the client left"))
     if isinstance(failed, LapstrakeError):
         cause = failed.__cause__
         full = isinstance(cause, OSError) and cause.errno in DISK_FULL

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -57,7 +57,7 @@ def create_app(core: Core, more: Sequence[BaseRoute] = ()) -> Starlette:
             if core.demand is not None:
                 await core.demand.stop()
 
-    kinds = (Problem, LapstrakeError, HTTPException, Exception)
+    kinds = (Problem, LapstrakeError, ClientDisconnect, HTTPException, Exception)
     app = Starlette(
         routes=routes,
         lifespan=lifespan,

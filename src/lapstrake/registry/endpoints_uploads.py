@@ -55,7 +55,8 @@ class UploadEndpoints:
         if expected is None:
             return _progress(202, repository, upload, 0)
         try:
-            return await self._finish(request, repository, upload, expected)
+            with self.core.uploads.open(repository.name, upload) as opened:
+                return await self._finish(request, repository, opened, expected)
         except BaseException:  # nobody was told its id: it cannot be resumed
             with suppress(Problem):
                 self.core.uploads.cancel(repository.name, upload)
@@ -80,10 +81,10 @@ class UploadEndpoints:
         """Take the last chunk, which may be empty, and make it a blob."""
         repository, name = self.core.writable(request), request.path_params["upload"]
         expected = digest_of(request.query_params.get("digest", ""))
-        size = self.core.uploads.size(repository.name, name)
-        if not _continues(request, size):
-            return _out_of_order(repository, name, size)
-        return await self._finish(request, repository, name, expected)
+        with self.core.uploads.open(repository.name, name) as upload:
+            if not _continues(request, upload.size):
+                return _out_of_order(repository, name, upload.size)
+            return await self._finish(request, repository, upload, expected)
 
     async def cancel(self, request: Request) -> Response:
         """Give an upload up."""
@@ -92,23 +93,22 @@ class UploadEndpoints:
         return Response(status_code=204, headers=API_VERSION)
 
     async def _finish(
-        self, request: Request, repository: Repository, name: str, expected: Digest
+        self, request: Request, repository: Repository, upload: Upload, expected: Digest
     ) -> Response:
         """Receive the rest, check the digest, and store; a wrong one leaves nothing."""
 
-        def store(upload: Upload) -> None:
+        def store() -> None:
             digest = upload.digest(expected.algorithm)
             if digest != expected:
-                self.core.uploads.cancel(repository.name, name)
+                upload.path.unlink()
                 message = f"what arrived is {digest}, not {expected}"
                 detail = {"digest": str(digest), "bytes": upload.size}
                 raise Problem(400, "DIGEST_INVALID", message, detail)
             self.core.blobs.add(expected, upload.path)
             repository.link(expected)
 
-        with self.core.uploads.open(repository.name, name) as upload:
-            await self._receive(request, upload)
-            await self.core.write(store, upload)
+        await self._receive(request, upload)
+        await self.core.write(store)
         return _stored(repository, expected)
 
     async def _receive(self, request: Request, upload: Upload) -> None:

@@ -151,6 +151,7 @@ class Uploads:
 
     def sweep(self, *, older: float) -> int:
         """Remove uploads that nobody has worked on for so many seconds; says how many."""
+        self._sums.clear()  # of those that nobody ended; the others are summed again
         latest, removed = time.time() - older, 0
         for path in self.folder.glob(f"{_PREFIX}*"):
             try:

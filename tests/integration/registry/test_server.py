@@ -61,6 +61,12 @@ def _until(done: object, seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
+@pytest.fixture(autouse=True)
+def no_errors_of_ours(registry: Served) -> Iterator[None]:
+    yield
+    assert "Traceback" not in registry.log.read_text()
+
+
 def test_many_clients_at_once(registry: Served) -> None:
     """Uploads go on in whichever process gets the request."""
 
