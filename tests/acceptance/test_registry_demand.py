@@ -191,7 +191,12 @@ def test_lists_and_pages_show_what_was_made(served: Served, branch: str) -> None
     assert {word for _, word in documents} >= {"SPDX", "CycloneDX"}
     for link, _ in documents:
         assert served.get(link).status_code == 200
-    assert served.get("/images/never:made").status_code == 404
+    for path in ("/images/never:made", "/images/a%2f..%2fb:c", "/images/x", "/work/99999"):
+        answer = served.get(path)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"].startswith("text/html")
+    escaped = served.get("/images/<script>alert(1)</script>:x").text
+    assert "<script>alert" not in escaped
     figures = served.get("/metrics").text
     assert re.search(r'^lapstrake_works\{state="running"\} 0$', figures, re.M)
 

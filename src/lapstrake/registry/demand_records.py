@@ -76,7 +76,7 @@ class Records:
 
     def find(self, name: str, tag: str) -> Record | None:
         """One record; ``None`` when there is none that can be read."""
-        data = self._blobs.document(_document(name, tag))
+        data = self._blobs.document(_document(name, tag)) if _can_be_noted(name) else None
         return None if data is None else _parse(name, tag, data)
 
     def all(self) -> Iterator[Record]:

@@ -10,9 +10,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from lapstrake.place.state import StateFiles
 from lapstrake.registry.artifacts import published
 from lapstrake.registry.demand import Demand
-from lapstrake.registry.making_jobs import Job, State
+from lapstrake.registry.demand_records import Record
+from lapstrake.registry.making_jobs import State
+from lapstrake.registry.names import repository_name, tag_name
 from lapstrake.registry.page_events import event_routes
 from lapstrake.registry.page_metrics import metrics_text
 from lapstrake.registry.page_templates import STATIC, page
@@ -63,10 +66,10 @@ def _start(demand: Demand, request: Request) -> Response:
 
 
 def _image(demand: Demand, request: Request) -> Response:
-    name, _, tag = request.path_params["title"].rpartition(":")
-    record = demand.records.find(name, tag) if name and "/" not in tag else None
+    title = request.path_params["title"]
+    record = _record(demand, title)
     if record is None:
-        return page(request, "unknown.html", status=404, what=request.path_params["title"])
+        return page(request, "unknown.html", status=404, what=title, is_image=True)
     return page(
         request,
         "image.html",
@@ -76,9 +79,19 @@ def _image(demand: Demand, request: Request) -> Response:
     )
 
 
+def _record(demand: Demand, title: str) -> Record | None:
+    name, _, tag = title.rpartition(":")
+    try:
+        return demand.records.find(repository_name(name), tag_name(tag))
+    except Problem:  # it can be no name
+        return None
+
+
 def _work(demand: Demand, request: Request) -> Response:
-    job = _job(demand, request)
     jobs = demand.workshop.jobs
+    job = jobs.find(request.path_params["number"])
+    if job is None:
+        return _unknown_work(request)
     size = jobs.log_size(job.number)
     log = jobs.read_log(job.number, start=max(size - _LOG_SHOWN, 0))
     return page(
@@ -94,22 +107,19 @@ def _work(demand: Demand, request: Request) -> Response:
 
 
 def _log(demand: Demand, request: Request) -> Response:
-    job = _job(demand, request)
-    return PlainTextResponse(demand.workshop.jobs.read_log(job.number))
+    jobs, number = demand.workshop.jobs, request.path_params["number"]
+    if jobs.find(number) is None:
+        return _unknown_work(request)
+    return PlainTextResponse(jobs.read_log(number))
 
 
-def _job(demand: Demand, request: Request) -> Job:
-    number = request.path_params["number"]
-    job = demand.workshop.jobs.find(number)
-    if job is None:
-        raise Problem(404, "NAME_UNKNOWN", f"nothing is known of work {number} any more")
-    return job
+def _unknown_work(request: Request) -> Response:
+    what = f"Work {request.path_params['number']}"
+    return page(request, "unknown.html", status=404, what=what, is_image=False)
 
 
 def _branches(demand: Demand) -> list[Mapping[str, object]]:
     """The branches, with what is known of each without looking anywhere else."""
-    from lapstrake.place.state import StateFiles
-
     states, repositories = StateFiles(demand.place.private), published(demand.output)
     return [
         {
