@@ -44,6 +44,9 @@ RANDOM: tuple[tuple[str, str], ...] = (
     ("/etc/ssl/certs/java/cacerts", "when each certificate was taken in"),
     ("/etc/aliases.db", "padding that was never written"),
     ("/var/lib/dbus/machine-id", "a random name of each host"),
+    ("/etc/machine-id", "a random name of each host"),
+    ("/usr/share/info/dir.old", "the file before the last change: how often it changed"),
+    ("/var/lib/sgml-base/supercatalog.old", "likewise"),
     ("/var/lib/postgresql/*", "a database: random names, and when each thing was made"),
 )
 """Files whose bytes two installations of one kind do not share; all else of them must be equal."""
