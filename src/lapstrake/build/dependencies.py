@@ -38,15 +38,15 @@ class Dependencies:
         return self.layers[-1].key.hex if self.layers else ""
 
 
-def satisfy_argument(wanted: BuildDependencies) -> str:
-    """Write dependencies as ``apt-get satisfy`` takes them (apt-get(8)).
-
-    >>> satisfy_argument(BuildDependencies(depends=("a (>= 1)", "b | c"), conflicts=("d",)))
-    'a (>= 1), b | c, Conflicts: d'
-    """
-    essential = ("build-essential",) if wanted.essential else ()
-    relations = [*essential, *wanted.depends]
-    return ", ".join([*relations, *(f"Conflicts: {other}" for other in wanted.conflicts)])
+def wanted_root(bundle: Bundle) -> Wanted:
+    """What a bundle wants in its root besides the branch."""
+    needs = bundle.build_depends
+    essential = ("build-essential",) if needs.essential else ()
+    return Wanted(
+        relations=", ".join((*essential, *needs.depends)),
+        conflicts=needs.conflicts,
+        profiles=bundle.environment.get("LAPSTRAKE_PROFILES", ""),
+    )
 
 
 def install_dependencies(
@@ -60,7 +60,7 @@ def install_dependencies(
     if bundle.build_depends == _NO_DEPENDENCIES:
         return Dependencies(reason="it needs nothing")
     try:
-        root = compose_root(place, branch, repository, _wanted(bundle))
+        root = compose_root(place, branch, repository, wanted_root(bundle))
     except DependencyError as failed:
         raise DependencyError(
             f"{bundle.name}: {failed.brief}", details=failed.details, resolution=failed.resolution
@@ -72,15 +72,8 @@ def known_dependencies(
     place: Workplace, branch: Branch, bundle: Bundle, repository: Repository
 ) -> Dependencies | None:
     """What `install_dependencies` would find ready; ``None`` when it would have work to do."""
-    root = known_root(place, branch, repository, _wanted(bundle))
+    root = known_root(place, branch, repository, wanted_root(bundle))
     return None if root is None else _dependencies(root)
-
-
-def _wanted(bundle: Bundle) -> Wanted:
-    return Wanted(
-        relations=satisfy_argument(bundle.build_depends),
-        profiles=bundle.environment.get("LAPSTRAKE_PROFILES", ""),
-    )
 
 
 def _dependencies(root: ComposedRoot) -> Dependencies:

@@ -51,11 +51,13 @@ class Wanted:
     Attributes:
         packages: names, or ``NAME=VERSION``.
         relations: dependencies as ``apt-get satisfy`` takes them; empty for none.
+        conflicts: relations of packages that must not be there.
         profiles: build profiles that hold for them, divided by blanks.
     """
 
     packages: tuple[str, ...] = ()
     relations: str = ""
+    conflicts: tuple[str, ...] = ()
     profiles: str = ""
 
 

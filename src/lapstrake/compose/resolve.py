@@ -120,10 +120,16 @@ def relations_of(wanted: Wanted) -> str:
 
 
 def satisfy_words(wanted: Wanted) -> list[str]:
-    """The words that tell apt-get to fulfil a wish."""
+    """The words that tell apt-get to fulfil a wish; each conflict is a word of its own.
+
+    >>> satisfy_words(Wanted(packages=("a",), conflicts=("b",)))
+    ['satisfy', 'a', 'Conflicts: b']
+    """
     profiles = ",".join(wanted.profiles.split())
     option = [f"-oAPT::Build-Profiles={profiles}"] if profiles else []
-    return [*option, "satisfy", relations_of(wanted)]
+    relations = relations_of(wanted)
+    conflicts = [f"Conflicts: {other}" for other in wanted.conflicts]
+    return [*option, "satisfy", *([relations] if relations else []), *conflicts]
 
 
 def resolve(view: View, wanted: Wanted) -> Resolution:
@@ -193,6 +199,8 @@ def early_batches(lines: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 
 def remembered(view: View, wanted: Wanted) -> Resolution | None:
     """What `resolve` would answer without asking apt."""
+    if not (relations_of(wanted) or wanted.conflicts):
+        return Resolution(items=())
     try:
         document = json.loads(_memory(view, wanted).read_bytes())
         items = tuple(Item(**item) for item in document["items"])
@@ -315,6 +323,7 @@ def _memory(view: View, wanted: Wanted) -> Path:
             "instance": view.branch.instance.key.hex,
             "repository": str(view.repository.state()),
             "wanted": relations_of(wanted),
+            "conflicts": list(wanted.conflicts),
             "profiles": wanted.profiles,
         },
     )

@@ -46,7 +46,7 @@ TRAPS = (
 
 FALLBACKS = (
     (Wanted(packages=("postfix",)), "the preinst of postfix"),
-    (Wanted(relations="gawk, Conflicts: mawk"), "mawk has to be removed"),
+    (Wanted(relations="gawk", conflicts=("mawk",)), "mawk has to be removed"),
 )
 
 

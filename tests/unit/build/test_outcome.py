@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapstrake.build.dependencies import satisfy_argument
 from lapstrake.build.outcome import STEPS, bounds, failure
 from lapstrake.build.outputs import collect, compare, describe
 from lapstrake.build.record import Output
-from lapstrake.bundle.base import BuildDependencies, Bundle, BundleFormat, Needs
+from lapstrake.bundle.base import Bundle, BundleFormat, Needs
 from lapstrake.errors import LimitError, PackError, ReproduceError, StepError
 from lapstrake.host.usage import Ending, Limits, Outcome
 from lapstrake.place.apt import simulated_installs
@@ -69,17 +68,6 @@ def test_the_lower_limit_holds(
     assert found.memory == (min(given_memory) if given_memory else None)
     assert found.disk == (min(given_disk) if given_disk else None)
     assert found.processes == 9
-
-
-def test_dependencies_as_apt_takes_them() -> None:
-    wanted = BuildDependencies(
-        depends=("a (>= 1) <!nocheck>", "b | c"), conflicts=("d", "e"), essential=True
-    )
-    assert (
-        satisfy_argument(wanted)
-        == "build-essential, a (>= 1) <!nocheck>, b | c, Conflicts: d, Conflicts: e"
-    )
-    assert satisfy_argument(BuildDependencies()) == ""
 
 
 _SIMULATED = """\
