@@ -63,9 +63,9 @@ class Served:
 
 
 @contextmanager
-def running_registry(shop: Shop, *words: str) -> Iterator[Served]:
-    """Serve until the end of the block."""
-    process = shop.start("registry", "serve", "--listen", "127.0.0.1:0", *words)
+def running_registry(shop: Shop, *words: str, **variables: str) -> Iterator[Served]:
+    """Serve until the end of the block; keywords are environment variables."""
+    process = shop.start("registry", "serve", "--listen", "127.0.0.1:0", *words, **variables)
     said: list[str] = []
     try:
         assert process.stderr is not None

@@ -9,6 +9,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2 as httpx
@@ -24,6 +25,7 @@ from lapstrake.progress import Silent
 from lapstrake.registry.making_jobs import Jobs
 from lapstrake.repository.open import repository_of
 from lapstrake.runner.base import Limits
+from object_storage import object_storage
 from roots import clone, open_work_dir
 from served import DOCKER, OCI, Served, digest_of, layers_of, running_registry
 from shop import Shop
@@ -314,6 +316,24 @@ def test_packages_are_files_with_ranges_and_nothing_else(served: Served, branch:
     for hidden in (f"/packages/{branch}/.lapstrake/lock", "/packages/..%2fkeys/", "/packages/x/"):
         assert served.get(hidden).status_code == 404
     assert name not in served.get("/packages/").text
+
+
+def test_images_are_kept_in_a_bucket_and_its_failure_is_told(stocked: tuple[Shop, str]) -> None:
+    shop, branch = stocked
+    with ExitStack() as server, object_storage() as storage:
+        distant = shop.using(registry__storage="s3://lapstrake/demand")
+        served = server.enter_context(running_registry(distant, **storage.environment("s3")))
+        answer = served.manifest(f"greet:{branch}")
+        assert digest_of(answer) == digest_of(served.manifest(f"greet:{branch}"))
+        for digest in layers_of(answer):
+            blob = httpx.get(f"{served.url}/v2/greet/blobs/{digest}", follow_redirects=True)
+            assert "sha256:" + hashlib.sha256(blob.content).hexdigest() == digest
+        assert f"greet:{branch}" in served.get("/").text
+        storage.process.kill()
+        storage.process.wait()
+        status, error = served.error(f"greet:{branch}")
+        assert status >= 500
+        assert error["message"]
 
 
 @pytest.mark.slow
