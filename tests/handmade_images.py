@@ -22,6 +22,8 @@ from lapstrake.names import Arch, CacheKey, Digest
 
 OCI, DOCKER = "application/vnd.oci.image", "application/vnd.docker"
 TIME = 1_700_000_000
+CAPABILITY = bytes.fromhex("0100000280040000000000000000000000000000")
+"""setuid and net_bind_service, as linux/capability.h has it in a file's attribute."""
 
 
 def file(name: str, data: bytes = b"", **fields: Any) -> tuple[tarfile.TarInfo, bytes]:
@@ -62,7 +64,10 @@ def rich_layers() -> tuple[Members, Members]:
     if busybox is None:
         pytest.skip("busybox is not installed (apt install busybox-static)")
     special = file("etc/special", b"s", mode=0o4750, uid=12, gid=34)
-    special[0].pax_headers = {"SCHILY.xattr.user.colour": "red"}
+    special[0].pax_headers = {
+        "SCHILY.xattr.security.capability": CAPABILITY.decode("utf-8", "surrogateescape"),
+        "SCHILY.xattr.user.colour": "red",
+    }
     long = f"etc/{'long' * 40}"
     return (
         [

@@ -205,6 +205,7 @@ def test_killed_while_writing(image: Image, write: Write, tmp_path: Path, delay:
     assert digest_of(f"oci:{tmp_path}/out:v1") in (str(image.oci.digest), new)
     write(image, "oci:{}/out:v1")
     assert digest_of(f"oci:{tmp_path}/out:v1") == str(image.oci.digest)
+    assert not list((tmp_path / "out").rglob(".lapstrake-tmp.*"))
 
 
 def _bytes_below(folder: Path) -> dict[str, bytes]:

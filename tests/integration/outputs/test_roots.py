@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from handmade_images import TIME, Write, file, folder, make_image, make_index, noise, rich_layers
+from handmade_images import (
+    CAPABILITY,
+    TIME,
+    Write,
+    file,
+    folder,
+    make_image,
+    make_index,
+    noise,
+    rich_layers,
+)
 from lapstrake.blobs.local import LocalBlobs
 from lapstrake.config.model import Compression
 from lapstrake.errors import ImageError
@@ -43,7 +53,10 @@ def tree(root: Path) -> dict[str, tuple[object, ...]]:
             what = path.readlink()
         elif path.is_file():
             what = hashlib.sha256(path.read_bytes()).hexdigest()
-        attributes = os.listxattr(path, follow_symlinks=False)
+        attributes = {
+            name: os.getxattr(path, name, follow_symlinks=False)
+            for name in os.listxattr(path, follow_symlinks=False)
+        }
         name = str(path.relative_to(root))
         found[name] = (
             oct(facts.st_mode), facts.st_uid, facts.st_gid, what, attributes, int(facts.st_mtime),
@@ -73,6 +86,7 @@ def expected(tmp_path: Path) -> dict[str, tuple[object, ...]]:
             if not header.issym() and not header.islnk():
                 path.chmod(header.mode)
     os.setxattr(root / "etc/special", "user.colour", b"red")
+    os.setxattr(root / "etc/special", "security.capability", CAPABILITY)
     for gone in ("etc/gone", "var/first", "full/old"):
         (root / gone).unlink()
     for path in (*root.rglob("*"), root):

@@ -73,6 +73,11 @@ def test_names(text: str, reference: str) -> None:
         ("docker:///hello", "names no registry"),
         ("docker://host", "names no registry"),
         ("docker://ho st/hello", "names no registry"),
+        ("docker://a..b/hello", "names no registry"),
+        ("docker://host:99999/hello", "names no registry"),
+        ("docker://host:0/hello", "names no registry"),
+        ("docker://[1:2]/hello", "names no registry"),
+        ("docker://user:secret@host/hello", "names no registry"),
         ("docker://host/Hello", "'Hello' is no name"),
         ("docker://host/a/../b", "'a/../b' is no name"),
         ("docker://host/a//b", "'a//b' is no name"),
@@ -98,6 +103,20 @@ def test_any_text_is_a_target_or_a_usage_error(text: str) -> None:
     if target.name:
         assert ".." not in target.name
         assert target.tag
+
+
+@pytest.mark.parametrize(
+    "host, local",
+    [
+        ("localhost", True), ("localhost:5000", True), ("127.0.0.1:5000", True),
+        ("127.1.2.3", True), ("[::1]:5000", True),
+        ("localhost.example", False), ("127.0.0.1.example:5000", False), ("127.example", False),
+        ("10.0.0.1:5000", False), ("[2001:db8::1]", False),
+    ],
+)  # fmt: skip
+def test_what_is_on_this_machine(host: str, local: bool) -> None:
+    """Passwords go there without TLS, and nowhere else."""
+    assert parse_target(f"docker://{host}/hello:v1").local == local
 
 
 def test_a_folder_that_is_missing(tmp_path: Path) -> None:

@@ -30,7 +30,6 @@ _INTRODUCTIONS = 4  # a token may end, or be good for few requests
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 20.0
 _LARGEST_ANSWER = 8 << 20
-_LOOPBACK = ("localhost", "127.", "[::1]")
 
 
 class Broken(Exception):  # noqa: N818 - says what is the matter
@@ -64,12 +63,11 @@ class RegistryClient:
         from lapstrake import __version__
 
         self.target = target
-        self._loopback = target.host.startswith(_LOOPBACK)
         self._authorization = Authorization(
             target.host,
             find_credentials(target.host, target.name),
             (f"repository:{target.name}:pull,push",),
-            plain=self._loopback or target.plain,
+            plain=target.local or target.plain,
         )
         self._stopped = threading.Event()
         self._sockets: list[socket.socket] = []
@@ -78,7 +76,7 @@ class RegistryClient:
             timeout=httpx2.Timeout(60.0, connect=15.0, read=300.0),
             headers={"User-Agent": f"lapstrake/{__version__}"},
             # No proxy could reach what is on this machine, whatever the environment says.
-            mounts={"http://": None, "https://": None, "all://": None} if self._loopback else None,
+            mounts={"http://": None, "https://": None, "all://": None} if target.local else None,
         )
 
     def connect(self) -> None:
@@ -87,13 +85,12 @@ class RegistryClient:
         Raises:
             RegistryError: it cannot be reached, or is none.
         """
-        schemes = (
-            ("http", "https") if self._loopback else ("http" if self.target.plain else "https",)
-        )
+        plain = ("http",) if self.target.plain or self.target.local else ()
+        secure = () if self.target.plain else ("https",)
         complaints = []
-        for scheme in schemes:
+        for scheme in (*plain, *secure):
             self._base = f"{scheme}://{self.target.host}"
-            attempts = 1 if len(schemes) > 1 and scheme == schemes[0] else _ATTEMPTS
+            attempts = 1 if secure and scheme == "http" else _ATTEMPTS
             try:
                 answer = self._send_patiently("GET", f"{self._base}/v2/", attempts=attempts)
             except Broken as broken:
@@ -105,7 +102,7 @@ class RegistryClient:
         raise RegistryError(
             f"{self.target.host} cannot be reached, or is no registry",
             details="\n".join(complaints),
-            resolution="A registry without TLS on another machine is docker+http://HOST/NAME:TAG.",
+            resolution="Look at its name; one without TLS elsewhere is docker+http://HOST/NAME:TAG.",
         )
 
     def call(

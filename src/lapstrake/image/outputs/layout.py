@@ -12,7 +12,7 @@ from typing import Any
 
 from lapstrake.blobs.base import BlobStore
 from lapstrake.errors import ImageError
-from lapstrake.host.files import copy_atomic, open_atomic, write_atomic
+from lapstrake.host.files import copy_atomic, open_atomic, remove_leftovers, write_atomic
 from lapstrake.image.base import Descriptor
 from lapstrake.image.outputs.content import INDEX_TYPES, Content, read_document
 from lapstrake.image.outputs.target import Target
@@ -39,6 +39,7 @@ def write_layout(blobs: BlobStore, content: Content, target: Target, *, progress
         folder.mkdir(exist_ok=True)
         with _alone_in(folder):
             index = _read_index(folder, target)
+            _remove_unfinished(folder)
             write_atomic(folder / "oci-layout", _VERSION)
             for part in (*content.blobs, *content.manifests):
                 progress.output(f"{part.digest}\n".encode())
@@ -77,6 +78,12 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what a killed writer left."""
+    for each in (folder, *folder.glob("blobs/*/")):
+        remove_leftovers(each)
 
 
 def _read_index(folder: Path, target: Target) -> dict[str, Any]:

@@ -6,7 +6,9 @@ import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lapstrake.errors import ImageError, UsageError
 
@@ -36,7 +38,8 @@ _EXAMPLES = (
 )
 _PLAIN = "docker+http"
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?\Z")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?\Z")
 _NAME = re.compile(rf"{_PART}(?:/{_PART})*\Z")  # distribution-spec 1.1, "Pulling manifests"
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _LAYOUT_TAG = re.compile(r"[A-Za-z0-9]+(?:[-._:@/+][A-Za-z0-9]+)*\Z")  # image-spec, annotations.md
@@ -69,6 +72,15 @@ class Target:
     def reference(self) -> str:
         """``NAME:TAG``; empty without a name."""
         return f"{self.name}:{self.tag}" if self.name else ""
+
+    @property
+    def local(self) -> bool:
+        """Whether the registry is on this very machine, where others cannot listen."""
+        name = urlsplit(f"//{self.host}").hostname or ""
+        try:
+            return name == "localhost" or ip_address(name).is_loopback
+        except ValueError:
+            return False
 
 
 def parse_target(text: str) -> Target:
@@ -137,7 +149,7 @@ def _usage() -> str:
 
 def _parse_registry(text: str, rest: str, *, plain: bool) -> Target:
     host, slash, name_tag = rest.removeprefix("//").partition("/")
-    if not rest.startswith("//") or not slash or not _HOST.match(host):
+    if not rest.startswith("//") or not slash or not _is_host(host):
         raise UsageError(f"{text!r} names no registry", resolution="Write docker://HOST/NAME:TAG.")
     name, tag = _parse_name(name_tag, text, default="latest")
     if not _NAME.match(name):
@@ -152,7 +164,7 @@ def _parse_name(rest: str, text: str, *, default: str) -> tuple[str, str]:
         name, tag = rest, default
     host, slash, path = name.partition("/")
     is_host = slash and ("." in host or ":" in host or host == "localhost")
-    if not _NAME.match(path if is_host else name) or (is_host and not _HOST.match(host)):
+    if not _NAME.match(path if is_host else name) or (is_host and not _is_host(host)):
         raise _bad_name(name, text)
     if len(name) > _LONGEST_NAME:
         raise UsageError(f"{text!r}: a name has at most {_LONGEST_NAME} characters")
@@ -162,6 +174,14 @@ def _parse_name(rest: str, text: str, *, default: str) -> tuple[str, str]:
             resolution="Use letters, digits and . _ - (first no . or -, at most 128).",
         )
     return name, tag
+
+
+def _is_host(text: str) -> bool:
+    """Whether this is a name or an address, with a port or without."""
+    try:
+        return bool(_HOST.match(text)) and urlsplit(f"//{text}").port != 0
+    except ValueError:  # no address, or no port
+        return False
 
 
 def _bad_name(name: str, text: str) -> UsageError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -50,13 +51,9 @@ def begin(client: RegistryClient, blob: Descriptor, *, known_in: str = "") -> Se
     doing = f"beginning to push {blob.digest}"
     if known_in:
         query = urlencode({"mount": str(blob.digest), "from": known_in})
-        answer = client.call(
-            "POST", f"blobs/uploads/?{query}", doing=doing, allowed=range(200, 500)
-        )
-        if answer.status == 201:
-            return None
-        if answer.status == 202:
-            return _session(answer)
+        with suppress(RegistryError):  # we may not read there, or it is gone
+            answer = client.call("POST", f"blobs/uploads/?{query}", doing=doing, allowed=(201, 202))
+            return _session(answer) if answer.status == 202 else None
     return _session(client.call("POST", "blobs/uploads/", doing=doing, allowed=(202,)))
 
 

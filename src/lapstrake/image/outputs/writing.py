@@ -63,11 +63,10 @@ def add_member(tar: BinaryIO, name: str, size: int, pieces: Iterator[bytes]) -> 
     tar.write(padding(size))
 
 
-def member_header(name: str, size: int, *, kind: bytes = tarfile.REGTYPE) -> bytes:
-    """The header of a plain member: root's, mode 644 or 755, time 0."""
+def member_header(name: str, size: int) -> bytes:
+    """The header of a plain file: root's, mode 644, time 0."""
     entry = tarfile.TarInfo(name)
-    entry.size, entry.type = size, kind
-    entry.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
+    entry.size, entry.mode = size, 0o644
     return entry.tobuf(tarfile.GNU_FORMAT)
 
 
