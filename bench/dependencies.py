@@ -31,7 +31,15 @@ from lapstrake.repository.open import repository_of
 from lapstrake.runner.base import Bind
 from lapstrake.runner.choose import choose
 
-JQ = "build-essential, debhelper-compat (= 13), bison, flex, libonig-dev, ruby, python3"
+SETS = {
+    "debhelper": "build-essential, debhelper-compat (= 13)",
+    "nano": "build-essential, debhelper-compat (= 13), autoconf, automake, autopoint, gettext, "
+    "groff, libncurses-dev, pkg-config, texinfo",
+    "python": "build-essential, debhelper-compat (= 13), dh-python, python3-all, "
+    "python3-setuptools",
+}
+"""Build dependencies of Debian packages; Python's modules are compiled when it is configured."""
+
 _BRANCH = BranchName("stable")
 _ARCHIVES = GuestPath("/var/cache/apt/archives")
 
@@ -103,20 +111,13 @@ def downloads(place: Workplace) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def main() -> None:
-    """Make everything ready, then race."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--depends", default=JQ, help="build dependencies, as Debian writes them")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--runner", default="auto")
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    place = Workplace(config=load_config(None), runner=choose(given.runner), progress=Silent())
-    branch = enter_branch(place, _BRANCH, refresh=False)
-    wanted = Wanted(relations=given.depends)
+def compare(place: Workplace, branch: Branch, name: str, *, rounds: int, as_json: bool) -> None:
+    """Make everything ready for one set, then race."""
+    wanted = Wanted(relations=SETS.get(name, name))
     ours = Composed(place, branch, wanted)
     if ours.root.how is not How.COMPOSED:
-        print(f"these are not composed: {ours.root.reason}")
+        print(f"{name}: not composed: {ours.root.reason}")
+        return
     with downloads(place) as debs:
         theirs = Installed(place, branch, wanted, debs)
         theirs.download()
@@ -124,10 +125,24 @@ def main() -> None:
             Contender(name="composed", run=ours.make, prepare=ours.forget),
             Contender(name="apt-get install", run=theirs.install, prepare=theirs.enter),
         ]
-        race(contenders, rounds=given.rounds)
+        race(contenders, rounds=rounds)
         theirs.held.close()
-    title = f"{len(ours.root.added)} build dependencies over {_BRANCH} with {place.runner.name}"
-    report(title, contenders, as_json=given.json)
+    title = f"{name}: {len(ours.root.added)} build dependencies, runner {place.runner.name}"
+    report(title, contenders, as_json=as_json)
+
+
+def main() -> None:
+    """Race once for each set."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sets", nargs="*", help="names of sets, or dependencies as Debian has them")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--runner", default="auto")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    place = Workplace(config=load_config(None), runner=choose(given.runner), progress=Silent())
+    branch = enter_branch(place, _BRANCH, refresh=False)
+    for name in given.sets or SETS:
+        compare(place, branch, name, rounds=given.rounds, as_json=given.json)
 
 
 if __name__ == "__main__":

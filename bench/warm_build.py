@@ -20,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pairs import Contender, command, race, report
 
@@ -37,16 +38,19 @@ def warm(env: dict[str, str], package: str) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def mounted(work_dir: Path, inputs: dict[str, str], scratch: Path) -> Iterator[Path]:
+def mounted(work_dir: Path, inputs: dict[str, Any], scratch: Path) -> Iterator[Path]:
     """The build's own stack, mounted for as long as the block runs."""
     layers = work_dir / ".builder/store/layers"
-    keys = [inputs["dependencies"], inputs["instance"], inputs["base"]]
-    lower = ":".join(str(layers / key / "tree") for key in keys if key)
-    root = scratch / "root"
-    for name in ("upper", "work", "root"):
+    keys = [inputs["base"], inputs["instance"], *inputs["layers"]]
+    for name in ("upper", "work", "root", "links"):
         (scratch / name).mkdir()
+    for number, key in enumerate(keys):  # mount(2) takes one page of options
+        (scratch / "links" / str(number)).symlink_to(layers / key / "tree")
+    lower = ":".join(str(number) for number in reversed(range(len(keys))))
     options = f"lowerdir={lower},upperdir={scratch}/upper,workdir={scratch}/work,volatile"
-    subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", root], check=True)
+    root = scratch / "root"
+    mount = ["mount", "-t", "overlay", "-o", options, "overlay", root]
+    subprocess.run(mount, cwd=scratch / "links", check=True)
     for name in ("proc", "dev"):
         subprocess.run(["mount", "--rbind", f"/{name}", root / name], check=True)
     try:

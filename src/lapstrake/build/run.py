@@ -235,6 +235,7 @@ def _inputs(request: BuildRequest, prepared: Prepared, needed: Dependencies) -> 
         "instance": branch.instance.key.hex,
         "instance_reason": branch.refreshed or "nothing changed upstream",
         "dependencies": needed.key,
+        "layers": [layer.key.hex for layer in needed.layers],
         "dependencies_reason": needed.reason,
         "packages": [f"{name}={version}" for name, version in needed.packages],
         "sources": {source.spec.name: str(source.digest) for source in prepared.sources},

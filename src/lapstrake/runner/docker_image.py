@@ -17,6 +17,7 @@ LABEL = "lapstrake.stack"
 """The label of every image made from a stack; its value names the layers."""
 _REPOSITORY = "localhost/lapstrake/stack"
 _MOST_LAYERS = 60  # engines take about 125, and each command of a session may add one
+_SHARED = 2  # the base OS and a branch's instance
 _ARCHITECTURES = {
     "x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "loongarch64": "loong64",
     "mips64": "mips64le",
@@ -57,10 +58,17 @@ def image_of(engine: Engine, stack: Sequence[Path], workspace: Path) -> str:
 
 
 def grouped(stack: Sequence[Path], most: int = _MOST_LAYERS) -> list[tuple[Path, ...]]:
-    """Divide a stack into at most so many groups; the topmost layers, which change, stay single."""
-    merged = max(0, len(stack) - most + 1)
-    lowest = [tuple(stack[:merged])] if merged else []
-    return [*lowest, *((layer,) for layer in stack[merged:])]
+    """Divide a stack into at most so many groups.
+
+    The lowest layers stay single, since other stacks begin with them, too, and so do the topmost,
+    which change; what is too much between them becomes one group.
+    """
+    if len(stack) <= most:
+        return [(layer,) for layer in stack]
+    begin = min(_SHARED, most - 1)
+    end = begin + len(stack) - most + 1
+    singles = [(layer,) for layer in stack]
+    return [*singles[:begin], tuple(stack[begin:end]), *singles[end:]]
 
 
 def layer_name(group: Sequence[Path]) -> str:
