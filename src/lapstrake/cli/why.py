@@ -188,8 +188,16 @@ def _needed_by(place: Workplace, layer: Layer) -> Iterable[str]:
         if draft is not None and draft.origin.base == layer.key:
             yield f"the draft of the branch {name}"
     for other in place.store.layers():
-        if other.facts.get("instance") == layer.key.hex:
+        if other.facts.get("instance") == layer.key.hex or _is_composed_of(other, layer):
             yield f"the {other.kind} layer {other.key.short}"
+
+
+def _is_composed_of(root: Layer, package: Layer) -> bool:
+    """Whether a package's layer is among those that a layer of configured packages lies on."""
+    digest, rows = package.facts.get("sha256"), root.facts.get("packages")
+    if not digest or root.kind != "configured" or not isinstance(rows, list):
+        return False
+    return any(isinstance(row, list) and digest in row for row in rows)
 
 
 def _fact_rows(facts: Mapping[str, object]) -> Iterable[tuple[str, str]]:
