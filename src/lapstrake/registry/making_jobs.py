@@ -11,11 +11,12 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from lapstrake.errors import StoreError
 from lapstrake.host.files import write_atomic
 from lapstrake.host.locks import locked
 
@@ -68,7 +69,7 @@ class Job:
     step: str = ""
     brief: str = ""
     details: str = ""
-    missing: tuple[str, ...] = field(default=())
+    missing: tuple[str, ...] = ()
 
     @property
     def over(self) -> bool:
@@ -90,8 +91,9 @@ class Jobs:
     def enter(self, name: str) -> JobWriter:
         """Put a work at the end of the queue; it stays alive until the writer is closed."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with locked(self.folder / "queue.lock", what="the queue of images"):
-            number = max(self._numbers(), default=0) + 1
+        with self._changing():
+            # On a full disk there may be a log alone.
+            number = max((*self._numbers(), *self._numbers("log")), default=0) + 1
             return JobWriter(self, Job(number=number, name=name, entered=time.time()))
 
     def all(self) -> tuple[Job, ...]:
@@ -145,15 +147,17 @@ class Jobs:
             return 0
 
     def forget_old(self) -> None:
-        """Remove what is beyond the bounds."""
-        kept = {State.FAILED: KEPT_FAILURES, State.MADE: KEPT_SUCCESSES}
-        for job in self.all():
-            if not job.over:
-                continue
-            kept[job.state] -= 1
-            if kept[job.state] < 0:
-                self.file(job.number).unlink(missing_ok=True)
-                self.log(job.number).unlink(missing_ok=True)
+        """Remove what is beyond the bounds, and logs that are nobody's."""
+        room = {State.FAILED: KEPT_FAILURES, State.MADE: KEPT_SUCCESSES}
+        with self._changing():
+            for job in self.all():
+                if job.over:
+                    room[job.state] -= 1
+                    if room[job.state] < 0:
+                        self.file(job.number).unlink(missing_ok=True)
+            for number in set(self._numbers("log")) - set(self._numbers()):
+                if not self._is_alive(number):
+                    self.log(number).unlink(missing_ok=True)
 
     def file(self, number: int) -> Path:
         """Where a work's facts are."""
@@ -171,8 +175,11 @@ class Jobs:
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
 
-    def _numbers(self) -> Iterator[int]:
-        for file in self.folder.glob("*.json"):
+    def _changing(self) -> AbstractContextManager[None]:
+        return locked(self.folder / "queue.lock", what="the queue of images")
+
+    def _numbers(self, kind: str = "json") -> Iterator[int]:
+        for file in self.folder.glob(f"*.{kind}"):
             if file.stem.isdigit():
                 yield int(file.stem)
 
@@ -198,7 +205,7 @@ class JobWriter:
         self._jobs = jobs
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._log = os.open(jobs.log(job.number), flags, 0o644)
-        fcntl.flock(self._log, fcntl.LOCK_EX)
+        fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a number is nobody else's
         self._room = _MOST_LOG
         self.change()
 
@@ -229,4 +236,5 @@ def entered(jobs: Jobs, name: str) -> Iterator[JobWriter]:
         yield writer
     finally:
         writer.close()
-        jobs.forget_old()
+        with suppress(OSError, StoreError):  # the next one does it
+            jobs.forget_old()

@@ -257,6 +257,16 @@ def test_failures_are_a_ring_of_fifteen(tmp_path: Path) -> None:
     assert len(list((tmp_path / "jobs").glob("*.log"))) == 15
 
 
+def test_a_log_that_is_nobodys_takes_no_number_and_goes(tmp_path: Path) -> None:
+    """It is left on a full disk, where the facts found no room."""
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "00000005.log").write_text("left")
+    asyncio.run(workshop(tmp_path).make(order(tmp_path, "make 0")))
+    (job,) = Jobs(tmp_path / "jobs").all()
+    assert job.number == 6
+    assert [file.name for file in (tmp_path / "jobs").glob("*.log")] == ["00000006.log"]
+
+
 def test_a_killed_server_leaves_a_failure_and_no_child(tmp_path: Path) -> None:
     async def go() -> None:
         victim = await asyncio.create_subprocess_exec(
