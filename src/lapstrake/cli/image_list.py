@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -53,17 +54,22 @@ def list_(app: AppContext, /, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("wanted", metavar=_IMAGE)
+@click.argument("wanted", nargs=-1, required=True, metavar=f"{_IMAGE}|PACKAGE...")
+@click.option("-b", "--branch", "tag", default="latest", help="Of this branch (or Nix revision).")
 @_JSON
 @pass_app
-def inspect(app: AppContext, /, wanted: str, as_json: bool) -> None:
-    """Show what an image is made of: its layers, lowest first, and what is in them."""
+def inspect(app: AppContext, /, wanted: tuple[str, ...], tag: str, as_json: bool) -> None:
+    """Show what an image is made of: its layers, lowest first, and what is in them.
+
+    It is named by the beginning of its digest, or as `image build` makes it from its packages.
+    """
     from lapstrake.blobs.open import open_blobs
     from lapstrake.cli.texts import size_text
     from lapstrake.image.manifest import said
     from lapstrake.image.record import image_document
 
-    image = _find(open_blobs(app.config), wanted)
+    blobs = open_blobs(app.config)
+    image = _made(app, blobs, wanted, tag) or _find(blobs, " ".join(wanted))
     if as_json:
         app.output.result(json.dumps(image_document(image), indent=2))
         return
@@ -86,6 +92,16 @@ def remove(app: AppContext, /, wanted: tuple[str, ...]) -> None:
     for image in [_find(blobs, word) for word in wanted]:
         forget_image(blobs, image)
         app.output.say(f"forgot {image.oci.digest}")
+
+
+def _made(app: AppContext, blobs: BlobStore, words: Sequence[str], tag: str) -> Image | None:
+    """The image of some packages, for the first machine that it would be made for."""
+    from lapstrake.cli.place import look_place
+    from lapstrake.image.make import made_image
+    from lapstrake.image.names import read_words
+
+    request, *_ = read_words(app.config, words, tag)
+    return made_image(look_place(app), blobs, request)
 
 
 def _find(blobs: BlobStore, wanted: str) -> Image:

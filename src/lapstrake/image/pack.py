@@ -28,6 +28,9 @@ from lapstrake.names import CacheKey, Digest
 PROCEDURE = 1
 """Raised when the same trees become other bytes."""
 
+_WORTH_A_PROCESS = 16 << 20
+"""Bytes: about what is packed while another process starts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerSource:
@@ -104,9 +107,11 @@ def _held(folder: Path, keys: Sequence[CacheKey]) -> Iterator[None]:
 
 
 def _pack(blobs: BlobStore, sources: Sequence[LayerSource]) -> dict[CacheKey, PackedLayer]:
-    shares = [share for share in _shares(sources, os.cpu_count() or 1) if share]
-    if not shares:
+    if not sources:
         return {}
+    most = 1 + sum(source.size for source in sources) // _WORTH_A_PROCESS
+    count = min(os.cpu_count() or 1, most, len(sources))
+    shares = [share for share in _shares(sources, count) if share]
     with ThreadPoolExecutor(len(shares)) as pool:
         done = list(pool.map(lambda share: _pack_share(blobs, share), shares))
     return {key: packed for part in done for key, packed in part.items()}
