@@ -26,6 +26,7 @@ class Content:
         conffiles: paths and MD5 sums of its configuration files, in its order.
         triggers: its control file of that name (deb-triggers(5)); empty when it has none.
         preinst: its script of that name.
+        makes_users: whether its scripts make users or groups, which get numbers in turn.
         paths: all that it unpacks, by absolute path; merged ``/usr`` is respected.
     """
 
@@ -33,6 +34,7 @@ class Content:
     conffiles: tuple[tuple[str, str], ...] = ()
     triggers: str = ""
     preinst: str = ""
+    makes_users: bool = False
     paths: Mapping[str, Entry] = field(repr=False)
 
     @property
@@ -65,6 +67,7 @@ def write_content(tree: Path, content: Content) -> None:
         "conffiles": content.conffiles,
         "triggers": content.triggers,
         "preinst": content.preinst,
+        "makes_users": content.makes_users,
         "paths": entries.pack(content.paths),
     }
     files.write_atomic(tree.parent / _FILE, json.dumps(document).encode(), durable=False)
@@ -88,6 +91,7 @@ def _read(layer: Layer) -> Content:
             conffiles=tuple((path, digest) for path, digest in document["conffiles"]),
             triggers=document["triggers"],
             preinst=document["preinst"],
+            makes_users=document["makes_users"],
             paths=entries.unpack(document["paths"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as damaged:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from lapstrake.branch.instance import Branch
 from lapstrake.compose import entries
-from lapstrake.compose.archive import known_layers, layers_of
+from lapstrake.compose.archive import known_layers
 from lapstrake.compose.base import ComposedRoot, How, Package, Wanted
 from lapstrake.compose.below import below_of
 from lapstrake.compose.configure import configure
-from lapstrake.compose.content import Content, read_contents
-from lapstrake.compose.doubt import Below, Unpacked, doubt, mends, share_folders_alike
+from lapstrake.compose.doubt import Below, doubt, mends
 from lapstrake.compose.installed import find_installed, installed_layer
-from lapstrake.compose.preinst import is_inert, run_preinsts
+from lapstrake.compose.parts import Parts, active_last, gather, order_matters
+from lapstrake.compose.preinst import run_preinsts
 from lapstrake.compose.relations import named_in
 from lapstrake.compose.resolve import Resolution, in_order, relations_of, remembered, resolve
 from lapstrake.compose.view import View
@@ -25,7 +25,7 @@ from lapstrake.layer.store import Layer
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.flat import Repository
 
-_FORMAT = 3
+_FORMAT = 4
 _MOST = 400
 """Packages that are mounted as layers; the kernel takes 500 (fs/overlayfs/params.h)."""
 
@@ -98,56 +98,61 @@ class _Job:
         layer = find_installed(self.view, self.resolution)
         return self.installed(layer) if layer else None
 
-    def compose(self) -> ComposedRoot:
+    def compose(self, *, ordered: bool = False) -> ComposedRoot:
         """Make the root of layers.
+
+        Args:
+            ordered: ask apt for its order, even if it does not seem to matter.
 
         Raises:
             _DoubtfulError: it cannot be shown to be what apt would make.
         """
         self._refuse_changes()
-        items = self.resolution.items
-        try:
-            packages = layers_of(self.view, items)
-        except DependencyError as failed:  # apt, which unpacks in its own way, has the last word
-            raise _DoubtfulError(failed.brief) from failed
-        contents = read_contents(packages)
-        unpacked = [content.unpacked(self._arch) for content in contents]
-        early: tuple[tuple[str, ...], ...] = ()
-        if _order_matters(contents, unpacked):
-            order = in_order(self.view, self.wanted, self.resolution)
-            items, early = order.items, order.early
-            packages = layers_of(self.view, items)
-            contents = read_contents(packages)
-            unpacked = [content.unpacked(self._arch) for content in contents]
+        parts = self._parts(ordered=ordered)
         below = below_of(self.view.place, self.view.branch)
-        reason = doubt(unpacked, below)
+        reason = doubt(parts.unpacked, below)
         if reason:
             raise _DoubtfulError(reason)
-        preinst = self._preinst_layer(unpacked, below)
-        branch = [*self.view.branch.layers, *([preinst] if preinst else [])]
-        self.view.place.progress.headline(f"configuring {len(packages)} packages")
-
-        def fill(tree: Path) -> None:
-            try:
-                configure(
-                    self.view.place,
-                    branch,
-                    _stacked(None, packages),
-                    contents,
-                    mends=mends(unpacked, _after(preinst, below)),
-                    automatic=self._automatic(),
-                    early=early,
-                    tree=tree,
-                )
-            except DependencyError as failed:
-                raise _DoubtfulError(failed.brief) from failed
-
+        try:
+            preinst = self._preinst_layer(parts, below, ordered=ordered)
+        except _DoubtfulError:
+            if ordered:
+                raise
+            return self.compose(ordered=True)
+        self.view.place.progress.headline(f"configuring {len(parts.items)} packages")
         facts: dict[str, Canonical] = {
             "preinst": preinst is not None,
-            "order": " ".join(item.exactly for item in items),
+            "order": " ".join(item.exactly for item in parts.items),
         }
-        top = self._make("configured", facts, fill)
-        return self._composed(preinst, packages, top, made=True)
+        top = self._make("configured", facts, lambda tree: self._configure(parts, preinst, tree))
+        return self._composed(preinst, parts.layers, top, made=True)
+
+    def _parts(self, *, ordered: bool) -> Parts:
+        """The packages, in apt's order where that matters."""
+        try:
+            parts = gather(self.view, self.resolution.items)
+        except DependencyError as failed:  # apt, which unpacks in its own way, has the last word
+            raise _DoubtfulError(failed.brief) from failed
+        if not ordered and not order_matters(parts):
+            return active_last(parts)
+        order = in_order(self.view, self.wanted, self.resolution)
+        return gather(self.view, order.items, order.early)
+
+    def _configure(self, parts: Parts, preinst: Layer | None, tree: Path) -> None:
+        below = below_of(self.view.place, self.view.branch)
+        try:
+            configure(
+                self.view.place,
+                [*self.view.branch.layers, *([preinst] if preinst else [])],
+                _stacked(None, parts.layers),
+                parts.contents,
+                mends=mends(parts.unpacked, _after(preinst, below)),
+                automatic=self._automatic(),
+                early=parts.early,
+                tree=tree,
+            )
+        except DependencyError as failed:
+            raise _DoubtfulError(failed.brief) from failed
 
     def installed(self, layer: Layer, *, made: bool = False) -> ComposedRoot:
         """The root with the layer that apt made."""
@@ -185,14 +190,16 @@ class _Job:
         if unknown:
             raise _DoubtfulError(f"apt does not say where {unknown[0]} comes from")
 
-    def _preinst_layer(self, unpacked: Sequence[Unpacked], below: Below) -> Layer | None:
+    def _preinst_layer(self, parts: Parts, below: Below, *, ordered: bool) -> Layer | None:
         """The layer of what scripts write that run before their packages are unpacked."""
-        if _all_inert(unpacked):
+        if not any(parts.active):
             return None
 
         def fill(tree: Path) -> None:
             place, branch = self.view.place, self.view.branch
-            reason = run_preinsts(place, branch, unpacked, below.lookup, tree)
+            reason = run_preinsts(place, branch, parts.unpacked, below.lookup, tree)
+            if not (reason or ordered) and sum(parts.active) > 1 and len(entries.walk(tree)) > 1:
+                reason = "several packages have scripts that write before they are unpacked"
             if reason:
                 raise _DoubtfulError(reason)
 
@@ -248,19 +255,6 @@ class _Job:
             "packages": [[item.name, item.version, item.arch, item.sha256] for item in items],
             "automatic": sorted(name for name, _ in self._automatic()),
         }
-
-
-def _order_matters(contents: Sequence[Content], unpacked: Sequence[Unpacked]) -> bool:
-    """Whether scripts, folders or dependencies make it count which package comes first."""
-    if not (_all_inert(unpacked) and share_folders_alike(unpacked)):
-        return True
-    stanzas = [content.stanza for content in contents]
-    new = {name for each in stanzas for name in (each.name, *named_in(each["provides"]))}
-    return any(named_in(each["pre-depends"]) & new for each in stanzas)
-
-
-def _all_inert(unpacked: Sequence[Unpacked]) -> bool:
-    return all(is_inert(package.preinst) for package in unpacked)
 
 
 def _after(preinst: Layer | None, below: Below) -> Below:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files as resources
 from pathlib import Path
 
@@ -22,10 +23,12 @@ from lapstrake.place.apt import Apt
 from lapstrake.place.workplace import Workplace
 from lapstrake.runner.base import Bind
 
-_FORMAT = 2
+_FORMAT = 3
 _HOME = GuestPath("/var/lib/lapstrake")
 _UNPACKED = _HOME / "unpacked"
 _INFO = "var/lib/dpkg/info"
+_SCRIPTS = ("preinst", "postinst")
+_MAKES_USERS = re.compile(r"\b(?:add(?:user|group)|(?:user|group)add|sysusers)\b")
 _LIMIT = 64 << 20
 _AT_ONCE = 100
 """Packages that are unpacked and published together."""
@@ -38,10 +41,12 @@ class PackageFile:
     Attributes:
         path: where it is kept; its name ends in ``.deb``.
         sha256: of its bytes.
+        facts: what package it is, for people.
     """
 
     path: Path
     sha256: str
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def aliases_of(branch: Branch) -> tuple[str, ...]:
@@ -86,7 +91,7 @@ def unpack_layers(
             _unpack(place, branch, aliases, files)
 
         layers |= place.store.make_all(
-            {key: {"sha256": keys[key].sha256} for key in part},
+            {key: {"sha256": keys[key].sha256, **keys[key].facts} for key in part},
             kind="package",
             fill=fill,
             on_wait=place.progress.headline,
@@ -154,12 +159,14 @@ def _take(folder: Path, tree: Path, deb: Deb, aliases: Sequence[str]) -> None:
     lost = [path for path in listed if _real(path, aliases) not in there]
     if lost:
         raise DependencyError(f"{deb.package} {deb.version}: {lost[0]!r} was not unpacked")
+    preinst, postinst = (_text(made, f"{_INFO}/{qualified}.{name}") for name in _SCRIPTS)
     sums = _text(folder, "sums").split("\n")
     content = Content(
         control=_control(deb),
         conffiles=tuple((line[34:].removeprefix("tree"), line[:32]) for line in sums if line),
         triggers=_text(made, f"{_INFO}/{qualified}.triggers"),
-        preinst=_text(made, f"{_INFO}/{qualified}.preinst"),
+        preinst=preinst,
+        makes_users=_MAKES_USERS.search(preinst + postinst) is not None,
         paths=paths,
     )
     write_content(tree, content)
