@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -34,6 +35,10 @@ from lapstrake.registry.problems import Problem
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_MEMORY_SECONDS = 0.2
+_DISTANT_MEMORY_SECONDS = 5.0  # to look whether all blobs of an image are there takes a while
+_MOST_SEEN = 1000
 
 CHILD = (sys.executable, "-m", "lapstrake.cli.making")
 """The command line of what makes; see that module."""
@@ -64,6 +69,8 @@ class Demand:
         self.counts: Counter[str] = Counter()
         self._refreshing: asyncio.Task[None] | None = None
         self._local = not place.config.registry.storage
+        self._memory_seconds = _MEMORY_SECONDS if self._local else _DISTANT_MEMORY_SECONDS
+        self._seen: dict[tuple[str, str, bool], tuple[float, Manifests]] = {}
         folder = place.private / "registry"
         self.workshop = Workshop(
             Jobs(folder / "jobs"),
@@ -112,6 +119,19 @@ class Demand:
         return choose(name, made, types)
 
     async def _made(self, name: str, tag: str, *, several: bool) -> Manifests:
+        """What a name leads to; a crowd that asks for one name at once is answered from memory."""
+        now, asked = time.monotonic(), (name, tag, several)
+        looked, made = self._seen.get(asked, (0.0, None))
+        if made is None or now - looked > self._memory_seconds:
+            made = await self._found_or_made(name, tag, several=several)
+            if len(self._seen) >= _MOST_SEEN:
+                self._seen.clear()
+            self._seen[asked] = (now, made)
+        else:
+            self.counts["warm"] += 1
+        return made
+
+    async def _found_or_made(self, name: str, tag: str, *, several: bool) -> Manifests:
         requests = self._requests(name, tag)
         index = len(requests) > 1 and several
         if not index:
@@ -134,7 +154,7 @@ class Demand:
         Raises:
             Problem: it cannot be made.
         """
-        await self._made(name, tag, several=True)
+        await self._found_or_made(name, tag, several=True)
 
     async def refresh(self, branch: BranchName) -> None:
         """Make a branch's new instance.
