@@ -107,7 +107,7 @@ def _gather(view: View, items: Sequence[Item], scratch: Path) -> None:
     if not foreign:
         return
     view.place.progress.headline(f"downloading {len(foreign)} packages")
-    with view.ask("download") as apt:
+    with view.ask("download", heard=True) as apt:
         command = ("sh", "-c", _DOWNLOAD, "sh", *OPTIONS, "download", *foreign)
         apt.run(command, network=True)
         apt.session.get(_DOWNLOADS, scratch)

@@ -19,6 +19,7 @@ from lapstrake.layer.store import Layer
 from lapstrake.names import GuestPath
 from lapstrake.place.apt import Apt
 from lapstrake.place.workplace import Workplace
+from lapstrake.progress import Silent
 from lapstrake.repository.flat import Repository
 from lapstrake.runner.base import Bind
 
@@ -54,14 +55,15 @@ class View:
     repository: Repository
 
     @contextmanager
-    def ask(self, purpose: str) -> Iterator[Apt]:
+    def ask(self, purpose: str, *, heard: bool = False) -> Iterator[Apt]:
         """Enter the branch's root with an apt that has read all indices; nothing is to be kept.
 
         Args:
             purpose: the workspace's name.
+            heard: whether what apt says is of interest to others, too.
         """
         with self._enter(purpose, [*self.branch.layers, self._indices()]) as apt:
-            yield apt
+            yield apt if heard else replace(apt, progress=Silent())
 
     @contextmanager
     def change(self, purpose: str) -> Iterator[Apt]:
@@ -114,12 +116,20 @@ class View:
 
     def _read_indices(self, tree: Path) -> None:
         """Let apt write its cache, which is good as long as no list is newer."""
+        self._forget_indices()
         with self._enter("indices", self.branch.layers) as apt:
             if self.repository.packages():
                 _put_files(apt)
                 _read_repository(apt)
             apt.get("-oDir::Cache::srcpkgcache=", "check", network=False)
             apt.session.capture(tree)
+
+    def _forget_indices(self) -> None:
+        """Those of the repository as it was before serve nobody any more, and are large."""
+        store, instance = self.place.store, self.branch.instance.key.hex
+        for layer in store.layers():
+            if layer.kind == "indices" and layer.facts["instance"] == instance:
+                store.remove(layer)
 
 
 def _put_files(apt: Apt) -> None:

@@ -28,6 +28,7 @@ class Workplace:
         .builder/branches/NAME.json  which layers a branch is made of, now and before
         .builder/locks/              locks between commands
         .builder/resolved/           what apt made of dependencies
+        .builder/packages/           package files, by their SHA-256
         output/BRANCH/               the branch's repository
         .builder/arch/ARCH/          base OS and branches of another architecture, likewise
         builds/                      records and logs
