@@ -53,7 +53,7 @@ in rec {
   '';
   sleeper = make "sleeper-1" "${tools}/busybox sleep 600";
   chatty = make "chatty-1" ''
-    ${tools}/busybox yes abcdefghijklmnopqrstuvwxyz | ${tools}/busybox head -c 3000000 >&2
+    ${tools}/busybox yes abcdefghijklmnopqrstuvwxyz | ${tools}/busybox head -c 1500000 >&2
     mkdir $out
   '';
   big = make "big-1" "${tools}/busybox head -c 50000000 /dev/zero > $out";

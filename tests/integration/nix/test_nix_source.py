@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 import subprocess
 import time
@@ -25,6 +24,7 @@ from lapstrake.errors import (
 from lapstrake.host.process import find_program
 from lapstrake.image.sources.base import Closure
 from lapstrake.image.sources.nix import NixSource
+from lapstrake.image.sources.nix_set import open_package_set
 from lapstrake.names import Arch, GuestPath
 from lapstrake.place.workplace import Workplace
 from nix_packages import nix_place, nix_request, write_packages
@@ -184,7 +184,7 @@ def test_a_build_that_says_much_does_not_block(nix_folder: Path) -> None:
     quiet = nix_place(nix_folder / "work", path=write_packages(nix_folder / "packages"))
     with NixSource(Workplace(quiet.config, quiet.runner, listener)).open(nix_request("chatty")):
         pass
-    assert listener.heard >= 3_000_000
+    assert listener.heard >= 1_500_000
 
 
 def test_nothing_at_all_is_refused(tmp_path: Path, place: Workplace) -> None:
@@ -247,16 +247,12 @@ def test_a_killed_process_leaves_no_build_behind(nix_folder: Path, place: Workpl
     assert "hello-2.12" in members_of(place, "hello")
 
 
-def repository(folder: Path, greeting: str, *commands: tuple[str, ...]) -> str:
-    """Commit a package set; gives the commit."""
-    write_packages(folder, greeting=greeting)
-    names = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a"}
-    env = {**os.environ, **names, "GIT_COMMITTER_EMAIL": "a@b"}
-    for words in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-qm", greeting),
-                  *commands):  # fmt: skip
-        subprocess.run(["git", "-C", folder, *words], check=True, env=env)
-    done = subprocess.run(["git", "-C", folder, "rev-parse", "HEAD"], capture_output=True,
-                          check=True, text=True)  # fmt: skip
+def committed(folder: Path, *commands: tuple[str, ...]) -> str:
+    """Commit all that is in a folder; gives the commit."""
+    git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-qm", "x"), *commands):
+        subprocess.run([*git, *words], check=True)
+    done = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, check=True, text=True)
     return done.stdout.strip()
 
 
@@ -270,8 +266,10 @@ def test_the_tag_is_the_revision_of_a_repository(
     nix_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAPSTRAKE_DL_DIR", str(tmp_path / "downloads"))
-    first = repository(tmp_path / "repo", "one", ("tag", "-am", "first", "v1"))
-    second = repository(tmp_path / "repo", "two", ("branch", "topic"))
+    first = committed(
+        write_packages(tmp_path / "repo", greeting="one"), ("tag", "-am", "first", "v1")
+    )
+    second = committed(write_packages(tmp_path / "repo", greeting="two"), ("branch", "topic"))
     url = f"file://{tmp_path}/repo"
     place = nix_place(nix_folder / "work", repository=url)
     said, closure = greeting_of(place, "v1")
@@ -284,12 +282,6 @@ def test_the_tag_is_the_revision_of_a_repository(
         assert other.top_content != closure.top_content
     with pytest.raises(FetchError, match="v9"):
         greeting_of(place, "v9")
-    for number in range(3):
-        commit = repository(tmp_path / "repo", f"more {number}")
-        greeting_of(place, commit)
-    checkouts = {path for path in (place.private / "nix/sources").iterdir() if path.is_dir()}
-    assert len(checkouts) == 4
-    assert greeting_of(place, first)[0] == "one"
     # Only what can never change may be taken from a cache; all of it is in the key.
     source = NixSource(place)
     assert [source.state(nix_request(tag=tag)) for tag in ("v1", "topic", "latest")] == [None] * 3
@@ -298,6 +290,19 @@ def test_the_tag_is_the_revision_of_a_repository(
     assert fixed["nix"] == {"repository": url, "revision": first}
     elsewhere = NixSource(nix_place(nix_folder / "work", repository=f"{url}.git"))
     assert elsewhere.state(nix_request(tag=first)) not in (None, fixed)
+
+
+def test_few_checkouts_are_kept(nix_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "repo").mkdir()
+    place = nix_place(nix_folder / "work", repository=f"file://{tmp_path}/repo")
+    digests = []
+    for number in range(6):
+        (tmp_path / "repo/default.nix").write_text(f"{{ }} # {number}")
+        commit = committed(tmp_path / "repo")
+        with open_package_set(place, commit, tmp_path / f"scratch-{number}") as found:
+            digests.append(Path(str(found.where["path"])).parent.name)
+    sources = place.private / "nix/sources"
+    assert {path.name for path in sources.iterdir() if path.is_dir()} == set(digests[-4:])
 
 
 def test_a_channel_is_a_tarball_and_the_tag_means_nothing(nix_folder: Path) -> None:
