@@ -1,31 +1,173 @@
-"""Groups priced by expected bytes."""
+"""The rule of expected bytes: repeat the plan's steps, then join whatever costs the fleet least."""
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from lapstrake.grouping.base import Graph, Group, Knowledge
-from lapstrake.grouping.plan import Plan
+from lapstrake.grouping.cost import Fleet, joint_rate
+from lapstrake.grouping.order import place
+from lapstrake.grouping.plan import Members, Plan, Recipe, joined
+from lapstrake.grouping.tail import tail_class
+
+_AGREEMENT = 0.5  # without a plan: the chance that another image joins the same two parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    members: Members
+    size: int
+    rates: Mapping[str, float]
+    share: float
+    cost: float
+    reason: str
+
+    @property
+    def rate(self) -> float:
+        return sum(self.rates.values())
 
 
 def expected_groups(
-    graph: Graph, knowledge: Knowledge, *, budget: int, plan: Plan | None = None
+    graph: Graph,
+    knowledge: Knowledge,
+    *,
+    budget: int,
+    plan: Plan | None = None,
+    fleet: Fleet | None = None,
 ) -> tuple[Group, ...]:
-    """Group by source, the largest ones first, the rest together."""
-    sources: dict[str, list[str]] = {}
-    for name, node in graph.nodes.items():
-        sources.setdefault(node.source or name, []).append(name)
-    sizes = {
-        source: sum(graph.nodes[name].size for name in names) for source, names in sources.items()
-    }
-    ranked = sorted(sources, key=lambda source: (-sizes[source], source))
-    sets = [sources[source] for source in ranked]
-    if len(sets) > budget:
-        sets = [*sets[: budget - 1], [name for names in sets[budget - 1 :] for name in names]]
+    """Group so that a fleet is expected to pull the fewest bytes, now and with updates.
+
+    Args:
+        graph: the closure.
+        knowledge: popularity (without a plan), rates and sizes; those of the plan go first.
+        budget: the most groups, at least 1.
+        plan: what was learnt from other images.
+        fleet: whom the images are for.
+
+    Returns:
+        The groups, highest rating first.
+    """
+    recipe = plan.recipe(budget) if plan else None
+    grouping = _Grouping(graph, knowledge, plan, recipe, fleet or Fleet())
+    if recipe:
+        grouping.follow(recipe, budget)
+    grouping.squeeze(budget)
     groups = [
         Group(
-            members=tuple(sorted(names)),
-            reason="one source" if len(names) > 1 else names[0],
-            rating=sum(graph.nodes[name].size for name in names),
+            members=part.members,
+            reason=part.reason,
+            rating=place(part.size, part.rate, part.share),
         )
-        for names in sets
+        for part in grouping.parts.values()
     ]
     return tuple(sorted(groups, key=lambda group: (-group.rating, group.members)))
+
+
+class _Grouping:
+    """The parts of one image, joined step by step."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        knowledge: Knowledge,
+        plan: Plan | None,
+        recipe: Recipe | None,
+        fleet: Fleet,
+    ) -> None:
+        self._fleet = fleet
+        self._recipe = recipe
+        pinned = plan.knowledge if plan else Knowledge()
+        rates = pinned.rates if plan else knowledge.rates
+        self._sources = {name: node.source or name for name, node in graph.nodes.items()}
+        self._rates = {source: rates.get(source, 0.0) for source in self._sources.values()}
+        self._sizes = {
+            name: pinned.sizes.get(name) or knowledge.sizes.get(name) or node.size
+            for name, node in graph.nodes.items()
+        }
+        self.parts: dict[Members, _Part] = {}
+        if recipe:
+            self._start(recipe)
+        else:
+            self._start_by_source(graph, knowledge)
+
+    def _start(self, recipe: Recipe) -> None:
+        left = set(self._sizes)
+        for members in recipe.parts:
+            if left.issuperset(members):
+                reason = "always together" if len(members) > 1 else "often used"
+                self._add(members, recipe.shares.get(members, 0.0), reason)
+                left.difference_update(members)
+        tails: dict[tuple[int, int], list[str]] = {}
+        for name in sorted(left):
+            if name in recipe.packages:
+                self._add((name,), 0.0, "without what it mostly comes with")
+            else:
+                cell = tail_class(self._sizes[name], self._rates[self._sources[name]])
+                tails.setdefault(cell, []).append(name)
+        for (often, _), names in tails.items():
+            what = "not updated so far" if often < 0 else "updated about as often"
+            self._add(tuple(names), 0.0, f"rare, {what}")
+
+    def _start_by_source(self, graph: Graph, knowledge: Knowledge) -> None:
+        most = max([1.0, *knowledge.popularity.values()])
+        groups: dict[str, list[str]] = {}
+        for name in sorted(graph.nodes):
+            groups.setdefault(self._sources[name], []).append(name)
+        for source, names in groups.items():
+            labels = [graph.nodes[name].label or name for name in names]
+            share = max(knowledge.popularity.get(label, 0.0) for label in labels) / most
+            self._add(tuple(names), share, f"source {source}")
+
+    def _add(self, members: Members, share: float, reason: str) -> None:
+        sources = sorted({self._sources[name] for name in members})
+        rates = {source: self._rates[source] for source in sources if self._rates[source]}
+        size = sum(self._sizes[name] for name in members)
+        cost = self._fleet.cost(size, sum(rates.values()), share)
+        self.parts[members] = _Part(
+            members=members, size=size, rates=rates, share=share, cost=cost, reason=reason
+        )
+
+    def follow(self, recipe: Recipe, budget: int) -> None:
+        """Repeat the plan's steps as far as this image has their parts."""
+        for join in recipe.joins:
+            if join.one in self.parts and join.two in self.parts:
+                if not join.always and len(self.parts) <= budget:
+                    continue
+                members = joined(join.one, join.two)
+                del self.parts[join.one], self.parts[join.two]
+                self._add(members, recipe.shares.get(members, 0.0), "planned")
+
+    def squeeze(self, budget: int) -> None:
+        """Join the pair that costs least until there are few enough parts."""
+        if len(self.parts) <= budget:
+            return
+        names = sorted(self.parts)
+        heap = [
+            (self._price(self.parts[one], self.parts[two]), one, two)
+            for position, two in enumerate(names)
+            for one in names[:position]
+        ]
+        heapq.heapify(heap)
+        while len(self.parts) > budget:
+            _, first, second = heapq.heappop(heap)
+            if first not in self.parts or second not in self.parts:
+                continue
+            one, two = self.parts.pop(first), self.parts.pop(second)
+            members = joined(first, second)
+            self._add(members, self._joint_share(one, two), "cheapest together")
+            new = self.parts[members]
+            for other in self.parts.values():
+                if other is not new:
+                    low, high = sorted((other.members, members))
+                    heapq.heappush(heap, (self._price(other, new), low, high))
+
+    def _price(self, one: _Part, two: _Part) -> float:
+        size, rate = one.size + two.size, joint_rate(one.rates, two.rates)
+        return self._fleet.cost(size, rate, self._joint_share(one, two)) - one.cost - two.cost
+
+    def _joint_share(self, one: _Part, two: _Part) -> float:
+        if self._recipe is None:
+            return _AGREEMENT * min(one.share, two.share)
+        return 0.0
