@@ -169,7 +169,7 @@ def test_a_failing_postinst_names_package_and_step(served: Served, branch: str) 
     assert error["detail"]["step"]
     page = served.get("/").text
     assert f"broken:{branch}" in page
-    work = served.get(f"/work/{error['detail']['work']}").text
+    work = served.get(f"/jobs/{error['detail']['job']}").text
     assert "no such luck" in work
 
 
@@ -193,7 +193,7 @@ def test_lists_and_pages_show_what_was_made(served: Served, branch: str) -> None
     assert {word for _, word in documents} >= {"SPDX", "CycloneDX"}
     for link, _ in documents:
         assert served.get(link).status_code == 200
-    for path in ("/images/never:made", "/images/a%2f..%2fb:c", "/images/x", "/work/99999"):
+    for path in ("/images/never:made", "/images/a%2f..%2fb:c", "/images/x", "/jobs/99999"):
         answer = served.get(path)
         assert answer.status_code == 404
         assert answer.headers["content-type"].startswith("text/html")
@@ -207,7 +207,7 @@ def test_a_client_that_leaves_finds_it_made_later(served: Served, branch: str) -
     name = "salute"
     with pytest.raises(httpx.TimeoutException):
         httpx.get(f"{served.url}/v2/{name}/manifests/{branch}", timeout=0.5)
-    served.until_page(f"/work/{_number(served, f'{name}:{branch}')}", ">made<")
+    served.until_page(f"/jobs/{_number(served, f'{name}:{branch}')}", ">made<")
     assert digest_of(served.manifest(f"{name}:{branch}"))
 
 
@@ -216,7 +216,7 @@ def test_a_killed_child_is_told_and_leaves_nothing(
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
         pulled = pool.submit(served.error, f"slow:{branch}")
-        served.until_page("/work/" + _number(served, f"slow:{branch}"), "about to wait")
+        served.until_page("/jobs/" + _number(served, f"slow:{branch}"), "about to wait")
         (child,) = _children(served)
         below = child.children(recursive=True)
         child.kill()
@@ -244,7 +244,7 @@ def test_a_killed_server_leaves_nothing_half_made(stocked: tuple[Shop, str]) -> 
     shop, branch = stocked
     with running_registry(shop) as served, ThreadPoolExecutor(1) as pool:
         pulled = pool.submit(served.manifest, f"salute/slow:{branch}")
-        served.until_page("/work/" + _number(served, f"salute/slow:{branch}"), "about to wait")
+        served.until_page("/jobs/" + _number(served, f"salute/slow:{branch}"), "about to wait")
         children = _children(served)
         served.process.kill()
         assert isinstance(pulled.exception(), httpx.HTTPError)
@@ -331,7 +331,7 @@ def test_images_are_kept_in_a_bucket_and_its_failure_is_told(stocked: tuple[Shop
         assert f"greet:{branch}" in served.get("/").text
         storage.process.kill()
         storage.process.wait()
-        status, error = served.error(f"greet:{branch}")
+        status, error = served.error(f"salute:{branch}")
         assert status >= 500
         assert error["message"]
 
@@ -367,7 +367,7 @@ def _works(stocked: tuple[Shop, str], name: str) -> int:
 def _number(served: Served, title: str) -> str:
     """The number of a work that runs."""
     page = served.until_page("/", f">{title}</a>")
-    found = re.search(rf'/work/(\d+)">{re.escape(title)}<', page)
+    found = re.search(rf'/jobs/(\d+)">{re.escape(title)}<', page)
     assert found
     return found[1]
 

@@ -74,7 +74,7 @@ def package_of(log: str) -> str:
 
 def _detail(job: Job, log: str) -> dict[str, object]:
     lines = log.splitlines()
-    return {"work": job.number, "step": job.step, "package": package_of(log), "log": lines}
+    return {"job": job.number, "step": job.step, "package": package_of(log), "log": lines}
 
 
 def _where(job: Job, log: str) -> str:

@@ -40,8 +40,8 @@ def page_routes(demand: Demand) -> list[BaseRoute]:
     return [
         shown("/", _start),
         shown("/images/{title:path}", _image),
-        shown("/work/{number:int}", _work),
-        shown("/work/{number:int}/log", _log),
+        shown("/jobs/{number:int}", _work),
+        shown("/jobs/{number:int}/log", _log),
         shown("/metrics", lambda demand, _request: PlainTextResponse(metrics_text(demand))),
         *event_routes(demand),
         Mount("/static", StaticFiles(directory=STATIC)),

@@ -34,8 +34,8 @@ def event_routes(demand: Demand) -> list[BaseRoute]:
         return _stream(_paced(_log(jobs, request.path_params["number"], begin)))
 
     return [
-        Route("/work/events", all_work, methods=["GET"]),
-        Route("/work/{number:int}/events", one_log, methods=["GET"]),
+        Route("/jobs/events", all_work, methods=["GET"]),
+        Route("/jobs/{number:int}/events", one_log, methods=["GET"]),
     ]
 
 
