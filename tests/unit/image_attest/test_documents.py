@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from packageurl import PackageURL
 from spdx_tools.spdx.model.relationship import RelationshipType
 
-from attest_closures import debian_closure, image
+from attest_closures import COPYRIGHT, debian_closure, image
 from attest_judges import judge_cyclonedx, judge_provenance, judge_spdx
 from lapstrake.blobs.local import LocalBlobs
 from lapstrake.blobs.referrers import referrers
@@ -88,6 +88,19 @@ def test_the_provenance_names_materials_and_the_request(subject: Subject) -> Non
     assert bash["digest"] == {"sha256": "b" * 64}
     assert bash["annotations"] == {"lapstrake:build": "20260101-bash"}
     assert ("layer base" in materials) == bool(subject.closure.below)
+
+
+@pytest.mark.parametrize("target", ["libc6", "/etc", "../../../../../../etc", "gone", "bash"])
+def test_documentation_that_is_a_link_is_passed_over(tmp_path: Path, target: str) -> None:
+    closure = debian_closure(tmp_path)
+    docs = closure.members["bash"].tree / "usr/share/doc"
+    (docs / "bash/copyright").unlink()
+    (docs / "bash").rmdir()
+    (docs / "bash").symlink_to(target)
+    (docs / "libc6").mkdir()
+    (docs / "libc6/copyright").write_text(COPYRIGHT)
+    (bash, _) = Subject.of(image("bash"), closure).parts.parts
+    assert (bash.name, bash.license) == ("bash", "")
 
 
 NAMES = st.text(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from packageurl import PackageURL
 
 from lapstrake.compose.status import STATUS, Stanza, parse_status
+from lapstrake.errors import UnpackError
 from lapstrake.host.confined import read_confined
 from lapstrake.image.attest.licenses import debian_licenses
 from lapstrake.image.sources.base import Closure, Member
@@ -176,7 +177,7 @@ def _hexadecimal(nar_hash: str) -> str:
 def _stanzas(closure: Closure) -> Mapping[str, Stanza]:
     """What dpkg's list of the image says is installed, by name; nothing without dpkg."""
     trees = [*reversed(closure.top), *(tree for _, tree in reversed(closure.below))]
-    text = next((_text(tree, STATUS) for tree in _having(trees, STATUS)), "")
+    text = _first_text(trees, STATUS)
     return {each.name: each for each in parse_status(text) if each.state == "installed"}
 
 
@@ -186,14 +187,12 @@ def _system(closure: Closure) -> System:
         *(member.tree for member in closure.members.values()),
         *(tree for _, tree in reversed(closure.below)),
     ]
-    for tree in _having(trees, _OS_RELEASE):
-        facts = _release_facts(_text(tree, _OS_RELEASE))
-        return System(
-            id=facts.get("ID", ""),
-            version=facts.get("VERSION_ID", ""),
-            codename=facts.get("VERSION_CODENAME", ""),
-        )
-    return System()
+    facts = _release_facts(_first_text(trees, _OS_RELEASE))
+    return System(
+        id=facts.get("ID", ""),
+        version=facts.get("VERSION_ID", ""),
+        codename=facts.get("VERSION_CODENAME", ""),
+    )
 
 
 def _release_facts(text: str) -> Mapping[str, str]:
@@ -202,21 +201,21 @@ def _release_facts(text: str) -> Mapping[str, str]:
 
 
 def _license(tree: Path, name: str) -> str:
-    path = f"usr/share/doc/{name}/copyright"
-    return next((debian_licenses(_text(each, path)) for each in _having([tree], path)), "")
+    return debian_licenses(_text(tree, f"usr/share/doc/{name}/copyright"))
 
 
-def _having(trees: Iterable[Path], path: str) -> Iterator[Path]:
-    """The trees with a regular file at a path; what is not ours to read is passed over."""
-    for tree in trees:
-        file = tree / path
-        try:
-            if file.is_file() and not file.is_symlink():
-                yield tree
-        except PermissionError:
-            continue
+def _first_text(trees: Iterable[Path], path: str) -> str:
+    """The file of the first tree that has it."""
+    return next(filter(None, (_text(tree, path) for tree in trees)), "")
 
 
 def _text(tree: Path, path: str) -> str:
-    data = read_confined(tree, path, limit=_LIMIT)
+    """A file's text; empty when there is none, or a link stands there, or it is not ours to read.
+
+    No link is followed: a package's tree could lead anywhere.
+    """
+    try:
+        data = read_confined(tree, path, limit=_LIMIT)
+    except (UnpackError, OSError):
+        return ""
     return (data or b"").decode("utf-8", "replace")
