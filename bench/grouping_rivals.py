@@ -1,5 +1,7 @@
 """Other rules of grouping, written from how they behave; only to be compared with."""
 
+# ruff: noqa: ARG001 - all rules are called alike
+
 from __future__ import annotations
 
 import hashlib
@@ -30,7 +32,7 @@ def apko(graph: Graph, knowledge: Knowledge, budget: int) -> Layers:
 
 
 def chunkah(graph: Graph, knowledge: Knowledge, budget: int) -> Layers:
-    """By source; unusually large ones alone; the rest in three tiers of stability, by hash there."""
+    """By source; unusually large ones alone; the rest by hash in three tiers of stability."""
     groups = _by_source(graph)
     sizes = {source: _size(graph, names) for source, names in groups.items()}
     middle = statistics.median(sizes.values())

@@ -14,6 +14,7 @@ def _row(name: str, target: str, text: str) -> CommandRow:
 ROWS = (
     _row("build", "image_build:build", "Make an image of packages and all that they need."),
     _row("layers", "image_layers:layers", "Show how an image's packages are put into layers."),
+    _row("plan", "image_plan:plan", "Learn how packages are best put into layers."),
     _row("ls", "image_list:list_", "List the images that were made."),
     _row("inspect", "image_list:inspect", "Show what an image is made of."),
     _row("sbom", "image_sbom:sbom", "Print an image's bill of materials."),

@@ -31,6 +31,7 @@ COMMANDS: tuple[CommandRow, ...] = (
     _row("tree", "tree", _BUILDING, "Find bundles in trees of bundles."),
     _row("registry", "registry", _IMAGES, "Serve images that are made when they are pulled."),
     _row("image", "image", _IMAGES, "Make images of packages, and look at those made."),
+    _row("group-layers", "group_layers", _IMAGES, "Put a graph of store paths into layers."),
     _row("load-baseos", "baseos", _BASE, "Load the base OS."),
     _row("update-baseos", "baseos", _BASE, "Update the packages of the base OS."),
     _row("branch", "branch", _BASE, "List and manage branches."),

@@ -58,7 +58,7 @@ def expected_groups(
         Group(
             members=part.members,
             reason=part.reason,
-            rating=place(part.size, part.rate, part.share),
+            rating=place(part.size, part.rate, part.share, grouping.fleet),
         )
         for part in grouping.parts.values()
     ]
@@ -76,7 +76,7 @@ class _Grouping:
         recipe: Recipe | None,
         fleet: Fleet,
     ) -> None:
-        self._fleet = fleet
+        self.fleet = fleet
         self._recipe = recipe
         pinned = plan.knowledge if plan else Knowledge()
         rates = pinned.rates if plan else knowledge.rates
@@ -124,7 +124,7 @@ class _Grouping:
         sources = sorted({self._sources[name] for name in members})
         rates = {source: self._rates[source] for source in sources if self._rates[source]}
         size = sum(self._sizes[name] for name in members)
-        cost = self._fleet.cost(size, sum(rates.values()), share)
+        cost = self.fleet.cost(size, sum(rates.values()), share)
         self.parts[members] = _Part(
             members=members, size=size, rates=rates, share=share, cost=cost, reason=reason
         )
@@ -165,7 +165,7 @@ class _Grouping:
 
     def _price(self, one: _Part, two: _Part) -> float:
         size, rate = one.size + two.size, joint_rate(one.rates, two.rates)
-        return self._fleet.cost(size, rate, self._joint_share(one, two)) - one.cost - two.cost
+        return self.fleet.cost(size, rate, self._joint_share(one, two)) - one.cost - two.cost
 
     def _joint_share(self, one: _Part, two: _Part) -> float:
         if self._recipe is None:

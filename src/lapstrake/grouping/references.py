@@ -1,7 +1,7 @@
 """Nix's graph of references as JSON, popularity as JSON, and layers as JSON.
 
-The graph is what ``exportReferencesGraph`` leaves in ``.attrs.json`` of a derivation with structured
-attributes (Nix manual, *Advanced attributes*).
+The graph is what ``exportReferencesGraph`` leaves in ``.attrs.json`` of a derivation that has
+structured attributes (Nix manual, *Advanced attributes*).
 """
 
 from __future__ import annotations
