@@ -282,16 +282,22 @@ def _files(text: str) -> list[Item]:
 
 
 def _unknown(apt: Apt, names: Sequence[str]) -> list[str]:
-    """Which of the names apt does not know at all."""
+    """Which of the names apt does not know at all.
+
+    They are compared with all names that it knows: in its own eyes an unknown one with a plus or a
+    dot is a regular expression (apt-get(8)), and may stand for many packages.
+    """
+    known = frozenset(apt.run(("apt-cache", "pkgnames")).decode("utf-8", "replace").split())
+    bare = [name for name in names if "=" not in name]
+    unknown = {name for name in bare if name.partition(":")[0] not in known}
     try:
-        look_up(apt, names)
+        look_up(apt, [name for name in names if name not in bare])
     except DependencyError as failed:
-        found = {
+        unknown |= {
             f"{match[3]}={match[2]}" if match[3] else match[1]
             for match in _UNKNOWN.finditer(failed.details)
         }
-        return [name for name in names if name in found]
-    return []
+    return [name for name in names if name in unknown]
 
 
 def _refuse(names: Sequence[str]) -> None:

@@ -176,16 +176,16 @@ def _others(views: _Views, names: frozenset[str]) -> frozenset[str]:
         for name, entry in views.whole.items()
         if entry.path and _is_alias(name, entry)
     }
-    found: set[str] = set()
+    theirs: set[str] = set()
+    mine: set[str] = set()
     for name, entry in views.whole.items():
         if not (name.startswith(_INFO) and name.endswith(".list") and entry.path):
             continue
-        if name[len(_INFO) : -len(".list")] in names:
-            continue
+        found = mine if name[len(_INFO) : -len(".list")] in names else theirs
         for line in Path(entry.path).read_text("utf-8", "surrogateescape").splitlines():
             first, slash, rest = line.strip("/").partition("/")
             found.add(f"{aliases.get(first, first)}{slash}{rest}")
-    return frozenset(found - views.union.keys())
+    return frozenset(theirs - mine - views.union.keys())
 
 
 def _is_alias(name: str, entry: Entry) -> bool:

@@ -71,8 +71,9 @@ class BranchSource:
         state = _state(place, branch)
         found = _compose(place, branch, request.packages)
         with place.store.lease(found.root.stack):
-            closure = _on_base(found) if request.base else _minimal(found)
-            yield replace(closure, sources=state)
+            closure, used = _on_base(found) if request.base else _minimal(found)
+            with place.store.lease(used):
+                yield replace(closure, sources=state)
 
 
 def _state(place: Workplace, branch: Branch) -> dict[str, Canonical]:
@@ -101,11 +102,19 @@ def _compose(place: Workplace, branch: Branch, packages: tuple[str, ...]) -> _Ro
         spelled = {name: plus_spelling(name) for name in missing.names}
         if all(name == spelling for name, spelling in spelled.items()):
             raise
-        return compose(tuple(sorted({spelled.get(name, name) for name in packages})))
+        told = {spelling: name for name, spelling in spelled.items()}
+        try:
+            return compose(tuple(sorted({spelled.get(name, name) for name in packages})))
+        except MissingError as still:
+            raise MissingError(tuple(told.get(name, name) for name in still.names)) from still
 
 
-def _on_base(found: _Root) -> Closure:
-    """The base OS and the branch's own layer below, what was added, what configuring it wrote."""
+def _on_base(found: _Root) -> tuple[Closure, Sequence[Layer]]:
+    """The base OS and the branch's own layer below, what was added, what configuring it wrote.
+
+    Returns:
+        the closure, and the layers that it is made of, besides those of the root.
+    """
     root = found.root
     new = {package.name for package in root.added}
     stanzas = parse_status(read_status(root.stack))
@@ -118,24 +127,29 @@ def _on_base(found: _Root) -> Closure:
     else:
         top = (remainder_over(found.place, root, layers),)
     closure = _closure(found, added, layers, top)
-    return replace(
+    closure = replace(
         closure,
         below=tuple((f"layer {layer.key}", layer.tree) for layer in root.branch.layers),
         carried={p.id: _facts(p) for p in packages if p.name not in new},
         created=max(closure.created, _newest(root.branch.layers)),
         command=("bash",),
     )
+    return closure, (*layers.values(), *top)
 
 
-def _minimal(found: _Root) -> Closure:
-    """What the packages need and no more, and what is left of the whole root for them."""
+def _minimal(found: _Root) -> tuple[Closure, Sequence[Layer]]:
+    """What the packages need and no more, and what is left of the whole root for them.
+
+    Returns: as `_on_base`.
+    """
     packages = closure_of(found.place, found.root, found.names)
     layers = found.layers(packages)
     created = _newest(layers.values())
     top = remainder_of(found.place, found.root, packages, layers, time=created)
     closure = _closure(found, packages, layers, (top,))
-    has_bash = "bash" in layers
-    return replace(closure, command=("bash",) if has_bash else ())
+    if "bash" in layers:
+        closure = replace(closure, command=("bash",))
+    return closure, (*layers.values(), top)
 
 
 def _closure(

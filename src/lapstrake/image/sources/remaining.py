@@ -17,7 +17,7 @@ from lapstrake.image.remainder import Job
 from lapstrake.layer.store import Layer
 from lapstrake.place.workplace import Workplace
 
-_FORMAT = 2
+_FORMAT = 3
 _KIND = "remainder"
 
 
