@@ -18,17 +18,25 @@ for name in $aliases; do
 	merged="$merged usr/$name"
 done
 
-mkdir -p "tree/$info" $folders
+mkdir -p "tree/$info" $folders scripts
 [ -z "$merged" ] || ln -s $merged tree
+# The folder of all packages' scripts is no place for a stranger's links: nothing may lead there
+# to what other packages have.
 { dpkg-deb --ctrl-tarfile "$deb" || : > failed; } |
-	tar -x -p -C "tree/$info" -f - --same-owner --no-overwrite-dir --warning=no-timestamp \
+	tar -x -p -C scripts -f - --same-owner --warning=no-timestamp \
 		--transform "s#^\(\./\)*\([^/.]\)#$3.\2#"
-mv "$control.control" control
+for file in scripts/*; do
+	[ -f "$file" ] && [ ! -L "$file" ] || exit 1
+done
+mv "scripts/$3.control" control
+set -- scripts/*
+[ ! -e "$1" ] || mv "$@" "tree/$info"
 { dpkg-deb --fsys-tarfile "$deb" || : > failed; } |
-	tar -x -v -p -C tree -f - --same-owner --keep-directory-symlink --quoting-style=literal \
-		--warning=no-timestamp |
-	sed 's#^\./##; s#/$##; s#^#/#; s#^/$#/.#' > "$control.list"
+	{ tar -x -v -p -C tree -f - --same-owner --keep-directory-symlink --quoting-style=literal \
+		--warning=no-timestamp || : > failed; } |
+	sed 's#^\./##; s#/$##; s#^#/#; s#^/$#/.#' > names
 [ ! -e failed ]
+mv -T names "$control.list"
 
 : > sums
 if [ -e "$control.conffiles" ]; then
@@ -39,7 +47,8 @@ if [ ! -e "$control.md5sums" ]; then
 		[ -L "tree/$name" ] || [ ! -f "tree/$name" ] || printf '%s\n' "$name"
 	done > files
 	sed 's#^[0-9a-f]*  tree/##' sums | grep -vxF -f - files > hashed || [ $? = 1 ]
-	(cd tree && xargs -r -d '\n' md5sum < ../hashed) > "$control.md5sums"
+	(cd tree && xargs -r -d '\n' md5sum < ../hashed) > md5sums
+	mv -T md5sums "$control.md5sums"
 fi
 
 [ -z "$links" ] || rm $links

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
 import stat
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from lapstrake.compose.archive import package_layers
 from lapstrake.compose.base import ComposedRoot, How, Wanted
 from lapstrake.compose.closure import closure_of
 from lapstrake.compose.root import compose_root, known_root
+from lapstrake.compose.unpack import PackageFile, unpack_layers
 from lapstrake.errors import DependencyError, MissingError
 from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
@@ -211,6 +214,73 @@ def test_a_package_that_cannot_be_configured(yard: Yard) -> None:
     assert after <= before
     for name in ("unfinished", "workspaces"):
         assert not list((yard.place.store.root / name).iterdir())
+
+
+def hostile_deb(path: Path, *, scripts: dict[str, str], data: dict[str, str]) -> PackageFile:
+    """A package with links (``name``: where it leads) among its scripts and its files."""
+
+    def tar(links: dict[str, str], control: str = "") -> bytes:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            if control:
+                entry = tarfile.TarInfo("./control")
+                entry.size = len(control)
+                archive.addfile(entry, io.BytesIO(control.encode()))
+            for name, target in links.items():
+                entry = tarfile.TarInfo(name)
+                entry.type, entry.linkname = tarfile.SYMTYPE, target
+                if not target:
+                    entry.type, entry.size = tarfile.REGTYPE, 4
+                archive.addfile(entry, io.BytesIO(b"evil"))
+        return buffer.getvalue()
+
+    fields = "Package: evil\nVersion: 1\nArchitecture: all\nMaintainer: E\nDescription: e\n"
+    members = {
+        "debian-binary": b"2.0\n",
+        "control.tar": tar(scripts, fields),
+        "data.tar": tar(data),
+    }
+    text = b"!<arch>\n"
+    for name, content in members.items():
+        header = f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(content):<10}`\n"
+        text += header.encode() + content + b"\n" * (len(content) % 2)
+    path.write_bytes(text)
+    return PackageFile(path=path, sha256=hashlib.sha256(text).hexdigest())
+
+
+_OUT = "../../../../../../0/tree/usr/share/victim"
+
+
+@pytest.mark.parametrize(
+    ("scripts", "data"),
+    [
+        ({"./list": f"{_OUT}/data"}, {}),
+        ({"./md5sums": f"{_OUT}/new"}, {}),
+        ({"./.hidden": _OUT}, {"./var/lib/dpkg/info/.hidden/new": ""}),
+        ({}, {"./way": "../../0/tree/usr/share/victim", "./way/new": ""}),
+        ({}, {"./../../0/tree/usr/share/victim/new": ""}),
+        ({}, {"./var/lib/dpkg/info/evil.md5sums": f"{_OUT}/new"}),
+        ({}, {"./a\nb": ""}),
+    ],
+)
+def test_a_hostile_package_reaches_no_other(
+    yard: Yard, tmp_path: Path, scripts: dict[str, str], data: dict[str, str]
+) -> None:
+    deb = make_deb(tmp_path, "victim", {"usr/share/victim/data": str(tmp_path)})
+    victim = PackageFile(path=deb, sha256=hashlib.sha256(deb.read_bytes()).hexdigest())
+    evil = hostile_deb(tmp_path / "evil_1_all.deb", scripts=scripts, data=data)
+    try:
+        layers = unpack_layers(yard.place, yard.branch, [victim, evil])
+    except DependencyError:
+        alone = unpack_layers(yard.place, yard.branch, [victim])
+        layers = {victim.sha256: alone[victim.sha256]}
+    tree = layers[victim.sha256].tree
+    found = {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
+    assert found == {
+        "usr/share/victim/data", "var/lib/dpkg/info/victim.list",
+        "var/lib/dpkg/info/victim.md5sums",
+    }  # fmt: skip
+    assert (tree / "usr/share/victim/data").read_text() == str(tmp_path)
 
 
 def test_packages_of_the_branch_itself_become_layers(yard: Yard) -> None:
