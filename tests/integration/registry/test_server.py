@@ -11,14 +11,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from inspect import signature
 from pathlib import Path
 
 import httpx2
 import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lapstrake.blobs.local import LocalBlobs
 from lapstrake.registry.manifests import read_manifest
 from lapstrake.registry.repositories import Repository, digest_bytes
+from lapstrake.registry.sendfile_protocol import SendfileProtocol
 from registry_server import (
     Served,
     error_code,
@@ -123,6 +126,13 @@ def test_a_client_that_leaves_and_cannot_resume(registry: Served, client: httpx2
         _until(lambda: set(scratch.iterdir()) != before)
     _until(lambda: set(scratch.iterdir()) == before)
     assert client.head(f"/v2/{_NAME}/leaves/blobs/{sha256(_BLOB)}").status_code == 404
+
+
+def test_the_kernel_sends_files() -> None:
+    """uvicorn still has the method that we hook into; without it all would work, but slowly."""
+    own = HttpToolsProtocol._start_asgi_task
+    assert SendfileProtocol._start_asgi_task is not own
+    assert list(signature(own).parameters) == ["self", "cycle", "app"]
 
 
 def test_two_requests_for_one_upload(registry: Served, client: httpx2.Client) -> None:
