@@ -266,11 +266,16 @@ _OUT = "../../../../../../0/tree/usr/share/victim"
 def test_a_hostile_package_reaches_no_other(
     yard: Yard, tmp_path: Path, scripts: dict[str, str], data: dict[str, str]
 ) -> None:
-    deb = make_deb(tmp_path, "victim", {"usr/share/victim/data": str(tmp_path)})
-    victim = PackageFile(path=deb, sha256=hashlib.sha256(deb.read_bytes()).hexdigest())
+    victim, *others = [
+        PackageFile(path=deb, sha256=hashlib.sha256(deb.read_bytes()).hexdigest())
+        for deb in (
+            make_deb(tmp_path, name, {f"usr/share/{name}/data": str(tmp_path)})
+            for name in ("victim", *(f"other{number}" for number in range(6)))
+        )
+    ]  # the first is there once the last begins
     evil = hostile_deb(tmp_path / "evil_1_all.deb", scripts=scripts, data=data)
     try:
-        layers = unpack_layers(yard.place, yard.branch, [victim, evil])
+        layers = unpack_layers(yard.place, yard.branch, [victim, *others, evil])
     except DependencyError:
         alone = unpack_layers(yard.place, yard.branch, [victim])
         layers = {victim.sha256: alone[victim.sha256]}
