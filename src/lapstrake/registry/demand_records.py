@@ -50,17 +50,19 @@ class Records:
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
-        self._noted: dict[tuple[str, str, Digest], float] = {}
+        self._noted: dict[tuple[str, str], tuple[float, frozenset[Digest]]] = {}
 
     def note(self, name: str, tag: str, manifests: Manifests) -> None:
         """Note that a name was answered with these manifests now."""
-        now, entry = time.time(), (name, tag, manifests.oci.digest)
-        if now - self._noted.get(entry, 0.0) < _TOUCH_SECONDS or not _can_be_noted(name):
+        now, asked = time.time(), manifests.oci.digest
+        noted, known = self._noted.get((name, tag), (0.0, frozenset[Digest]()))
+        if not _can_be_noted(name) or (asked in known and now - noted < _TOUCH_SECONDS):
             return
-        self._noted[entry] = now
         before = self.find(name, tag)
         made, former = now, {}
         if before is not None:
+            if keys(manifests) < keys(before.manifests):
+                manifests = before.manifests  # one machine's of those that an index has
             former = {key: at for key, at in before.former.items() if key not in keys(manifests)}
             same = before.manifests == manifests
             made = before.made if same else now
@@ -73,6 +75,11 @@ class Records:
             "former": former,
         }
         self._blobs.write(_document(name, tag), json.dumps(document).encode())
+        current = manifests.oci.digest
+        self._noted[name, tag] = (
+            now,
+            (known if current in known else frozenset()) | {asked, current},
+        )
 
     def find(self, name: str, tag: str) -> Record | None:
         """One record; ``None`` when there is none that can be read."""
@@ -95,9 +102,7 @@ class Records:
     def forget(self, record: Record) -> None:
         """Forget a name and tag; what it led to stays."""
         self._blobs.delete(_document(record.name, record.tag))
-        entries = [entry for entry in self._noted if entry[:2] == (record.name, record.tag)]
-        for entry in entries:
-            del self._noted[entry]
+        self._noted.pop((record.name, record.tag), None)
 
 
 def keys(manifests: Manifests) -> set[str]:

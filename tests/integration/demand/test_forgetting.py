@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from handmade_images import add_blob, file, make_image
+from handmade_images import add_blob, file, make_image, make_index
 from lapstrake.blobs.local import LocalBlobs
 from lapstrake.blobs.referrers import record_referrer, referrers
 from lapstrake.image.base import Image
@@ -20,7 +20,7 @@ from lapstrake.image.record import (
     record_image,
     record_layer,
 )
-from lapstrake.names import CacheKey
+from lapstrake.names import Arch, CacheKey
 from lapstrake.registry.collect import collect_blobs
 from lapstrake.registry.demand_forget import forget_unused
 from lapstrake.registry.demand_images import manifests_of
@@ -64,9 +64,9 @@ def _look_old(blobs: LocalBlobs) -> None:
 
 def test_a_record_knows_what_a_name_leads_to_and_led_to(blobs: LocalBlobs) -> None:
     first, second = make_image(blobs, [file("a")]), make_image(blobs, [file("b")])
-    Records(blobs).note("some/name", "stable", manifests_of(first))
-    begun = Records(blobs).find("some/name", "stable")
     records = Records(blobs)
+    records.note("some/name", "stable", manifests_of(first))
+    begun = records.find("some/name", "stable")
     records.note("some/name", "stable", manifests_of(second))
     record = records.find("some/name", "stable")
     assert begun is not None
@@ -80,6 +80,23 @@ def test_a_record_knows_what_a_name_leads_to_and_led_to(blobs: LocalBlobs) -> No
     record = records.find("some/name", "stable")
     assert record is not None
     assert list(record.former) == [second.key.hex]
+
+
+def test_one_machine_of_an_index_is_the_same_name(blobs: LocalBlobs) -> None:
+    here = make_image(blobs, [file("here")])
+    there = make_image(blobs, [file("there")], arch=Arch.ARM64)
+    whole = manifests_of(make_index(blobs, here, there))
+    records = Records(blobs)
+    records.note("name", "stable", whole)
+    records.note("name", "stable", manifests_of(here))
+    record = records.find("name", "stable")
+    assert record is not None
+    assert record.manifests == whole
+    assert not record.former
+    document = blobs.document("made/stable/name")
+    for manifests in (whole, manifests_of(here), whole):  # clients of both kinds write nothing
+        records.note("name", "stable", manifests)
+    assert blobs.document("made/stable/name") == document
 
 
 def test_a_pull_of_what_is_known_writes_nothing(blobs: LocalBlobs) -> None:
