@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from lapstrake.grouping.order import place
 from lapstrake.grouping.plan import Members, Plan, Recipe, joined
 from lapstrake.grouping.tail import tail_class
 
+_PAIRS = 6_000  # parts times neighbours that are looked at
 _AGREEMENT = 0.5  # without a plan: the chance that another image joins the same two parts
 
 
@@ -23,10 +25,12 @@ class _Part:
     share: float
     cost: float
     reason: str
+    rate: float
 
     @property
-    def rate(self) -> float:
-        return sum(self.rates.values())
+    def place(self) -> tuple[float, int, Members]:
+        """Neighbours in this order are updated about as often."""
+        return (self.rate, self.size, self.members)
 
 
 def expected_groups(
@@ -124,9 +128,15 @@ class _Grouping:
         sources = sorted({self._sources[name] for name in members})
         rates = {source: self._rates[source] for source in sources if self._rates[source]}
         size = sum(self._sizes[name] for name in members)
-        cost = self.fleet.cost(size, sum(rates.values()), share)
+        rate = sum(rates.values())
         self.parts[members] = _Part(
-            members=members, size=size, rates=rates, share=share, cost=cost, reason=reason
+            members=members,
+            size=size,
+            rates=rates,
+            rate=rate,
+            share=share,
+            cost=self.fleet.cost(size, rate, share),
+            reason=reason,
         )
 
     def follow(self, recipe: Recipe, budget: int) -> None:
@@ -140,14 +150,18 @@ class _Grouping:
                 self._add(members, recipe.shares.get(members, 0.0), "planned")
 
     def squeeze(self, budget: int) -> None:
-        """Join the pair that costs least until there are few enough parts."""
+        """Join the pair that costs least until there are few enough parts.
+
+        Of many parts, only pairs that are updated about as often are looked at: others cost more.
+        """
         if len(self.parts) <= budget:
             return
-        names = sorted(self.parts)
+        order = sorted(part.place for part in self.parts.values())
+        near = max(5, _PAIRS // len(order))
         heap = [
-            (self._price(self.parts[one], self.parts[two]), one, two)
-            for position, two in enumerate(names)
-            for one in names[:position]
+            self._pair(one[-1], two[-1])
+            for position, two in enumerate(order)
+            for one in order[max(0, position - near) : position]
         ]
         heapq.heapify(heap)
         while len(self.parts) > budget:
@@ -155,13 +169,18 @@ class _Grouping:
             if first not in self.parts or second not in self.parts:
                 continue
             one, two = self.parts.pop(first), self.parts.pop(second)
+            for part in (one, two):
+                del order[bisect_left(order, part.place)]
             members = joined(first, second)
             self._add(members, self._joint_share(one, two), "cheapest together")
-            new = self.parts[members]
-            for other in self.parts.values():
-                if other is not new:
-                    low, high = sorted((other.members, members))
-                    heapq.heappush(heap, (self._price(other, new), low, high))
+            position = bisect_left(order, self.parts[members].place)
+            for other in order[max(0, position - near) : position + near]:
+                heapq.heappush(heap, self._pair(other[-1], members))
+            order.insert(position, self.parts[members].place)
+
+    def _pair(self, one: Members, two: Members) -> tuple[float, Members, Members]:
+        first, second = sorted((one, two))
+        return (self._price(self.parts[first], self.parts[second]), first, second)
 
     def _price(self, one: _Part, two: _Part) -> float:
         size, rate = one.size + two.size, joint_rate(one.rates, two.rates)
