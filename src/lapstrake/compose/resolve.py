@@ -33,9 +33,10 @@ _COUNTS = re.compile(
     re.MULTILINE,
 )
 # The first answer has no SHA-256 sums, the second one has nothing else.
-_QUESTION = f"""apt-get "$@" > /tmp/asked || {{ status=$?; cat /tmp/asked; exit $status; }}
-grep -v "^'" /tmp/asked
-sed -n "s/^'[^']*' \\([^_ ]*\\)_\\([^_ ]*\\)_\\([^_ ]*\\)\\.deb .*/\\1:\\3=\\2/p" /tmp/asked |
+_QUESTION = f"""asked=$(mktemp)
+apt-get "$@" > "$asked" || {{ status=$?; cat "$asked"; exit $status; }}
+grep -v "^'" "$asked"
+sed -n "s/^'[^']*' \\([^_ ]*\\)_\\([^_ ]*\\)_\\([^_ ]*\\)\\.deb .*/\\1:\\3=\\2/p" "$asked" |
     sed 's/:all=/=/; s/%3a/:/' | xargs -r apt-get {shlex.join(OPTIONS)} --print-uris download
 """
 _NAME = re.compile(
