@@ -108,7 +108,7 @@ def _gather(view: View, items: Sequence[Item], scratch: Path) -> None:
         return
     view.place.progress.headline(f"downloading {len(foreign)} packages")
     with view.ask("download", heard=True) as apt:
-        command = ("sh", "-c", _DOWNLOAD, "sh", *OPTIONS, "download", *foreign)
+        command = ("sh", "-c", _DOWNLOAD, "apt-get download", *OPTIONS, "download", *foreign)
         apt.run(command, network=True)
         apt.session.get(_DOWNLOADS, scratch)
 

@@ -228,7 +228,7 @@ def look_up(apt: Apt, names: Sequence[str]) -> dict[tuple[str, str], Item]:
 def _ask(apt: Apt, wanted: Wanted) -> Resolution:
     """Ask which files apt would fetch; only what is more than that needs a simulation."""
     words = [*OPTIONS, "--print-uris", *satisfy_words(wanted)]
-    text = apt.run(("sh", "-c", _QUESTION, "sh", *words)).decode("utf-8", "replace")
+    text = apt.run(("sh", "-c", _QUESTION, "apt-get satisfy", *words)).decode("utf-8", "replace")
     counts = _COUNTS.search(text)
     items = _files(text)
     only_new = counts and counts["upgraded"] == counts["removed"] == "0" and not counts["more"]

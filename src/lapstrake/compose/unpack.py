@@ -23,7 +23,7 @@ from lapstrake.place.apt import Apt
 from lapstrake.place.workplace import Workplace
 from lapstrake.runner.base import Bind
 
-_FORMAT = 4
+_FORMAT = 5
 _HOME = GuestPath("/var/lib/lapstrake")
 _UNPACKED = _HOME / "unpacked"
 _INFO = "var/lib/dpkg/info"

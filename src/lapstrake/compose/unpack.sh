@@ -12,10 +12,12 @@ control=tree/$info/$3
 folders=
 links=
 merged=
+patterns=
 for name in $aliases; do
 	folders="$folders tree/usr/$name"
 	links="$links tree/$name"
 	merged="$merged usr/$name"
+	patterns="$patterns -e /$name -e /usr/$name"
 done
 
 mkdir -p "tree/$info" $folders scripts
@@ -52,7 +54,15 @@ if [ ! -e "$control.md5sums" ]; then
 fi
 
 [ -z "$links" ] || rm $links
-rmdir --ignore-fail-on-non-empty $folders tree/usr 2>/dev/null || :
+listed=$([ -z "$patterns" ] || grep -x $patterns "$control.list" || :)
+unlisted=
+for name in $aliases; do
+	case "$listed " in
+	*"/$name"[[:space:]]*) ;;
+	*) unlisted="$unlisted tree/usr/$name" ;;
+	esac
+done
+rmdir --ignore-fail-on-non-empty $unlisted tree/usr 2>/dev/null || :
 # What the package did not bring has the time of what it did: the same bytes whenever it is unpacked.
 touch -c -h -r control "$control.list" "$control.md5sums" tree tree/usr $folders \
 	tree/var tree/var/lib tree/var/lib/dpkg "tree/$info"

@@ -108,6 +108,8 @@ class Apt:
         if broken:
             names = b", ".join(broken).decode("utf-8", "replace")
             return self.error(f"dpkg could not install {names}", details=tail(output))
+        if argv[1:2] == ("-c",):  # a script: what its messages call it
+            argv = argv[3:4] or argv[:1]
         words = [word for word in argv if not word.startswith("-")]
         complaints = b"\n".join(line.strip() for line in _COMPLAINT.findall(output))
         how = f"status {status}" if ending is Ending.EXITED else str(ending)
