@@ -35,7 +35,7 @@ def lay(tree: Path, names: dict[str, str | None]) -> str:
 def members(trees: list[str]) -> dict[str, tarfile.TarInfo]:
     """What the layer of some trees holds."""
     buffer = io.BytesIO()
-    write_layer(buffer, trees)  # type: ignore[arg-type]  # any binary file will do
+    write_layer(buffer, trees)
     buffer.seek(0)
     with tarfile.open(fileobj=buffer) as tar:
         return {entry.name: entry for entry in tar if entry.name != "."}
