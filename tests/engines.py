@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,18 @@ def running_docker(folder: Path) -> Iterator[str]:
         pytest.skip("docker's daemon does not answer, and starting one needs root and dockerd")
     with _started_daemon(folder) as address:
         yield address
+
+
+def remove_images(environment: Mapping[str, str], begin: str, *, program: str = "docker") -> None:
+    """Remove an engine's images whose names begin so: the daemon may be the host's own."""
+    listed = subprocess.run(
+        [program, "images", "--no-trunc", "--format", "{{.ID}} {{.Repository}}"],
+        env={**os.environ, **environment}, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    found = {line.split()[0] for line in listed if line.split()[-1].startswith(begin)}
+    if found:
+        removed = [program, "rmi", "--force", *sorted(found)]
+        subprocess.run(removed, env={**os.environ, **environment}, check=True, capture_output=True)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from engines import remove_images
 from lapstrake.host.process import find_program
 from registry_server import Served, served
 from roots import clone, run_cli
@@ -37,6 +38,14 @@ def place(base_work_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def registry(place: Path) -> Iterator[Served]:
     with served(place) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def docker(docker_daemon: str, registry: Served) -> Iterator[dict[str, str]]:
+    """Variables that lead to the daemon; what was pulled is removed in the end."""
+    variables = {"DOCKER_HOST": docker_daemon}
+    yield variables
+    remove_images(variables, registry.host)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +104,10 @@ class Client:
 def client(request: pytest.FixtureRequest, registry: Served, tmp_path: Path) -> Client:
     """Each engine in turn."""
     if request.param == "docker":
-        address = request.getfixturevalue("docker_daemon")
         return Client(
             program="docker",
             host=registry.host,
-            environment={"DOCKER_HOST": address},
+            environment=request.getfixturevalue("docker"),
             folder=tmp_path,
         )
     return Client(

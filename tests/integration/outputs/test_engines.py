@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from engines import remove_images
 from handmade_images import Write, file, make_image, make_index
 from lapstrake.blobs.local import LocalBlobs
 from lapstrake.config.model import Compression, host_arch
@@ -20,7 +22,7 @@ HELLO = "hello from the planks\n"
 
 
 @pytest.fixture(params=["docker", "podman"])
-def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Each engine's program; the environment leads to its store."""
     name = str(request.param)
     if name == "docker":
@@ -28,7 +30,8 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     else:
         for variable, value in request.getfixturevalue("podman_settings").items():
             monkeypatch.setenv(variable, value)
-    return name
+    yield name
+    remove_images({}, "localhost/planks/", program=name)
 
 
 def call(*words: str | Path) -> str:
@@ -68,6 +71,7 @@ def test_an_archive_without_a_name(
     call(engine, "load", "--input", tmp_path / "hello.tar")
     facts = json.loads(call(engine, "image", "inspect", image.config.digest.hex))[0]
     assert len(facts["RootFS"]["Layers"]) == 3
+    call(engine, "rmi", image.config.digest.hex)
 
 
 def test_the_root_is_what_the_engine_shows(
