@@ -12,7 +12,7 @@ from lapstrake.config.model import Compression
 from lapstrake.errors import UsageError
 from lapstrake.formats.keys import Canonical, cache_key
 from lapstrake.host.locks import locked
-from lapstrake.image import manifest
+from lapstrake.image import descriptors, manifest
 from lapstrake.image.base import Descriptor, Image, ImageIndex, ImageLayer, ImageRequest
 from lapstrake.image.contents import Content, contents_of
 from lapstrake.image.manifest import Runtime
@@ -84,11 +84,11 @@ def make_index(
         raise UsageError("an index has one image for each machine")
     images = tuple(make_image(place, blobs, request, refresh=refresh) for request in requests)
     members = [(image.request.arch, image.oci) for image in images]
-    oci = _add(blobs, manifest.index(members), manifest.OCI_INDEX)
+    oci = _add(blobs, manifest.index(members), descriptors.OCI_INDEX)
     theirs = [(image.request.arch, image.docker) for image in images if image.docker]
     docker = None
     if len(theirs) == len(images):
-        docker = _add(blobs, manifest.index(theirs, docker=True), manifest.DOCKER_LIST)
+        docker = _add(blobs, manifest.index(theirs, docker=True), descriptors.DOCKER_LIST)
     return ImageIndex(images=images, oci=oci, docker=docker)
 
 
@@ -160,12 +160,12 @@ class _Making:
         """Store the configuration and the manifests."""
         blobs, request = self.blobs, self.request
         data = manifest.configuration(request.arch, _runtime(request, closure), layers)
-        config = _add(blobs, data, manifest.OCI_CONFIG)
-        oci = _add(blobs, manifest.manifest(config, layers), manifest.OCI_MANIFEST)
+        config = _add(blobs, data, descriptors.OCI_CONFIG)
+        oci = _add(blobs, manifest.manifest(config, layers), descriptors.OCI_MANIFEST)
         docker = None
         if request.compression is Compression.GZIP:
             theirs = manifest.manifest(config, layers, docker=True)
-            docker = _add(blobs, theirs, manifest.DOCKER_MANIFEST)
+            docker = _add(blobs, theirs, descriptors.DOCKER_MANIFEST)
         return Image(
             key=self.key(closure.sources),
             request=request,
@@ -232,7 +232,7 @@ def _dated(request: ImageRequest) -> ImageRequest:
 
 
 def _add(blobs: BlobStore, data: bytes, media_type: str) -> Descriptor:
-    descriptor = manifest.describe(data, media_type)
+    descriptor = descriptors.describe(data, media_type)
     if blobs.find(descriptor.digest) is None:
         blobs.add(descriptor.digest, data)
     return descriptor

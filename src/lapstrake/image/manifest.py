@@ -6,23 +6,22 @@ Version 2, Schema 2. Everything is canonical JSON: equal images have equal bytes
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from lapstrake.formats.keys import Canonical, canonical_json
 from lapstrake.image.base import Descriptor, ImageLayer
-from lapstrake.names import Arch, Digest
-
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
-OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
-DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+from lapstrake.image.descriptors import (
+    DOCKER_CONFIG,
+    DOCKER_LAYER,
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    descriptor_document,
+)
+from lapstrake.names import Arch
 
 _MACHINES = {
     Arch.ARMHF: ("arm", "v7"), Arch.I386: ("386", ""), Arch.MIPS64EL: ("mips64le", ""),
@@ -130,21 +129,3 @@ def index(images: Sequence[tuple[Arch, Descriptor]], *, docker: bool = False) ->
             "manifests": members,
         }
     )
-
-
-def descriptor_document(descriptor: Descriptor, media_type: str = "") -> dict[str, Canonical]:
-    """A descriptor as JSON, perhaps as another type (descriptor.md)."""
-    document: dict[str, Canonical] = {
-        "mediaType": media_type or descriptor.media_type,
-        "digest": str(descriptor.digest),
-        "size": descriptor.size,
-    }
-    if descriptor.annotations:
-        document["annotations"] = dict(descriptor.annotations)
-    return document
-
-
-def describe(data: bytes, media_type: str) -> Descriptor:
-    """The descriptor of some bytes."""
-    digest = Digest("sha256", hashlib.sha256(data).hexdigest())
-    return Descriptor(media_type=media_type, digest=digest, size=len(data))

@@ -21,7 +21,7 @@ from lapstrake.host import files
 from lapstrake.host.locks import locked
 from lapstrake.host.owned import run_module
 from lapstrake.image.base import Descriptor
-from lapstrake.image.manifest import OCI_LAYER
+from lapstrake.image.descriptors import OCI_LAYER
 from lapstrake.image.record import PackedLayer, find_layer, record_layer
 from lapstrake.names import CacheKey, Digest
 

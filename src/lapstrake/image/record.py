@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lapstrake.blobs.addresses import parse_digest
 from lapstrake.blobs.base import BlobStore
 from lapstrake.config.model import Compression, Strategy
 from lapstrake.formats.keys import Canonical, canonical_json
 from lapstrake.image.base import Descriptor, Image, ImageLayer, ImageRequest
+from lapstrake.image.descriptors import descriptor_document, read_descriptor, read_digest
 from lapstrake.names import Arch, CacheKey, Digest
 
 _IMAGES, _LAYERS = "images/", "layers/"
@@ -39,8 +39,8 @@ def find_layer(blobs: BlobStore, key: CacheKey) -> PackedLayer | None:
         if document is None:
             return None
         packed = PackedLayer(
-            blob=_descriptor(document["blob"]),
-            diff_id=_digest(document["diff_id"]),
+            blob=read_descriptor(document["blob"]),
+            diff_id=read_digest(document["diff_id"]),
             plain_size=document["plain_size"],
         )
     except (KeyError, TypeError, ValueError):
@@ -51,7 +51,7 @@ def find_layer(blobs: BlobStore, key: CacheKey) -> PackedLayer | None:
 def record_layer(blobs: BlobStore, key: CacheKey, packed: PackedLayer) -> None:
     """Remember a layer; its blob is stored."""
     document: dict[str, Canonical] = {
-        "blob": _row(packed.blob),
+        "blob": descriptor_document(packed.blob),
         "diff_id": str(packed.diff_id),
         "plain_size": packed.plain_size,
     }
@@ -108,10 +108,10 @@ def image_document(image: Image) -> dict[str, Any]:
     return {
         "key": image.key.hex,
         "request": {name: _plain(value) for name, value in request.items()},
-        "config": _row(image.config),
+        "config": descriptor_document(image.config),
         "layers": [_layer_row(layer) for layer in image.layers],
-        "oci": _row(image.oci),
-        "docker": _row(image.docker) if image.docker else None,
+        "oci": descriptor_document(image.oci),
+        "docker": descriptor_document(image.docker) if image.docker else None,
         "packages": list(image.packages),
     }
 
@@ -125,10 +125,10 @@ def read_image(document: Mapping[str, Any]) -> Image:
     return Image(
         key=CacheKey(document["key"]),
         request=_request(document["request"]),
-        config=_descriptor(document["config"]),
+        config=read_descriptor(document["config"]),
         layers=tuple(_layer(row) for row in document["layers"]),
-        oci=_descriptor(document["oci"]),
-        docker=_descriptor(document["docker"]) if document["docker"] else None,
+        oci=read_descriptor(document["oci"]),
+        docker=read_descriptor(document["docker"]) if document["docker"] else None,
         packages=tuple(document["packages"]),
     )
 
@@ -148,7 +148,7 @@ def _request(row: Mapping[str, Any]) -> ImageRequest:
 
 def _layer_row(layer: ImageLayer) -> dict[str, Any]:
     return {
-        "blob": _row(layer.blob),
+        "blob": descriptor_document(layer.blob),
         "diff_id": str(layer.diff_id),
         "members": list(layer.members),
         "what": layer.what,
@@ -158,37 +158,12 @@ def _layer_row(layer: ImageLayer) -> dict[str, Any]:
 
 def _layer(row: Mapping[str, Any]) -> ImageLayer:
     return ImageLayer(
-        blob=_descriptor(row["blob"]),
-        diff_id=_digest(row["diff_id"]),
+        blob=read_descriptor(row["blob"]),
+        diff_id=read_digest(row["diff_id"]),
         members=tuple(row["members"]),
         what=row["what"],
         reason=row["reason"],
     )
-
-
-def _row(descriptor: Descriptor) -> dict[str, Any]:
-    return {
-        "mediaType": descriptor.media_type,
-        "digest": str(descriptor.digest),
-        "size": descriptor.size,
-        "annotations": dict(descriptor.annotations),
-    }
-
-
-def _descriptor(row: Mapping[str, Any]) -> Descriptor:
-    return Descriptor(
-        media_type=row["mediaType"],
-        digest=_digest(row["digest"]),
-        size=row["size"],
-        annotations=row["annotations"],
-    )
-
-
-def _digest(text: str) -> Digest:
-    digest = parse_digest(text)
-    if digest is None:
-        raise ValueError(f"no digest: {text}")
-    return digest
 
 
 def _plain(value: object) -> object:

@@ -9,15 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lapstrake.image.base import Descriptor
+from lapstrake.image.descriptors import DOCKER_LIST, DOCKER_MANIFEST, INDEX_TYPES, MANIFEST_TYPES
 from lapstrake.registry.demand_images import Manifests
 from lapstrake.registry.problems import Problem
-
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-
-_KNOWN = frozenset({OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST})
 
 
 def accepted(accept: Sequence[str]) -> frozenset[str]:
@@ -28,13 +22,13 @@ def accepted(accept: Sequence[str]) -> frozenset[str]:
     """
     words = (word for value in accept for word in value.split(","))
     ranges = {word.split(";")[0].strip().lower() for word in words}
-    found = _KNOWN & ranges
-    return found if found and not ranges & {"*/*", "application/*"} else _KNOWN
+    found = MANIFEST_TYPES & ranges
+    return found if found and not ranges & {"*/*", "application/*"} else MANIFEST_TYPES
 
 
 def wants_index(types: frozenset[str]) -> bool:
     """Whether a client can choose the machine by itself."""
-    return bool(types & {OCI_INDEX, DOCKER_LIST})
+    return bool(types & INDEX_TYPES)
 
 
 def choose(name: str, made: Manifests, types: frozenset[str]) -> Descriptor:

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lapstrake.blobs.addresses import parse_digest
 from lapstrake.blobs.base import BlobStore
 from lapstrake.image.base import Descriptor, Image, ImageIndex, ImageRequest
+from lapstrake.image.descriptors import descriptor_document, read_descriptor
 from lapstrake.image.make import made_image, make_image, make_index
 from lapstrake.image.names import read_name
 from lapstrake.place.workplace import Workplace
@@ -81,8 +81,8 @@ def manifests_of(made: Image | ImageIndex) -> Manifests:
 
 def manifests_document(made: Manifests) -> dict[str, Any]:
     """As JSON can hold it."""
-    docker = _row(made.docker) if made.docker else None
-    return {"oci": _row(made.oci), "docker": docker, "keys": dict(made.keys)}
+    docker = descriptor_document(made.docker) if made.docker else None
+    return {"oci": descriptor_document(made.oci), "docker": docker, "keys": dict(made.keys)}
 
 
 def read_manifests(document: Mapping[str, Any]) -> Manifests:
@@ -92,19 +92,7 @@ def read_manifests(document: Mapping[str, Any]) -> Manifests:
         ValueError: it did not write this.
     """
     try:
-        docker = _descriptor(document["docker"]) if document["docker"] else None
-        return Manifests(oci=_descriptor(document["oci"]), docker=docker, keys=document["keys"])
+        docker = read_descriptor(document["docker"]) if document["docker"] else None
+        return Manifests(oci=read_descriptor(document["oci"]), docker=docker, keys=document["keys"])
     except (KeyError, TypeError) as lacking:
         raise ValueError(f"no manifests: {lacking}") from lacking
-
-
-def _row(descriptor: Descriptor) -> dict[str, Any]:
-    digest = str(descriptor.digest)
-    return {"mediaType": descriptor.media_type, "digest": digest, "size": descriptor.size}
-
-
-def _descriptor(row: Mapping[str, Any]) -> Descriptor:
-    digest = parse_digest(row["digest"])
-    if digest is None:
-        raise ValueError(f"no digest: {row['digest']}")
-    return Descriptor(media_type=row["mediaType"], digest=digest, size=row["size"])

@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lapstrake.blobs.referrers import referrers
+from lapstrake.image.descriptors import OCI_INDEX
 from lapstrake.registry.answers import API_VERSION, list_page
 from lapstrake.registry.core import Core
-from lapstrake.registry.manifests import OCI_INDEX
 from lapstrake.registry.names import digest_of
 from lapstrake.registry.problems import Problem
 from lapstrake.registry.repositories import Repository, pushed_names

@@ -8,17 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lapstrake.blobs.addresses import parse_digest
+from lapstrake.image.descriptors import INDEX_TYPES, MANIFEST_TYPES
 from lapstrake.names import Digest
 from lapstrake.registry.base import MANIFEST_LIMIT
 from lapstrake.registry.problems import Problem
-
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-_DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-_DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-_INDEXES = frozenset({OCI_INDEX, _DOCKER_LIST})
-MANIFEST_TYPES = frozenset({OCI_MANIFEST, _DOCKER_MANIFEST}) | _INDEXES
-"""The media types of manifests that we take: OCI's, and Docker's schema 2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +19,7 @@ class Manifest:
     """What a registry must know of a manifest.
 
     Attributes:
-        media_type: one of `MANIFEST_TYPES`.
+        media_type: OCI's, or that of Docker's schema 2.
         blobs: what it is made of: the configuration and the layers.
         manifests: the members of an index.
         subject: the manifest that it refers to.
@@ -73,7 +66,7 @@ def read_manifest(data: bytes, content_type: str) -> Manifest:
     if document.get("schemaVersion") != 2:
         raise _invalid("schemaVersion must be 2")
     media_type = _media_type(document, content_type)
-    is_index = media_type in _INDEXES
+    is_index = media_type in INDEX_TYPES
     annotations = document.get("annotations") or {}
     if not isinstance(annotations, dict):
         raise _invalid("annotations must be an object")

@@ -7,16 +7,9 @@ import hashlib
 import pytest
 
 from lapstrake.image.base import Descriptor
+from lapstrake.image.descriptors import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from lapstrake.names import Digest
-from lapstrake.registry.demand_accept import (
-    DOCKER_LIST,
-    DOCKER_MANIFEST,
-    OCI_INDEX,
-    OCI_MANIFEST,
-    accepted,
-    choose,
-    wants_index,
-)
+from lapstrake.registry.demand_accept import accepted, choose, wants_index
 from lapstrake.registry.demand_images import Manifests, manifests_document, read_manifests
 from lapstrake.registry.making_jobs import Job, State
 from lapstrake.registry.making_problem import (

@@ -6,7 +6,6 @@ artifact usage" of the specification); the registry lists them as the image's re
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,16 +20,17 @@ from lapstrake.image.attest.provenance import provenance_statement
 from lapstrake.image.attest.spdx import spdx_document
 from lapstrake.image.attest.subject import Subject
 from lapstrake.image.base import Descriptor, Image
+from lapstrake.image.descriptors import (
+    OCI_MANIFEST,
+    describe,
+    descriptor_document,
+    read_digest,
+)
 from lapstrake.image.sources.base import Closure
 from lapstrake.names import Digest
 
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _EMPTY_DATA = b"{}"
-_EMPTY = Descriptor(
-    media_type="application/vnd.oci.empty.v1+json",
-    digest=Digest("sha256", hashlib.sha256(_EMPTY_DATA).hexdigest()),
-    size=len(_EMPTY_DATA),
-)
+_EMPTY = describe(_EMPTY_DATA, "application/vnd.oci.empty.v1+json")
 _THREADS = 8
 
 
@@ -101,8 +101,8 @@ def read_document(blobs: BlobStore, image: Image, kind: DocumentKind) -> bytes:
     """
     for row in referrers(blobs, image.oci.digest):
         if row.get("artifactType") == _KINDS[kind].media_type:
-            manifest = json.loads(b"".join(blobs.read(_digest(row["digest"]))))
-            return b"".join(blobs.read(_digest(manifest["layers"][0]["digest"])))
+            manifest = json.loads(b"".join(blobs.read(read_digest(row["digest"]))))
+            return b"".join(blobs.read(read_digest(manifest["layers"][0]["digest"])))
     raise ImageError(
         f"the image {image.oci.digest} has no document {kind}",
         resolution="Remove it with `lapstrake image rm` and make it again.",
@@ -119,24 +119,24 @@ class _Artifact:
     blobs: Mapping[Digest, bytes]
 
     def record(self, blobs: BlobStore) -> None:
-        row = {**_row(self.manifest), "artifactType": self.media_type}
+        row = {**descriptor_document(self.manifest), "artifactType": self.media_type}
         record_referrer(blobs, self.subject, row)
 
 
 def _artifact(kind: _Kind, text: bytes, target: Descriptor) -> _Artifact:
-    document = _describe(text, kind.media_type)
+    document = describe(text, kind.media_type)
     title = {"org.opencontainers.image.title": kind.file}
     data = _json(
         {
             "schemaVersion": 2,
-            "mediaType": _MANIFEST,
+            "mediaType": OCI_MANIFEST,
             "artifactType": kind.media_type,
-            "config": _row(_EMPTY),
-            "layers": [{**_row(document), "annotations": title}],
-            "subject": _row(target),
+            "config": descriptor_document(_EMPTY),
+            "layers": [{**descriptor_document(document), "annotations": title}],
+            "subject": descriptor_document(target),
         }
     )
-    manifest = _describe(data, _MANIFEST)
+    manifest = describe(data, OCI_MANIFEST)
     return _Artifact(
         subject=target.digest,
         media_type=kind.media_type,
@@ -145,25 +145,7 @@ def _artifact(kind: _Kind, text: bytes, target: Descriptor) -> _Artifact:
     )
 
 
-def _describe(data: bytes, media_type: str) -> Descriptor:
-    digest = Digest("sha256", hashlib.sha256(data).hexdigest())
-    return Descriptor(media_type=media_type, digest=digest, size=len(data))
-
-
-def _row(descriptor: Descriptor) -> dict[str, Any]:
-    return {
-        "mediaType": descriptor.media_type,
-        "digest": str(descriptor.digest),
-        "size": descriptor.size,
-    }
-
-
 def _json(document: Mapping[str, Any]) -> bytes:
     """The one text that equal documents share; people read it, too."""
     text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
     return text.encode() + b"\n"
-
-
-def _digest(text: str) -> Digest:
-    algorithm, _, digits = text.partition(":")
-    return Digest(algorithm, digits)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from packageurl import PackageURL
 
 import lapstrake
 from lapstrake.image.attest.parts import Parts, parts_of
 from lapstrake.image.base import Image
+from lapstrake.image.manifest import rfc3339
 from lapstrake.image.sources.base import Closure
 
 _NAMESPACE = uuid.UUID("3c0f7f4e-5f0b-5c1c-9a53-6a1f0c1d2b60")  # of our documents, RFC 9562 5.5
@@ -61,7 +61,7 @@ class Subject:
         """When the image was made, as the image itself says."""
         asked = self.image.request.created
         seconds = self.closure.created if asked is None else asked
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return rfc3339(seconds)
 
     def uuid(self, kind: str) -> uuid.UUID:
         """The identity of a document about the image."""

@@ -11,11 +11,10 @@ from lapstrake.blobs.base import BlobStore
 from lapstrake.blobs.referrers import referrers
 from lapstrake.errors import RegistryError
 from lapstrake.image.base import Descriptor
+from lapstrake.image.descriptors import OCI_INDEX, read_descriptor
 from lapstrake.image.outputs.client import RegistryClient
-from lapstrake.image.outputs.content import Content, descriptor_of
+from lapstrake.image.outputs.content import Content
 from lapstrake.names import Digest
-
-_INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +35,7 @@ class Attached:
 def find_attached(blobs: BlobStore, content: Content) -> tuple[Attached, ...]:
     """All that is attached to an image, or to an index and its members."""
     return tuple(
-        Attached(subject=manifest.digest, manifest=descriptor_of(entry), entry=entry)
+        Attached(subject=manifest.digest, manifest=read_descriptor(entry), entry=entry)
         for manifest in content.manifests
         for entry in referrers(blobs, manifest.digest)
     )
@@ -58,7 +57,7 @@ def list_attached(client: RegistryClient, attached: Sequence[Attached]) -> None:
     path = f"manifests/{subject.algorithm}-{subject.hex}"
     doing = f"listing what is attached to {subject}"
     answer = client.call(
-        "GET", path, doing=doing, allowed=(200, 404), headers={"Accept": _INDEX_TYPE}
+        "GET", path, doing=doing, allowed=(200, 404), headers={"Accept": OCI_INDEX}
     )
     listed: list[dict[str, Any]] = []
     if answer.status == 200:
@@ -72,12 +71,12 @@ def list_attached(client: RegistryClient, attached: Sequence[Attached]) -> None:
     new = [each.entry for each in attached if each.entry["digest"] not in known]
     if not new:
         return
-    index = {"schemaVersion": 2, "mediaType": _INDEX_TYPE, "manifests": [*listed, *new]}
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [*listed, *new]}
     client.call(
         "PUT",
         path,
         doing=doing,
         allowed=(200, 201, 202),
         body=json.dumps(index, sort_keys=True).encode(),
-        headers={"Content-Type": _INDEX_TYPE},
+        headers={"Content-Type": OCI_INDEX},
     )

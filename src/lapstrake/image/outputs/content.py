@@ -13,17 +13,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from lapstrake.blobs.base import BlobStore
 from lapstrake.errors import ImageError
 from lapstrake.image.base import Descriptor, Image, ImageIndex, ImageLayer
+from lapstrake.image.descriptors import INDEX_TYPES, read_descriptor
 from lapstrake.names import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Buffer  # type: ignore[attr-defined]  # Python 3.12
 
-INDEX_TYPES = frozenset(
-    {
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-    }
-)
 PIECE = 1 << 20
 """Bytes read at a time."""
 
@@ -57,10 +52,10 @@ def content_of(blobs: BlobStore, top: Descriptor) -> Content:
         document = read_document(blobs, descriptor.digest)
         if descriptor.media_type in INDEX_TYPES:
             for entry in document.get("manifests", []):
-                visit(descriptor_of(entry))
+                visit(read_descriptor(entry))
         else:
             for entry in (document["config"], *document["layers"]):
-                part = descriptor_of(entry)
+                part = read_descriptor(entry)
                 parts.setdefault(part.digest, part)
         manifests.setdefault(descriptor.digest, descriptor)
 
@@ -87,17 +82,6 @@ def read_document(blobs: BlobStore, digest: Digest) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ImageError(f"{digest} is no manifest")
     return document
-
-
-def descriptor_of(entry: dict[str, Any]) -> Descriptor:
-    """A descriptor as manifests write it."""
-    algorithm, _, digits = entry["digest"].partition(":")
-    return Descriptor(
-        media_type=entry["mediaType"],
-        digest=Digest(algorithm, digits),
-        size=entry["size"],
-        annotations=entry.get("annotations", {}),
-    )
 
 
 def one_image(image: Image | ImageIndex, *, arch: str = "") -> Image:

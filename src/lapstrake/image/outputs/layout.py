@@ -12,15 +12,21 @@ from typing import Any
 
 from lapstrake.blobs.base import BlobStore
 from lapstrake.errors import ImageError
+from lapstrake.formats.keys import canonical_json
 from lapstrake.host.files import copy_atomic, open_atomic, remove_leftovers, write_atomic
 from lapstrake.image.base import Descriptor
-from lapstrake.image.outputs.content import INDEX_TYPES, Content, read_document
+from lapstrake.image.descriptors import (
+    INDEX_TYPES,
+    OCI_INDEX,
+    descriptor_document,
+    read_digest,
+)
+from lapstrake.image.outputs.content import Content, read_document
 from lapstrake.image.outputs.target import Target
 from lapstrake.image.outputs.writing import END, add_member, judged, new_file
 from lapstrake.names import Digest
 from lapstrake.progress import Progress
 
-_INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 _NAME = "org.opencontainers.image.ref.name"
 _VERSION = b'{"imageLayoutVersion":"1.0.0"}'
 
@@ -48,7 +54,7 @@ def write_layout(blobs: BlobStore, content: Content, target: Target, *, progress
                 *(entry for entry in index["manifests"] if _tag(entry) != target.tag),
                 _entry(blobs, content.top, target.tag),
             ]
-            write_atomic(folder / "index.json", _json(index))
+            write_atomic(folder / "index.json", canonical_json(index))
 
 
 def write_layout_archive(
@@ -61,7 +67,7 @@ def write_layout_archive(
     """
     index = {**_empty_index(), "manifests": [_entry(blobs, content.top, target.tag)]}
     with new_file(target) as tar:
-        for name, data in (("oci-layout", _VERSION), ("index.json", _json(index))):
+        for name, data in (("oci-layout", _VERSION), ("index.json", canonical_json(index))):
             add_member(tar, name, len(data), iter((data,)))
         for part in (*content.manifests, *content.blobs):
             progress.output(f"{part.digest}\n".encode())
@@ -104,16 +110,12 @@ def _read_index(folder: Path, target: Target) -> dict[str, Any]:
 
 
 def _empty_index() -> dict[str, Any]:
-    return {"schemaVersion": 2, "mediaType": _INDEX_TYPE, "manifests": []}
+    return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
 
 
 def _entry(blobs: BlobStore, top: Descriptor, tag: str) -> dict[str, Any]:
     """The index's line for an image."""
-    entry: dict[str, Any] = {
-        "mediaType": top.media_type,
-        "digest": str(top.digest),
-        "size": top.size,
-    }
+    entry: dict[str, Any] = {**descriptor_document(top)}
     if top.media_type not in INDEX_TYPES:
         entry["platform"] = _platform(blobs, top)
     if tag:
@@ -124,8 +126,7 @@ def _entry(blobs: BlobStore, top: Descriptor, tag: str) -> dict[str, Any]:
 def _platform(blobs: BlobStore, manifest: Descriptor) -> dict[str, str]:
     """For which machine an image is, as its configuration says."""
     digest = read_document(blobs, manifest.digest)["config"]["digest"]
-    algorithm, _, digits = digest.partition(":")
-    config = read_document(blobs, Digest(algorithm, digits))
+    config = read_document(blobs, read_digest(digest))
     return {key: config[key] for key in ("architecture", "os", "variant") if key in config}
 
 
@@ -135,10 +136,6 @@ def _tag(entry: dict[str, Any]) -> str:
 
 def _place(digest: Digest) -> str:
     return f"blobs/{digest.algorithm}/{digest.hex}"
-
-
-def _json(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _copy_blob(blobs: BlobStore, blob: Descriptor, folder: Path) -> None:
