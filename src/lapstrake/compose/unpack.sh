@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2086 # lists of words, none of which has blanks
 # Unpacks one package as dpkg would: $1 is a folder's name, $2 the package file's, $3 the package's
 # as dpkg calls its files. Runs in the branch's root; that root's folders that are links into /usr
 # are in the file "aliases". Few programs: there are thousands of packages.
