@@ -16,19 +16,15 @@ manifests"). It has no ``+``: ``-plus`` stands for it where no package is called
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from lapstrake.config.model import Config
 from lapstrake.errors import UsageError
 from lapstrake.image.base import ImageRequest
+from lapstrake.image.grammar import TAG_RULE, is_tag, name_fault
 from lapstrake.names import Arch, BranchName
 
-LONGEST_NAME = 255
-_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_NAME = re.compile(rf"{_PART}(?:/{_PART})*\Z")
-_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
 _SHELL = ("bash", "coreutils", "dash", "moreutils", "nano")
 _NIX_SHELL = ("bashInteractive", "coreutils", "moreutils", "nano")
 _LATEST = "latest"
@@ -111,28 +107,11 @@ _META = _ARCHES | {"shell", "base", "nix"}
 
 
 def _check(name: str, tag: str) -> None:
-    if len(name) > LONGEST_NAME:
+    fault = name_fault(name)
+    if fault:
         raise UsageError(
-            f"the image's name has {len(name)} characters, {LONGEST_NAME} are the most",
-            resolution="Name a set of packages in [image_sets] of the configuration.",
+            f"the image's name {name!r} {fault}",
+            resolution="-plus stands for +; long names can be sets of [image_sets].",
         )
-    if not _NAME.match(name):
-        wrong = next((part for part in name.split("/") if not re.match(rf"{_PART}\Z", part)), "")
-        raise UsageError(
-            f"{name!r} is no image's name: {_complaint(wrong)}",
-            resolution="A part has lower-case letters and digits, with one . or _, two __ or "
-            "any number of - between them; -plus stands for +.",
-        )
-    if not _TAG.match(tag):
-        raise UsageError(
-            f"{tag!r} is no tag",
-            resolution="Use letters, digits and . _ - (at most 128, first no . and no -).",
-        )
-
-
-def _complaint(part: str) -> str:
-    if not part:
-        return "a part of it is empty"
-    if part != part.lower():
-        return f"{part!r} has upper-case letters"
-    return f"{part!r} is not allowed"
+    if not is_tag(tag):
+        raise UsageError(f"{tag!r} is no tag", resolution=f"Use {TAG_RULE}.")

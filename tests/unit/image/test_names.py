@@ -84,7 +84,7 @@ def test_latest_is_the_branch_of_the_configuration() -> None:
      "a b", "é", "a\n"],
 )  # fmt: skip
 def test_names_that_no_registry_takes(name: str) -> None:
-    with pytest.raises(UsageError, match="no image's name"):
+    with pytest.raises(UsageError, match="the image's name"):
         read_name(CONFIG, name)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lapstrake.errors import ImageError, UsageError
+from lapstrake.image.grammar import LONGEST_NAME, TAG_RULE, is_name, is_tag
 
 
 class Kind(StrEnum):
@@ -37,13 +38,9 @@ _EXAMPLES = (
     "tar:FILE[.gz|.xz|.zst], squashfs:FILE"
 )
 _PLAIN = "docker+http"
-_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?\Z")
-_NAME = re.compile(rf"{_PART}(?:/{_PART})*\Z")  # distribution-spec 1.1, "Pulling manifests"
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _LAYOUT_TAG = re.compile(r"[A-Za-z0-9]+(?:[-._:@/+][A-Za-z0-9]+)*\Z")  # image-spec, annotations.md
-_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +149,7 @@ def _parse_registry(text: str, rest: str, *, plain: bool) -> Target:
     if not rest.startswith("//") or not slash or not _is_host(host):
         raise UsageError(f"{text!r} names no registry", resolution="Write docker://HOST/NAME:TAG.")
     name, tag = _parse_name(name_tag, text, default="latest")
-    if not _NAME.match(name):
+    if not is_name(name):
         raise _bad_name(name, text)
     return Target(kind=Kind.REGISTRY, text=text, host=host, name=name, tag=tag, plain=plain)
 
@@ -164,15 +161,12 @@ def _parse_name(rest: str, text: str, *, default: str) -> tuple[str, str]:
         name, tag = rest, default
     host, slash, path = name.partition("/")
     is_host = slash and ("." in host or ":" in host or host == "localhost")
-    if not _NAME.match(path if is_host else name) or (is_host and not _is_host(host)):
+    if not is_name(path if is_host else name) or (is_host and not _is_host(host)):
         raise _bad_name(name, text)
-    if len(name) > _LONGEST_NAME:
-        raise UsageError(f"{text!r}: a name has at most {_LONGEST_NAME} characters")
-    if not _TAG.match(tag):
-        raise UsageError(
-            f"{text!r}: {tag!r} is no tag",
-            resolution="Use letters, digits and . _ - (first no . or -, at most 128).",
-        )
+    if len(name) > LONGEST_NAME:
+        raise UsageError(f"{text!r}: a name has at most {LONGEST_NAME} characters")
+    if not is_tag(tag):
+        raise UsageError(f"{text!r}: {tag!r} is no tag", resolution=f"Use {TAG_RULE}.")
     return name, tag
 
 
