@@ -22,7 +22,7 @@ from lapstrake.host.process import find_program
 from lapstrake.names import BranchName, GuestPath
 from lapstrake.place.apt import Apt
 from lapstrake.progress import Silent
-from lapstrake.registry.making_jobs import Jobs
+from lapstrake.registry.demand.jobs import Jobs
 from lapstrake.repository.open import repository_of
 from lapstrake.runner.base import Limits
 from object_storage import object_storage

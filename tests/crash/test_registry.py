@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 
 from lapstrake.blobs.local import LocalBlobs
-from lapstrake.registry.repositories import digest_bytes
+from lapstrake.registry.protocol.repositories import digest_bytes
 from registry_server import Served, push_image, served, sha256
 
 _NAME = "push/crash"

@@ -64,7 +64,7 @@ def _make(app: AppContext, order: Mapping[str, Any]) -> Mapping[str, Any]:
     from lapstrake.blobs.open import open_blobs
     from lapstrake.branch.instance import enter_branch
     from lapstrake.cli.place import open_place
-    from lapstrake.registry.demand_images import make, manifests_document
+    from lapstrake.registry.demand.images import make, manifests_document
 
     place = open_place(app)
     if order["what"] == "refresh":

@@ -36,9 +36,9 @@ def serve(app: AppContext, /, listen: str | None, workers: int | None, access_lo
 
     The first SIGTERM or Ctrl-C lets running transfers end, for half a minute at most.
     """
-    from lapstrake.registry.access_log import AccessLog
-    from lapstrake.registry.serve import serve as run
-    from lapstrake.registry.settings import ServerSettings
+    from lapstrake.registry.serving.access_log import AccessLog
+    from lapstrake.registry.serving.serve import serve as run
+    from lapstrake.registry.serving.settings import ServerSettings
 
     config = app.config
     chosen = replace(
@@ -78,8 +78,8 @@ def collect(app: AppContext, /, grace: str, unused: str, dry_run: bool, as_json:
     from lapstrake.cli.texts import size_text
     from lapstrake.config.units import parse_duration
     from lapstrake.errors import UsageError
-    from lapstrake.registry.collect import collect_blobs
-    from lapstrake.registry.demand_forget import forget_unused
+    from lapstrake.registry.demand.forget import forget_unused
+    from lapstrake.registry.protocol.collect import collect_blobs
 
     def duration(option: str, text: str) -> float:
         try:

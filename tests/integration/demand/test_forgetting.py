@@ -21,10 +21,10 @@ from lapstrake.image.record import (
     record_layer,
 )
 from lapstrake.names import Arch, CacheKey
-from lapstrake.registry.collect import collect_blobs
-from lapstrake.registry.demand_forget import forget_unused
-from lapstrake.registry.demand_images import manifests_of
-from lapstrake.registry.demand_records import Records
+from lapstrake.registry.demand.forget import forget_unused
+from lapstrake.registry.demand.images import manifests_of
+from lapstrake.registry.demand.records import Records
+from lapstrake.registry.protocol.collect import collect_blobs
 
 DAY = 24 * 3600.0
 

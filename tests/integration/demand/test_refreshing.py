@@ -13,9 +13,9 @@ from lapstrake.blobs.local import LocalBlobs
 from lapstrake.config.model import Config, RefreshConfig, RefreshMode
 from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
-from lapstrake.registry.demand_images import manifests_of
-from lapstrake.registry.demand_records import Record, Records
-from lapstrake.registry.demand_refresh import DEFAULT_SECONDS, Refresher, period
+from lapstrake.registry.demand.images import manifests_of
+from lapstrake.registry.demand.records import Record, Records
+from lapstrake.registry.demand.refresh import DEFAULT_SECONDS, Refresher, period
 
 
 def look(place: Workplace, blobs: LocalBlobs) -> list[str]:

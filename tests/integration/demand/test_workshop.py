@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from lapstrake.registry.making import Order, Workshop
-from lapstrake.registry.making_jobs import Jobs, State
+from lapstrake.registry.demand.jobs import Jobs, State
+from lapstrake.registry.demand.making import Order, Workshop
 from lapstrake.registry.problems import Problem
 
 MAKER = (sys.executable, str(Path(__file__).with_name("maker.py")))

@@ -15,7 +15,7 @@ import pytest
 
 from lapstrake.config.load import load_config
 from lapstrake.errors import ConfigError
-from lapstrake.registry.settings import check_settings
+from lapstrake.registry.serving.settings import check_settings
 from registry_server import Served, error_code, push_blob, push_image, served
 from roots import Completed, run_cli
 

@@ -19,9 +19,9 @@ import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lapstrake.blobs.local import LocalBlobs
-from lapstrake.registry.manifests import read_manifest
-from lapstrake.registry.repositories import Repository, digest_bytes
-from lapstrake.registry.sendfile_protocol import SendfileProtocol
+from lapstrake.registry.protocol.manifests import read_manifest
+from lapstrake.registry.protocol.repositories import Repository, digest_bytes
+from lapstrake.registry.serving.sendfile_protocol import SendfileProtocol
 from registry_server import (
     Served,
     error_code,

@@ -13,7 +13,7 @@ from lapstrake.image.attest.attach import DocumentKind, attach_documents, read_d
 from lapstrake.image.base import Descriptor
 from lapstrake.image.record import forget_image, record_image
 from lapstrake.names import Digest
-from lapstrake.registry.collect import collect_blobs
+from lapstrake.registry.protocol.collect import collect_blobs
 
 _KIND = "application/vnd.oci.image.manifest.v1+json"
 

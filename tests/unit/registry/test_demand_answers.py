@@ -9,16 +9,16 @@ import pytest
 from lapstrake.image.base import Descriptor
 from lapstrake.image.descriptors import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from lapstrake.names import Digest
-from lapstrake.registry.demand_accept import accepted, choose, wants_index
-from lapstrake.registry.demand_images import Manifests, manifests_document, read_manifests
-from lapstrake.registry.making_jobs import Job, State
-from lapstrake.registry.making_problem import (
+from lapstrake.registry.demand.accept import accepted, choose, wants_index
+from lapstrake.registry.demand.failures import (
     child_problem,
     late_problem,
     package_of,
     waited_problem,
 )
-from lapstrake.registry.page_templates import age_text, seconds_text, size_text
+from lapstrake.registry.demand.images import Manifests, manifests_document, read_manifests
+from lapstrake.registry.demand.jobs import Job, State
+from lapstrake.registry.pages.page import age_text, seconds_text, size_text
 from lapstrake.registry.problems import Problem
 
 DOCKER_2010 = [

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
-from lapstrake.registry.making_jobs import Job, State
+from lapstrake.registry.demand.jobs import Job, State
 from lapstrake.registry.problems import Problem
 
 CANNOT = 422

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from lapstrake.blobs.base import BlobStore
 from lapstrake.names import Digest
-from lapstrake.registry.demand_images import Manifests, manifests_document, read_manifests
+from lapstrake.registry.demand.images import Manifests, manifests_document, read_manifests
 
 _PREFIX = "made/"
 _TOUCH_SECONDS = 3600.0

@@ -10,11 +10,11 @@ from starlette.datastructures import URL, Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lapstrake.registry import tokens
+from lapstrake.registry.access import tokens
+from lapstrake.registry.access.passwords import Passwords
+from lapstrake.registry.access.tokens import Grant
 from lapstrake.registry.answers import problem_answer
-from lapstrake.registry.passwords import Passwords
 from lapstrake.registry.problems import Problem
-from lapstrake.registry.tokens import Grant
 
 HEALTH = "/healthz"
 TOKEN = "/token"  # noqa: S105 - a path

@@ -14,14 +14,14 @@ from starlette.routing import BaseRoute, Route
 
 from lapstrake import __version__
 from lapstrake.errors import LapstrakeError
+from lapstrake.registry.access.gate import HEALTH
 from lapstrake.registry.answers import error_answer
-from lapstrake.registry.core import Core
-from lapstrake.registry.endpoints_blobs import BlobEndpoints
-from lapstrake.registry.endpoints_lists import ListEndpoints
-from lapstrake.registry.endpoints_manifests import ManifestEndpoints
-from lapstrake.registry.endpoints_uploads import UploadEndpoints
-from lapstrake.registry.gate import HEALTH
 from lapstrake.registry.problems import Problem
+from lapstrake.registry.protocol.core import Core
+from lapstrake.registry.protocol.endpoints_blobs import BlobEndpoints
+from lapstrake.registry.protocol.endpoints_lists import ListEndpoints
+from lapstrake.registry.protocol.endpoints_manifests import ManifestEndpoints
+from lapstrake.registry.protocol.endpoints_uploads import UploadEndpoints
 
 _HOUR = 3600.0
 _GIVEN_UP_SECONDS = 24 * _HOUR

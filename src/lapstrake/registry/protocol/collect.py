@@ -18,8 +18,8 @@ from lapstrake.blobs.base import BlobStore
 from lapstrake.host.files import remove_tree
 from lapstrake.names import Digest
 from lapstrake.registry.base import MANIFEST_LIMIT
-from lapstrake.registry.manifests import media_type_of
-from lapstrake.registry.repositories import Repository, collecting, pushed_names
+from lapstrake.registry.protocol.manifests import media_type_of
+from lapstrake.registry.protocol.repositories import Repository, collecting, pushed_names
 
 _REFERRERS = "referrers/"
 _MENTION = re.compile(r"\b(sha256|sha512)[:-]([0-9a-f]{64,128})\b")

@@ -11,15 +11,15 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from lapstrake.place.state import StateFiles
-from lapstrake.registry.artifacts import published
-from lapstrake.registry.demand import Demand
-from lapstrake.registry.demand_records import Record
-from lapstrake.registry.making_jobs import State
+from lapstrake.registry.demand.demand import Demand
+from lapstrake.registry.demand.jobs import State
+from lapstrake.registry.demand.records import Record
 from lapstrake.registry.names import repository_name, tag_name
-from lapstrake.registry.page_events import event_routes
-from lapstrake.registry.page_metrics import metrics_text
-from lapstrake.registry.page_templates import STATIC, page
-from lapstrake.registry.page_views import WIDTH, image_views
+from lapstrake.registry.pages.artifacts import published
+from lapstrake.registry.pages.events import event_routes
+from lapstrake.registry.pages.metrics import metrics_text
+from lapstrake.registry.pages.page import STATIC, page
+from lapstrake.registry.pages.views import WIDTH, image_views
 from lapstrake.registry.problems import Problem
 
 _MADE_SHOWN = 12

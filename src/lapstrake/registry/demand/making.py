@@ -19,8 +19,8 @@ from typing import Any, Generic, TypeVar
 from lapstrake.errors import LapstrakeError, StoreError
 from lapstrake.host.followed import Ended, follow
 from lapstrake.host.locks import locked
-from lapstrake.registry.making_jobs import Jobs, JobWriter, State, entered
-from lapstrake.registry.making_problem import child_problem, late_problem, waited_problem
+from lapstrake.registry.demand.failures import child_problem, late_problem, waited_problem
+from lapstrake.registry.demand.jobs import Jobs, JobWriter, State, entered
 from lapstrake.registry.problems import Problem
 
 T = TypeVar("T")

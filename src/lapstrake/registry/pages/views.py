@@ -13,7 +13,7 @@ from lapstrake.errors import StoreError
 from lapstrake.image.base import Image
 from lapstrake.image.record import find_image
 from lapstrake.names import CacheKey, Digest
-from lapstrake.registry.demand_records import Record
+from lapstrake.registry.demand.records import Record
 
 WIDTH = 1000
 """Of a picture of layers, in its own units."""

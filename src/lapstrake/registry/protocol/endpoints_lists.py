@@ -12,10 +12,10 @@ from starlette.routing import Route
 from lapstrake.blobs.referrers import referrers
 from lapstrake.image.descriptors import OCI_INDEX
 from lapstrake.registry.answers import API_VERSION, list_page
-from lapstrake.registry.core import Core
 from lapstrake.registry.names import digest_of
 from lapstrake.registry.problems import Problem
-from lapstrake.registry.repositories import Repository, pushed_names
+from lapstrake.registry.protocol.core import Core
+from lapstrake.registry.protocol.repositories import Repository, pushed_names
 
 _REFERRERS_AT_ONCE = 1000
 """So that an answer stays far below the 4 MiB that the specification allows."""

@@ -17,7 +17,7 @@ from lapstrake.errors import LapstrakeError, StoreError
 from lapstrake.host.locks import locked
 from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
-from lapstrake.registry.demand_records import Record, Records
+from lapstrake.registry.demand.records import Record, Records
 from lapstrake.registry.problems import Problem
 
 DEFAULT_SECONDS = 300.0

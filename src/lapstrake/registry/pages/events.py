@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from lapstrake.registry.demand import Demand
-from lapstrake.registry.making_jobs import Job, Jobs, State
+from lapstrake.registry.demand.demand import Demand
+from lapstrake.registry.demand.jobs import Job, Jobs, State
 
 _PERIOD = 0.4
 _LONGEST_SECONDS = 5.0

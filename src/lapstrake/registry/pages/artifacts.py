@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from lapstrake.config.model import Config
-from lapstrake.registry.page_templates import address, page
+from lapstrake.registry.pages.page import address, page
 from lapstrake.registry.problems import Problem
 from lapstrake.registry.sending import send_file
 

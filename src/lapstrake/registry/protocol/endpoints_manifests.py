@@ -12,11 +12,11 @@ from lapstrake.image.base import Descriptor
 from lapstrake.names import Digest
 from lapstrake.registry.answers import API_VERSION, is_current
 from lapstrake.registry.base import MANIFEST_LIMIT
-from lapstrake.registry.core import Core
-from lapstrake.registry.manifests import media_type_of, read_manifest, too_large
 from lapstrake.registry.names import reference_of
 from lapstrake.registry.problems import Problem
-from lapstrake.registry.repositories import Repository, collecting, digest_bytes
+from lapstrake.registry.protocol.core import Core
+from lapstrake.registry.protocol.manifests import media_type_of, read_manifest, too_large
+from lapstrake.registry.protocol.repositories import Repository, collecting, digest_bytes
 
 _REMEMBERED = 256
 _SMALL = 1 << 16

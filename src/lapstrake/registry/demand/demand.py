@@ -1,8 +1,8 @@
 """Images that exist because somebody pulls them.
 
 A name that was made before is answered by looking up what it leads to; nothing upstream is asked
-then. Otherwise it is made while the client waits (see `lapstrake.registry.making`). HEAD and GET
-do the same: containerd resolves a tag by HEAD and takes a 404 for the last word.
+then. Otherwise it is made while the client waits (see `lapstrake.registry.demand.making`). HEAD and
+GET do the same: containerd resolves a tag by HEAD and takes a 404 for the last word.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from lapstrake.formats.keys import cache_key
 from lapstrake.image.base import Descriptor, ImageRequest
 from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
-from lapstrake.registry import demand_images
-from lapstrake.registry.demand_accept import accepted, choose, wants_index
-from lapstrake.registry.demand_images import Manifests, read_manifests
-from lapstrake.registry.demand_records import Records
-from lapstrake.registry.demand_refresh import Refresher
-from lapstrake.registry.making import Order, Workshop
-from lapstrake.registry.making_jobs import Jobs
+from lapstrake.registry.demand import images
+from lapstrake.registry.demand.accept import accepted, choose, wants_index
+from lapstrake.registry.demand.images import Manifests, read_manifests
+from lapstrake.registry.demand.jobs import Jobs
+from lapstrake.registry.demand.making import Order, Workshop
+from lapstrake.registry.demand.records import Records
+from lapstrake.registry.demand.refresh import Refresher
 from lapstrake.registry.problems import Problem
 
 P = ParamSpec("P")
@@ -135,7 +135,7 @@ class Demand:
         requests = self._requests(name, tag)
         index = len(requests) > 1 and several
         if not index:
-            requests = (demand_images.single(self.place, requests),)
+            requests = (images.single(self.place, requests),)
         made = await self._look(requests, index=index)
         if made is not None:
             self.counts["warm"] += 1
@@ -189,7 +189,7 @@ class Demand:
 
     def _requests(self, name: str, tag: str) -> tuple[ImageRequest, ...]:
         try:
-            return demand_images.requests_of(self.place, name, tag)
+            return images.requests_of(self.place, name, tag)
         except LapstrakeError as error:
             raise _refused(name, error) from error
 
@@ -201,7 +201,7 @@ class Demand:
             raise _refused(requests[0].tag, error) from error
 
     def _find(self, requests: Sequence[ImageRequest], index: bool) -> Manifests | None:
-        return demand_images.find(self.place, self.blobs, requests, index=index)
+        return images.find(self.place, self.blobs, requests, index=index)
 
     async def _store(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call what touches the storage, in a thread where that is another host."""

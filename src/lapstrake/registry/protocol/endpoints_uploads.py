@@ -13,11 +13,11 @@ from starlette.routing import Route
 from lapstrake.errors import StoreError
 from lapstrake.names import Digest
 from lapstrake.registry.answers import API_VERSION, problem_answer
-from lapstrake.registry.core import Core
 from lapstrake.registry.names import digest_of, repository_name
 from lapstrake.registry.problems import Problem
-from lapstrake.registry.repositories import Repository
-from lapstrake.registry.uploads import Upload
+from lapstrake.registry.protocol.core import Core
+from lapstrake.registry.protocol.repositories import Repository
+from lapstrake.registry.protocol.uploads import Upload
 
 _PIECE = 1 << 20
 """Bytes that are collected before a thread writes and sums them."""

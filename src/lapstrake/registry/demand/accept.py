@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from lapstrake.image.base import Descriptor
 from lapstrake.image.descriptors import DOCKER_LIST, DOCKER_MANIFEST, INDEX_TYPES, MANIFEST_TYPES
-from lapstrake.registry.demand_images import Manifests
+from lapstrake.registry.demand.images import Manifests
 from lapstrake.registry.problems import Problem
 
 

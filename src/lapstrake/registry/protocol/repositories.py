@@ -27,8 +27,8 @@ from lapstrake.blobs.referrers import forget_referrer, record_referrer
 from lapstrake.host.locks import locked
 from lapstrake.image.base import Descriptor
 from lapstrake.names import Digest
-from lapstrake.registry.manifests import Manifest
 from lapstrake.registry.problems import Problem
+from lapstrake.registry.protocol.manifests import Manifest
 
 _CATALOGUE = "catalogue/"
 

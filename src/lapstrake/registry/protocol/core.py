@@ -15,8 +15,8 @@ from lapstrake.names import Digest
 from lapstrake.registry.base import Demand
 from lapstrake.registry.names import repository_name
 from lapstrake.registry.problems import Problem
-from lapstrake.registry.repositories import Repository
-from lapstrake.registry.uploads import Uploads
+from lapstrake.registry.protocol.repositories import Repository
+from lapstrake.registry.protocol.uploads import Uploads
 
 T = TypeVar("T")
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from lapstrake.config.model import Config, RegistryConfig
 from lapstrake.errors import ConfigError
-from lapstrake.registry.access_log import AccessLog
+from lapstrake.registry.access.passwords import Passwords, read_token
 from lapstrake.registry.names import repository_name
-from lapstrake.registry.passwords import Passwords, read_token
 from lapstrake.registry.problems import Problem
+from lapstrake.registry.serving.access_log import AccessLog
 
 _LISTEN = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]*)):(?P<port>\d{1,5})\Z")
 

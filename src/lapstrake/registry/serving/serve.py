@@ -18,16 +18,21 @@ from lapstrake.blobs.open import open_blobs
 from lapstrake.errors import ConfigError, Interrupted
 from lapstrake.place.workplace import Workplace
 from lapstrake.progress import Silent
-from lapstrake.registry.access_log import AccessLog, Logged
-from lapstrake.registry.app import create_app
-from lapstrake.registry.artifacts import artifact_routes
-from lapstrake.registry.core import Core
-from lapstrake.registry.demand import Demand
-from lapstrake.registry.gate import Gate
-from lapstrake.registry.page import page_routes
-from lapstrake.registry.sendfile_protocol import SendfileProtocol
-from lapstrake.registry.settings import ServerSettings, check_settings, listen_address, passwords
-from lapstrake.registry.tokens import signing_key
+from lapstrake.registry.access.gate import Gate
+from lapstrake.registry.access.tokens import signing_key
+from lapstrake.registry.demand.demand import Demand
+from lapstrake.registry.pages.artifacts import artifact_routes
+from lapstrake.registry.pages.routes import page_routes
+from lapstrake.registry.protocol.core import Core
+from lapstrake.registry.serving.access_log import AccessLog, Logged
+from lapstrake.registry.serving.app import create_app
+from lapstrake.registry.serving.sendfile_protocol import SendfileProtocol
+from lapstrake.registry.serving.settings import (
+    ServerSettings,
+    check_settings,
+    listen_address,
+    passwords,
+)
 from lapstrake.runner.choose import load
 
 _GRACE_SECONDS = 30

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from lapstrake import __version__
-from lapstrake.registry.demand import Demand
-from lapstrake.registry.making_jobs import State
+from lapstrake.registry.demand.demand import Demand
+from lapstrake.registry.demand.jobs import State
 
 
 def metrics_text(demand: Demand) -> str:

@@ -15,7 +15,7 @@ from lapstrake.blobs.referrers import forget_referrer, referrers
 from lapstrake.image.base import Image
 from lapstrake.image.record import all_images, all_layers, forget_image, forget_layer
 from lapstrake.names import Digest
-from lapstrake.registry.demand_records import Record, Records, keys
+from lapstrake.registry.demand.records import Record, Records, keys
 
 
 def forget_unused(blobs: BlobStore, *, seconds: float, dry_run: bool = False) -> tuple[str, ...]:

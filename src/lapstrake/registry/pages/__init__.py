@@ -1,0 +1,1 @@
+"""What browsers, apt and monitoring read: pages, live events, packages, metrics."""

@@ -1,0 +1,1 @@
+"""The server: its processes, how it sends files, what it logs."""
