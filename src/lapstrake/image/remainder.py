@@ -20,7 +20,7 @@ from pathlib import Path
 from lapstrake.host.layer_tar import Entry, merged, pattern
 from lapstrake.image.leftovers import APT, KEPT, NEVER, UNNEEDED
 from lapstrake.image.remainder_texts import choose_alternatives, rewrite
-from lapstrake.image.remainder_tree import Names, Tree, same
+from lapstrake.image.remainder_tree import Names, Tree, is_file, read, same
 
 _INFO = "var/lib/dpkg/info/"
 _GONE, _OPAQUE = ".wh.", ".wh..wh..opq"
@@ -127,9 +127,12 @@ def _fill_delta(tree: Tree, views: _Views, job: Job) -> None:
 
 
 def _below(name: str, job: Job) -> Entry | None:
-    """What a base OS has."""
-    for path in (f"{tree}/{name}" for tree in reversed(job.below)):
-        if os.path.lexists(path):
+    """What a base OS has; what is behind a link is not this name's."""
+    for tree in reversed(job.below):
+        path = f"{tree}/{name}"
+        folder = f"/{name}".rpartition("/")[0]
+        straight = os.path.realpath(tree) + folder
+        if os.path.lexists(path) and os.path.realpath(tree + folder) == straight:
             return Entry(name, path, os.lstat(path))
     return None
 
@@ -179,10 +182,10 @@ def _others(views: _Views, names: frozenset[str]) -> frozenset[str]:
     theirs: set[str] = set()
     mine: set[str] = set()
     for name, entry in views.whole.items():
-        if not (name.startswith(_INFO) and name.endswith(".list") and entry.path):
+        if not (name.startswith(_INFO) and name.endswith(".list") and is_file(entry)):
             continue
         found = mine if name[len(_INFO) : -len(".list")] in names else theirs
-        for line in Path(entry.path).read_text("utf-8", "surrogateescape").splitlines():
+        for line in read(entry).decode("utf-8", "surrogateescape").splitlines():
             first, slash, rest = line.strip("/").partition("/")
             found.add(f"{aliases.get(first, first)}{slash}{rest}")
     return frozenset(theirs - mine - views.union.keys())
@@ -218,7 +221,7 @@ def _missing(views: _Views, job: Job, left_out: Callable[[str], object] | None) 
                 continue
             if left_out is not None and left_out(name):
                 continue
-            if _below(name, job) is not None:
+            if any(os.path.lexists(f"{tree}/{name}") for tree in job.below):
                 continue
         parts = name.split("/")
         if not any("/".join(parts[:depth]) in told for depth in range(1, len(parts))):

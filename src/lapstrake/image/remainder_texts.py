@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from lapstrake.host.layer_tar import Entry
 from lapstrake.image.dpkgdata import (
@@ -17,7 +16,7 @@ from lapstrake.image.dpkgdata import (
     filter_triggers,
 )
 from lapstrake.image.ldcache import filter_cache
-from lapstrake.image.remainder_tree import Names, Tree
+from lapstrake.image.remainder_tree import Names, Tree, is_file, read
 
 _DPKG = "var/lib/dpkg/"
 _GROUPS, _LINKS = f"{_DPKG}alternatives/", "etc/alternatives/"
@@ -52,7 +51,7 @@ def choose_alternatives(chosen: Mapping[str, Entry], names: Names) -> Choices:
     links: dict[str, str] = {}
     useless: set[str] = set()
     for name, entry in chosen.items():
-        if not name.startswith(_GROUPS) or entry.path is None:
+        if not name.startswith(_GROUPS) or not is_file(entry):
             continue
         group = name.removeprefix(_GROUPS)
         now = names.target(f"{_LINKS}{group}") or ""
@@ -91,6 +90,8 @@ def rewrite(
         "etc/shadow": lambda text: age_shadow(text, time // _DAY),
     }
     for name, entry in chosen.items():
+        if not is_file(entry):
+            continue
         if name in filters:
             tree.write(name, _bytes(filters[name](_read(entry))))
         elif name.startswith(_TRIGGERS):
@@ -99,8 +100,8 @@ def rewrite(
                 tree.write(name, _bytes(text))
             else:
                 tree.remove(name)
-    if _CACHE in chosen:
-        cache = filter_cache(Path(str(chosen[_CACHE].path)).read_bytes(), exists)
+    if _CACHE in chosen and is_file(chosen[_CACHE]):
+        cache = filter_cache(read(chosen[_CACHE]), exists)
         if cache is None:
             tree.remove(_CACHE)
         else:
@@ -108,7 +109,7 @@ def rewrite(
 
 
 def _read(entry: Entry) -> str:
-    return Path(str(entry.path)).read_text("utf-8", "surrogateescape")
+    return read(entry).decode("utf-8", "surrogateescape")
 
 
 def _bytes(text: str) -> bytes:

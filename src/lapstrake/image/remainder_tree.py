@@ -1,8 +1,14 @@
-"""The tree of an image's last layer: which names it has, and their copies."""
+"""The tree of an image's last layer: which names it has, and their copies.
+
+Root of the host works here on what packages' scripts left behind, so no link of theirs may ever be
+followed: neither in the trees that are read nor in the one that is made.
+"""
 
 # ruff: noqa: PTH115
 from __future__ import annotations
 
+import errno
+import filecmp
 import os
 import re
 import shutil
@@ -14,6 +20,7 @@ from lapstrake.host.layer_tar import Entry
 from lapstrake.image.leftovers import ELSEWHERE
 
 _MOST_LINKS = 40  # as path_resolution(7)
+_LARGEST_TEXT = 64 << 20
 _OPAQUE_MARK = ".wh..wh..opq"
 _elsewhere = re.compile(ELSEWHERE).fullmatch
 
@@ -33,7 +40,25 @@ def same(one: Entry, other: Entry) -> bool:
         return False
     if int(mine.st_mtime) == int(theirs.st_mtime):  # dpkg keeps a package's times
         return True
-    return Path(one.path).read_bytes() == Path(other.path).read_bytes()
+    return filecmp.cmp(one.path, other.path, shallow=False)
+
+
+def is_file(entry: Entry) -> bool:
+    """Whether it is a plain file; a link is none, wherever it leads."""
+    return entry.path is not None and entry.facts is not None and stat.S_ISREG(entry.facts.st_mode)
+
+
+def read(entry: Entry) -> bytes:
+    """The bytes of a plain file.
+
+    Raises:
+        OSError: it is none, or too large for what is read here.
+    """
+    if not is_file(entry) or entry.facts is None:
+        raise OSError(errno.EINVAL, "is no plain file", entry.name)
+    if entry.facts.st_size > _LARGEST_TEXT:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), entry.name)
+    return Path(str(entry.path)).read_bytes()
 
 
 def _attributes(path: str) -> dict[str, bytes]:
@@ -105,15 +130,19 @@ class Tree:
         self._folders = folders
         self._time = time
         self._made: set[str] = set()
+        self._made_folders: set[str] = {""}
         root.mkdir()
 
     def add(self, entry: Entry, *, link: str | None = None) -> None:
         """Copy something; a link may be told to lead elsewhere. Sockets are passed over."""
         if entry.facts is None or entry.path is None or entry.name in self._made:
             return
-        path, mode = self._above(entry.name), entry.facts.st_mode
+        path, mode = self._place(entry.name), entry.facts.st_mode
+        if path is None:
+            return
         if stat.S_ISDIR(mode):
             path.mkdir()
+            self._made_folders.add(entry.name)
         elif stat.S_ISLNK(mode):
             path.symlink_to(link or os.readlink(entry.path))
         elif stat.S_ISREG(mode):
@@ -130,8 +159,10 @@ class Tree:
                 os.setxattr(path, name, value)
 
     def write(self, name: str, data: bytes) -> None:
-        """Replace the content of a file that was added."""
-        (self.root / name).write_bytes(data)
+        """Replace the content of a plain file that was added."""
+        flags = os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(self.root / name, flags), "wb") as file:
+            file.write(data)
 
     def remove(self, name: str) -> None:
         """Take back a file or link."""
@@ -141,7 +172,9 @@ class Tree:
     def mark(self, name: str) -> None:
         """Say that something below is gone, as overlayfs does (overlayfs.rst, "whiteouts")."""
         folder, _, last = name.rpartition("/")
-        path = self._above(name)
+        path = self._place(name)
+        if path is None:
+            return
         if last != _OPAQUE_MARK:
             os.mknod(path, stat.S_IFCHR, 0)
             return
@@ -155,17 +188,23 @@ class Tree:
                 os.utime(Path(folder, name), (self._time, self._time), follow_symlinks=False)
             os.utime(folder, (self._time, self._time), follow_symlinks=False)
 
-    def _above(self, name: str) -> Path:
-        """The path of a name whose folders are there."""
+    def _place(self, name: str) -> Path | None:
+        """The path of a name whose folders are made; ``None`` below what is no folder."""
         folder = name.rpartition("/")[0]
-        if folder and folder not in self._made:
-            entry = self._folders.get(folder)
-            if entry is not None and entry.facts is not None and stat.S_ISDIR(entry.facts.st_mode):
-                self.add(entry)
-            else:
-                self._above(f"{folder}/").mkdir(exist_ok=True)
-                self._made.add(folder)
-        return self.root / name
+        if folder not in self._made and folder not in self._made_folders:
+            self._make_folder(folder)
+        return self.root / name if folder in self._made_folders else None
+
+    def _make_folder(self, name: str) -> None:
+        entry = self._folders.get(name)
+        if entry is None:
+            path = self._place(name)
+            if path is not None:
+                path.mkdir()
+                self._made.add(name)
+                self._made_folders.add(name)
+        elif entry.facts is not None and stat.S_ISDIR(entry.facts.st_mode):
+            self.add(entry)
 
 
 def _is_host_root() -> bool:
