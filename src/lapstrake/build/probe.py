@@ -7,7 +7,6 @@ the bundle's and the sources' bytes.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +17,8 @@ from lapstrake.build.buildroot import BUILDROOT, TOOLBOX, build_environment, sta
 from lapstrake.bundle.base import BuildDependencies, Bundle
 from lapstrake.errors import BundleError
 from lapstrake.formats.keys import Canonical, cache_key
-from lapstrake.host import files
 from lapstrake.host.process import tail
+from lapstrake.place.answers import recall, remember
 from lapstrake.place.workplace import Workplace
 from lapstrake.runner.base import Command, Limits
 from lapstrake.source.job import Fetched
@@ -89,14 +88,13 @@ def _probed(
         "bundle": folder_digest(bundle.path),
         "sources": [str(source.digest) for source in sources],
     }
-    memory = place.private / "resolved" / f"{cache_key('templates', inputs)}.json"
-    try:
-        return [str(word) for word in json.loads(memory.read_bytes())]
-    except (FileNotFoundError, ValueError):
-        place.progress.headline("probing which template builds it")
+    question = cache_key("templates", inputs)
+    known = recall(place, question)
+    if known is not None:
+        return [str(word) for word in known]
+    place.progress.headline("probing which template builds it")
     templates = _ask(place, branch, bundle, sources)
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    files.write_atomic(memory, json.dumps(templates).encode(), durable=False)
+    remember(place, question, templates)
     return templates
 
 

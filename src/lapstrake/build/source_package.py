@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from lapstrake.formats.sources_list import ListStyle, SourceEntry, render
 from lapstrake.host import files
 from lapstrake.layer.store import Layer
 from lapstrake.names import Digest, GuestPath
+from lapstrake.place.answers import recall, remember
 from lapstrake.place.apt import Apt
 from lapstrake.place.lists import lists_of_root
 from lapstrake.place.workplace import Workplace
@@ -54,14 +54,11 @@ def _specs(
 ) -> tuple[SourceSpec, ...]:
     """Ask apt for the files' addresses and sums, or remember what it said."""
     inputs = {"instance": branch.instance.key.hex, "request": str(request)}
-    memory = place.private / "resolved" / f"{cache_key('source package', inputs)}.json"
-    try:
-        rows = json.loads(memory.read_bytes())
-    except (FileNotFoundError, ValueError):
+    question = cache_key("source package", inputs)
+    rows = recall(place, question)
+    if rows is None:
         specs = _ask(place, branch, request)
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        rows = [asdict(spec) for spec in specs]
-        files.write_atomic(memory, json.dumps(rows).encode(), durable=False)
+        remember(place, question, [asdict(spec) for spec in specs])
         return specs
     return tuple(
         SourceSpec(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from lapstrake.formats.keys import cache_key
 from lapstrake.host import files
 from lapstrake.layer.store import Layer
 from lapstrake.names import GuestPath
+from lapstrake.place.answers import recall, remember
 from lapstrake.place.apt import OPTIONS
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.flat import Repository
@@ -93,7 +93,14 @@ def fetch_files(view: View, items: Sequence[Item]) -> tuple[PackageFile, ...]:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             _gather(view, list(missing.values()), Path(scratch))
             _keep(folder, missing, Path(scratch))
-    return tuple(PackageFile(path=_kept(folder, item.sha256), sha256=item.sha256) for item in items)
+    return tuple(
+        PackageFile(
+            path=_kept(folder, item.sha256),
+            sha256=item.sha256,
+            facts={"name": item.name, "version": item.version, "arch": item.arch},
+        )
+        for item in items
+    )
 
 
 def _gather(view: View, items: Sequence[Item], scratch: Path) -> None:
@@ -159,15 +166,12 @@ def _sums(view: View, packages: Sequence[Package]) -> dict[str, str]:
             "names": names,
         },
     )
-    memory = view.place.private / "resolved" / f"{question}.json"
-    try:
-        known: dict[str, str] = json.loads(memory.read_bytes())
-    except (FileNotFoundError, ValueError):
+    known: dict[str, str] | None = recall(view.place, question)
+    if known is None:
         with view.ask("look-up") as apt:
             found = look_up(apt, names)
         known = {name: item.sha256 for (name, _), item in found.items()}
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        files.write_atomic(memory, json.dumps(known).encode(), durable=False)
+        remember(view.place, question, known)
     lost = [package.id for package in packages if package.name not in known]
     if lost:
         raise DependencyError(f"apt's index does not have {', '.join(lost)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
@@ -14,9 +13,9 @@ from lapstrake.compose.doubt import Below, Entry
 from lapstrake.compose.status import parse_status
 from lapstrake.errors import DependencyError
 from lapstrake.formats.keys import cache_key
-from lapstrake.host import files
 from lapstrake.host.confined import read_confined, walk_confined
 from lapstrake.layer.store import Layer
+from lapstrake.place.answers import recall, remember
 from lapstrake.place.workplace import Workplace
 
 _FORMAT = 1
@@ -62,14 +61,12 @@ def _paths(place: Workplace, branch: Branch) -> dict[str, Entry]:
     key = cache_key(
         "root-paths", {"format": _FORMAT, "layers": [layer.key.hex for layer in branch.layers]}
     )
-    memory = place.private / "resolved" / f"{key}.json"
-    try:
-        return entries.unpack(json.loads(memory.read_bytes()))
-    except (FileNotFoundError, ValueError, AttributeError):
-        found = entries.walk_stack([layer.tree for layer in branch.layers])
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        files.write_atomic(memory, json.dumps(entries.pack(found)).encode(), durable=False)
-        return found
+    known = recall(place, key)
+    if known is not None:
+        return entries.unpack(known)
+    found = entries.walk_stack([layer.tree for layer in branch.layers])
+    remember(place, key, entries.pack(found))
+    return found
 
 
 def _settings(layers: Sequence[Layer]) -> Iterator[str]:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from lapstrake.compose.doubt import Entry, Kind
 from lapstrake.host import idmap
+from lapstrake.host.layer_tar import is_opaque
 
 Packed = dict[str, str]
 """A tree as JSON: paths, divided by NUL, by what lies there (``d 755 0 0``)."""
 
 _OVERFLOW = 65534
-_OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
 
 
 def walk(tree: Path) -> dict[str, Entry]:
@@ -125,15 +125,7 @@ def _hides(tree: Path, path: str, entry: Entry) -> bool:
         return True
     if path == "/":
         return False
-    place = os.fspath(tree) + path
-    return any(_has(place, name) for name in _OPAQUE)
-
-
-def _has(place: str, attribute: str) -> bool:
-    try:
-        return os.getxattr(place, attribute, follow_symlinks=False) == b"y"
-    except OSError:
-        return False
+    return is_opaque(os.fspath(tree) + path)
 
 
 def _below(path: str, folders: set[str]) -> bool:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 from lapstrake.compose.base import Wanted
+from lapstrake.compose.clash import clash_of
 from lapstrake.compose.view import View
 from lapstrake.errors import DependencyError, MissingError
 from lapstrake.formats.keys import cache_key
-from lapstrake.host import files
+from lapstrake.names import CacheKey
+from lapstrake.place.answers import recall, remember
 from lapstrake.place.apt import OPTIONS, Apt
 
 _FORMAT = 3
@@ -149,8 +149,10 @@ def resolve(view: View, wanted: Wanted) -> Resolution:
             resolution = _with_own(view, _ask(apt, wanted))
         except DependencyError as failed:
             _refuse(_unknown(apt, wanted.packages))
-            raise _unsatisfied(view, failed) from failed
-    _remember(_memory(view, wanted), resolution)
+            blamed = _UNSATISFIED.findall(failed.details)
+            clash = clash_of(apt, wanted.packages, blamed)
+            raise (clash or _unsatisfied(view, failed)) from failed
+    remember(view.place, _question(view, wanted), asdict(resolution))
     return resolution
 
 
@@ -202,12 +204,11 @@ def remembered(view: View, wanted: Wanted) -> Resolution | None:
     """What `resolve` would answer without asking apt."""
     if not (relations_of(wanted) or wanted.conflicts):
         return Resolution(items=())
-    try:
-        document = json.loads(_memory(view, wanted).read_bytes())
-        items = tuple(Item(**item) for item in document["items"])
-        return Resolution(items=items, removed=tuple(document["removed"]))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    known = recall(view.place, _question(view, wanted))
+    if known is None:
         return None
+    items = tuple(Item(**item) for item in known["items"])
+    return Resolution(items=items, removed=tuple(known["removed"]))
 
 
 def look_up(apt: Apt, names: Sequence[str]) -> dict[tuple[str, str], Item]:
@@ -321,9 +322,9 @@ def _unsatisfied(view: View, failed: DependencyError) -> DependencyError:
     )
 
 
-def _memory(view: View, wanted: Wanted) -> Path:
-    """Where the answer is kept: its name is a hash of all that it depends on."""
-    question = cache_key(
+def _question(view: View, wanted: Wanted) -> CacheKey:
+    """All that the answer depends on."""
+    return cache_key(
         "resolution",
         {
             "format": _FORMAT,
@@ -334,9 +335,3 @@ def _memory(view: View, wanted: Wanted) -> Path:
             "profiles": wanted.profiles,
         },
     )
-    return view.place.private / "resolved" / f"{question}.json"
-
-
-def _remember(file: Path, resolution: Resolution) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    files.write_atomic(file, json.dumps(asdict(resolution)).encode(), durable=False)
