@@ -35,7 +35,6 @@ _PROXIES = {name for name in PASSED_ON if name.lower().endswith("_proxy")}
 _POLICY = (GuestPath("/usr/sbin/policy-rc.d"), b"#!/bin/sh\nexit 101\n")
 _COMPLAINT = re.compile(rb"^(?:E: |.* : (?:Depends|PreDepends|Conflicts|Breaks): ).*$", re.M)
 _BROKEN = re.compile(rb"^dpkg: error processing (?:package|archive) (\S+)", re.M)
-_SIMULATED = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) |^Remv (\S+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +116,3 @@ class Apt:
             f"`{' '.join(words[:2])}` failed in the root: {how}",
             details=complaints.decode("utf-8", "replace") or tail(output),
         )
-
-
-def simulated_installs(output: str) -> tuple[tuple[str, str], ...]:
-    """Read ``apt-get --simulate``: what it would do, sorted.
-
-    Returns:
-        names and versions of the packages it would install; the version is empty for those that it
-        would remove.
-    """
-    found = filter(None, map(_SIMULATED.match, output.splitlines()))
-    return tuple(sorted((match[1] or match[3], match[2] or "") for match in found))

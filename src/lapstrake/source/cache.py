@@ -17,7 +17,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,17 +36,6 @@ from lapstrake.host.locks import locked
 from lapstrake.names import Digest
 
 _OUT_OF_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
-
-
-def default_cache_folder(environment: Mapping[str, str] | None = None) -> Path:
-    """Where downloads are kept: LAPSTRAKE_DL_DIR, else NERVES_DL_DIR, else the XDG cache folder."""
-    known = os.environ if environment is None else environment
-    for name in ("LAPSTRAKE_DL_DIR", "NERVES_DL_DIR"):
-        if known.get(name):
-            return Path(known[name]).expanduser().absolute()
-    base = known.get("XDG_CACHE_HOME", "")
-    cache = Path(base) if base.startswith("/") else Path(known.get("HOME") or "/root") / ".cache"
-    return cache / "lapstrake" / "downloads"
 
 
 class BusyError(FetchError):

@@ -14,7 +14,6 @@ from lapstrake.build.record import Output
 from lapstrake.bundle.base import Bundle, BundleFormat, Needs
 from lapstrake.errors import LimitError, PackError, ReproduceError, StepError
 from lapstrake.host.usage import Ending, Limits, Outcome
-from lapstrake.place.apt import simulated_installs
 
 _CODES = {"prepare": 12, "configure": 13, "build": 14, "install": 15, "qa": 16, "pack": 17}
 
@@ -68,28 +67,6 @@ def test_the_lower_limit_holds(
     assert found.memory == (min(given_memory) if given_memory else None)
     assert found.disk == (min(given_disk) if given_disk else None)
     assert found.processes == 9
-
-
-_SIMULATED = """\
-NOTE: This is only a simulation!
-The following NEW packages will be installed:
-  make libfoo1
-Inst libfoo1 (2:1.0~rc1-1+b2 Debian:12.5/stable, Debian-Security:12/stable-security [amd64])
-Inst perl-base [5.36.0-7] (5.36.0-7+deb12u1 Debian:12.5/stable [amd64]) []
-Inst make:i386 (4.3-4.1 Debian:12.5/stable [i386])
-Conf libfoo1 (2:1.0~rc1-1+b2 Debian:12.5/stable [amd64])
-Remv old [1.0]
-"""
-
-
-def test_what_apt_would_install() -> None:
-    assert simulated_installs(_SIMULATED) == (
-        ("libfoo1", "2:1.0~rc1-1+b2"),
-        ("make:i386", "4.3-4.1"),
-        ("old", ""),  # removed: a layer without it is another one
-        ("perl-base", "5.36.0-7+deb12u1"),
-    )
-    assert simulated_installs("0 upgraded, 0 newly installed\n") == ()
 
 
 def _bundle(*, makes_packages: bool = True) -> Bundle:

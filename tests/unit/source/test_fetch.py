@@ -13,7 +13,7 @@ import pytest
 
 from lapstrake.errors import ChecksumError, FetchError, LapstrakeError
 from lapstrake.names import Digest
-from lapstrake.source.cache import DownloadCache, default_cache_folder
+from lapstrake.source.cache import DownloadCache
 from lapstrake.source.fetch import fetch_all
 from lapstrake.source.job import Fetched, FetchEvent, Stage
 from lapstrake.source.rules import FetchRules, Rewrite
@@ -357,14 +357,6 @@ def test_one_url_two_contents_at_once(site: Site, cache: DownloadCache, rules: F
     site.put("/a", resumable(BODY))
     assert one(archive(url), cache, rules).path.read_bytes() == BODY
     assert site.requests[-1][1]["Range"] == "bytes=100000-"
-
-
-def test_where_the_cache_is() -> None:
-    assert default_cache_folder({"LAPSTRAKE_DL_DIR": "/l", "NERVES_DL_DIR": "/n"}) == Path("/l")
-    assert default_cache_folder({"NERVES_DL_DIR": "/n"}) == Path("/n")
-    assert default_cache_folder({"XDG_CACHE_HOME": "/x"}) == Path("/x/lapstrake/downloads")
-    assert default_cache_folder({"HOME": "/h"}) == Path("/h/.cache/lapstrake/downloads")
-    assert default_cache_folder({"HOME": "/h", "XDG_CACHE_HOME": "rel"}).is_relative_to("/h")
 
 
 class Ftp(socketserver.StreamRequestHandler):
