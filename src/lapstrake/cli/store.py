@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from lapstrake.cli.context import AppContext, pass_app
 from lapstrake.cli.lazy import WrappedGroup
 from lapstrake.cli.output import table
 from lapstrake.cli.place import look_place
+
+if TYPE_CHECKING:
+    from lapstrake.layer.store import Layer
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -82,11 +86,20 @@ def gc(app: AppContext, /, budget: str | None, dry_run: bool, as_json: bool) -> 
         app.output.result(json.dumps({"removed": rows, "bytes": freed}, indent=2))
         return
     lines = [
-        (layer.key.short, layer.kind, size_text(layer.size), age_text(layer.used)) for layer in gone
+        (layer.key.short, _what(layer), size_text(layer.size), age_text(layer.used))
+        for layer in gone
     ]
     if lines:
-        app.output.result(table(lines, header=("LAYER", "KIND", "SIZE", "USED"), right={2}))
+        app.output.result(table(lines, header=("LAYER", "WHAT", "SIZE", "USED"), right={2}))
     would = "would be " if dry_run else ""
     app.output.say(f"{len(gone)} layers {would}removed, {size_text(freed)} {would}freed")
     if left_behind:
         app.output.say(f"{left_behind} leftovers of killed runs removed")
+
+
+def _what(layer: Layer) -> str:
+    """The kind of a layer; of a package also which."""
+    names = ("name", "version") if layer.kind == "package" else ()
+    return " ".join(
+        [layer.kind, *(str(layer.facts[name]) for name in names if name in layer.facts)]
+    )
