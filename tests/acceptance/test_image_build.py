@@ -53,7 +53,8 @@ def test_an_image_is_listed_looked_at_and_forgotten(folder: Path) -> None:
     shown = image(folder, "inspect", wanted)
     assert "hello_" in shown.stdout
     assert "configuration" in shown.stdout
-    assert image(folder, "inspect", "hello").stdout == shown.stdout
+    for name in ("hello", "hello:stable", wanted.removeprefix("sha256:")[:12]):
+        assert image(folder, "inspect", name).stdout == shown.stdout
     assert image(folder, "rm", wanted).ok
     gone = image(folder, "inspect", wanted)
     assert gone.status == ImageError.exit_code

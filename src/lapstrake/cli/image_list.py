@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lapstrake.image.base import Image
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_IMAGE = "DIGEST|KEY"
+_IMAGE = "IMAGE"
 _LEAST_DIGITS = 4
 
 
@@ -61,7 +61,8 @@ def list_(app: AppContext, /, as_json: bool) -> None:
 def inspect(app: AppContext, /, wanted: tuple[str, ...], tag: str, as_json: bool) -> None:
     """Show what an image is made of: its layers, lowest first, and what is in them.
 
-    It is named by the beginning of its digest, or as `image build` makes it from its packages.
+    It is named as `image ls` lists it (hello/jq or hello/jq:stable), by the beginning of its digest
+    or key, or by its packages as `image build` takes them.
     """
     from lapstrake.blobs.open import open_blobs
     from lapstrake.cli.texts import size_text
@@ -69,7 +70,9 @@ def inspect(app: AppContext, /, wanted: tuple[str, ...], tag: str, as_json: bool
     from lapstrake.image.record import image_document
 
     blobs = open_blobs(app.config)
-    image = _made(app, blobs, wanted, tag) or _find(blobs, " ".join(wanted))
+    named = len(wanted) == 1 and _found(blobs, wanted[0])
+    image = named[0] if named and len(named) == 1 else _made(app, blobs, wanted, tag)
+    image = image or _find(blobs, " ".join(wanted))
     if as_json:
         app.output.result(json.dumps(image_document(image), indent=2))
         return
@@ -84,7 +87,10 @@ def inspect(app: AppContext, /, wanted: tuple[str, ...], tag: str, as_json: bool
 @click.argument("wanted", nargs=-1, required=True, metavar=f"{_IMAGE}...")
 @pass_app
 def remove(app: AppContext, /, wanted: tuple[str, ...]) -> None:
-    """Forget images; `lapstrake registry gc` takes the blobs that no other one has."""
+    """Forget images; `lapstrake registry gc` takes the blobs that no other one has.
+
+    They are named as `image ls` lists them, or by the beginning of a digest or key.
+    """
     from lapstrake.blobs.open import open_blobs
     from lapstrake.image.record import forget_image
 
@@ -105,17 +111,32 @@ def _made(app: AppContext, blobs: BlobStore, words: Sequence[str], tag: str) -> 
 
 
 def _find(blobs: BlobStore, wanted: str) -> Image:
-    """The one image that the beginning of a digest or key stands for."""
+    """The one image that a word stands for.
+
+    Raises:
+        ImageError: there is none, or there are several.
+    """
+    found = _found(blobs, wanted)
+    if len(found) != 1:
+        raise ImageError(
+            f"{len(found)} images are called {wanted}" if found else f"there is no image {wanted}",
+            details="\n".join(f"{image.oci.digest} {image.request.arch}" for image in found),
+            resolution="See `lapstrake image ls`.",
+        )
+    return found[0]
+
+
+def _found(blobs: BlobStore, wanted: str) -> list[Image]:
+    """The images of a name, with or without its tag, or of the beginning of a digest or key."""
     from lapstrake.image.record import all_images
 
     digits = wanted.removeprefix("sha256:")
     found = []
     for image in all_images(blobs):
         docker = [image.docker.digest.hex] if image.docker else []
-        names = [image.key.hex, image.oci.digest.hex, *docker]
-        if len(digits) >= _LEAST_DIGITS and any(name.startswith(digits) for name in names):
+        sums = [image.key.hex, image.oci.digest.hex, *docker]
+        begins = len(digits) >= _LEAST_DIGITS and any(each.startswith(digits) for each in sums)
+        name = "/".join(image.request.asked)
+        if begins or wanted in {name, f"{name}:{image.request.tag}"}:
             found.append(image)
-    if len(found) != 1:
-        what = f"{len(found)} images begin with" if found else "there is no image"
-        raise ImageError(f"{what} {wanted}", resolution="See `lapstrake image ls`.")
-    return found[0]
+    return found

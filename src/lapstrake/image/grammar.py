@@ -33,7 +33,7 @@ def name_fault(text: str) -> str:
     ('has an empty part (a slash too many)', "has upper-case letters ('B')", '')
     """
     if len(text) > LONGEST_NAME:
-        return f"has {len(text)} characters; {LONGEST_NAME} are the most"
+        return f"has {len(text)} characters, {LONGEST_NAME} are the most; declare a set of packages"
     if is_name(text):
         return ""
     wrong = next(part for part in text.split("/") if not _PART.match(part))

@@ -48,14 +48,19 @@ def read_words(
 ) -> tuple[ImageRequest, ...]:
     """Read the parts of a name; here packages may be called anything, or be ``NAME=VERSION``.
 
+    Slashes divide words here, too: what a registry calls an image can be said as it is.
+
     Returns:
         as `read_name`.
 
     Raises:
-        UsageError: the tag can be no branch.
+        UsageError: a word is empty, or the tag can be no branch.
     """
     arches: list[Arch] = []
     sets: list[str] = []
+    words = [part for word in words for part in word.split("/")]
+    if not all(words):
+        raise UsageError("a package's name is empty", resolution="See whether a / is too many.")
     rest = list(words)
     while rest and (rest[0] in _META or rest[0] in config.image_sets):
         word = rest.pop(0)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from lapstrake.blobs.addresses import parse_digest
-from lapstrake.image.grammar import TAG_RULE, is_tag, name_fault
+from lapstrake.image.grammar import LONGEST_NAME, TAG_RULE, is_tag, name_fault
 from lapstrake.names import Digest
 from lapstrake.registry.problems import Problem
+
+_SHOWN = 60  # characters of a name that is too long; clients show the whole message
 
 
 def repository_name(text: str) -> str:
@@ -16,7 +18,8 @@ def repository_name(text: str) -> str:
     """
     fault = name_fault(text)
     if fault:
-        raise Problem(400, "NAME_INVALID", f"the name {text!r} {fault}", {"name": text})
+        shown = text if len(text) <= LONGEST_NAME else f"{text[:_SHOWN]}…"
+        raise Problem(400, "NAME_INVALID", f"the name {shown!r} {fault}", {"name": shown})
     return text
 
 

@@ -113,3 +113,13 @@ def test_exactly_the_specification_s_grammar(name: str) -> None:
 def test_pluses() -> None:
     assert plus_spelling("libstdc-plus-plus6") == "libstdc++6"
     assert "g++=4:12" in read_words(CONFIG, ["g++=4:12"])[0].packages
+
+
+def test_a_registrys_name_is_read_as_its_words() -> None:
+    assert read_words(CONFIG, ["shell/git", "jq"]) == read_words(CONFIG, ["shell", "git", "jq"])
+
+
+@pytest.mark.parametrize("word", ["", "git/", "git//jq"])
+def test_an_empty_word_is_refused(word: str) -> None:
+    with pytest.raises(UsageError, match="empty"):
+        read_words(CONFIG, [word])
