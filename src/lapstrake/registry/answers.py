@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
@@ -15,6 +17,9 @@ from lapstrake.registry.problems import Problem
 
 API_VERSION = {"Docker-Distribution-Api-Version": "registry/2.0"}
 """What Docker's clients recognize a registry by; every answer below ``/v2/`` has it."""
+
+_LOOK_SECONDS = 0.5
+T = TypeVar("T")
 
 _WORDS = {401: "UNAUTHORIZED", 403: "DENIED", 404: "NAME_UNKNOWN", 405: "UNSUPPORTED"}
 
@@ -42,6 +47,22 @@ def error_answer(request: Request, failed: Exception) -> Response:  # noqa: ARG0
         full = isinstance(cause, OSError) and cause.errno in DISK_FULL
         return problem_answer(Problem(507 if full else 500, "UNKNOWN", failed.brief))
     return problem_answer(Problem(500, "UNKNOWN", "an error in Lapstrake itself; see its log"))
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Wait for something as long as the client does: a server that stops waits for us.
+
+    Raises:
+        ClientDisconnect: the client left.
+    """
+    task = asyncio.create_task(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=_LOOK_SECONDS))[0]:
+            if await request.is_disconnected():
+                raise ClientDisconnect
+    finally:
+        task.cancel()
+    return task.result()
 
 
 def is_current(request: Request, etag: str) -> bool:

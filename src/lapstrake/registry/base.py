@@ -15,6 +15,10 @@ class Demand(Protocol):
         """Called once, before the first request."""
         ...
 
+    def begin_to_stop(self) -> None:
+        """Called when the server is told to stop, maybe before the last request."""
+        ...
+
     async def stop(self) -> None:
         """Called once, after the last one; ends what it started."""
         ...

@@ -67,6 +67,7 @@ class Demand:
         self.records = Records(blobs)
         self._overrides = dict(overrides or {})
         self.counts: Counter[str] = Counter()
+        self.stopping = False
         self._refreshing: asyncio.Task[None] | None = None
         self._local = not place.config.registry.storage
         self._memory_seconds = _MEMORY_SECONDS if self._local else _DISTANT_MEMORY_SECONDS
@@ -95,8 +96,13 @@ class Demand:
         )
         self._refreshing = asyncio.create_task(refresher.run(), name="refreshing branches")
 
+    def begin_to_stop(self) -> None:
+        """Let those go who wait for news; what is being made may still come in time."""
+        self.stopping = True
+
     async def stop(self) -> None:
         """End what is being made."""
+        self.begin_to_stop()
         if self._refreshing is not None:
             self._refreshing.cancel()
         await self.workshop.stop()

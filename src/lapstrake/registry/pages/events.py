@@ -15,8 +15,8 @@ from lapstrake.registry.demand.demand import Demand
 from lapstrake.registry.demand.jobs import Job, Jobs, State
 
 _PERIOD = 0.4
-_LONGEST_SECONDS = 5.0
-"""After so long a stream ends, and the browser asks again: a server that stops waits for it."""
+_LONGEST_SECONDS = 300.0
+"""After so long a stream ends, and the browser asks again: of a server that may be another."""
 _RETRY = "retry: 500\n\n"
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
@@ -25,13 +25,13 @@ def event_routes(demand: Demand) -> list[BaseRoute]:
     """The routes of the streams."""
 
     async def all_work(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
-        return _stream(_paced(_states(demand.workshop.jobs)))
+        return _stream(_paced(_states(demand.workshop.jobs), demand))
 
     async def one_log(request: Request) -> Response:
         start = request.headers.get("last-event-id") or request.query_params.get("from", "0")
         begin = int(start) if start.isascii() and start.isdigit() else 0
         jobs = demand.workshop.jobs
-        return _stream(_paced(_log(jobs, request.path_params["number"], begin)))
+        return _stream(_paced(_log(jobs, request.path_params["number"], begin), demand))
 
     return [
         Route("/jobs/events", all_work, methods=["GET"]),
@@ -43,14 +43,14 @@ def _stream(events: AsyncIterator[str]) -> Response:
     return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
 
 
-async def _paced(events: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Drop the empty ones, and end after a while."""
+async def _paced(events: AsyncIterator[str], demand: Demand) -> AsyncIterator[str]:
+    """Drop the empty ones, and end after a while, or when the server is to stop."""
     end = time.monotonic() + _LONGEST_SECONDS
     yield _RETRY
     async for event in events:
         if event:
             yield event
-        if time.monotonic() >= end:
+        if time.monotonic() >= end or demand.stopping:
             return
         await asyncio.sleep(_PERIOD)
 

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from lapstrake.image.base import Descriptor
 from lapstrake.names import Digest
-from lapstrake.registry.answers import API_VERSION, is_current
+from lapstrake.registry.answers import API_VERSION, is_current, while_connected
 from lapstrake.registry.base import MANIFEST_LIMIT
 from lapstrake.registry.names import reference_of
 from lapstrake.registry.problems import Problem
@@ -114,7 +114,7 @@ class ManifestEndpoints:
             return None
         accept = request.headers.getlist("accept")
         types = [word.partition(";")[0].strip() for line in accept for word in line.split(",")]
-        return await self.core.demand.resolve(name, reference, types)
+        return await while_connected(request, self.core.demand.resolve(name, reference, types))
 
     async def _read(self, digest: Digest) -> bytes:
         """A manifest's bytes; small ones are remembered."""

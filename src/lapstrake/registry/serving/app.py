@@ -22,6 +22,7 @@ from lapstrake.registry.protocol.endpoints_blobs import BlobEndpoints
 from lapstrake.registry.protocol.endpoints_lists import ListEndpoints
 from lapstrake.registry.protocol.endpoints_manifests import ManifestEndpoints
 from lapstrake.registry.protocol.endpoints_uploads import UploadEndpoints
+from lapstrake.registry.serving.stopping import told_to_stop
 
 _HOUR = 3600.0
 _GIVEN_UP_SECONDS = 24 * _HOUR
@@ -47,15 +48,17 @@ def create_app(core: Core, more: Sequence[BaseRoute] = ()) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
-        if core.demand is not None:
-            await core.demand.start()
         sweeping = asyncio.create_task(_sweep_uploads(core), name="sweeping uploads")
         try:
-            yield
+            if core.demand is None:
+                yield
+            else:
+                await core.demand.start()
+                with told_to_stop(core.demand.begin_to_stop):
+                    yield
+                await core.demand.stop()
         finally:
             sweeping.cancel()
-            if core.demand is not None:
-                await core.demand.stop()
 
     kinds = (Problem, LapstrakeError, ClientDisconnect, HTTPException, Exception)
     app = Starlette(
