@@ -52,7 +52,7 @@ class Ours:
 
     def __init__(self, place: Workplace) -> None:
         self.place = place
-        self.blobs = LocalBlobs(place.private / "images")
+        self.blobs = LocalBlobs(place.config.work_dir / "images")
 
     def forget(self) -> None:
         """Keep the base's layers and the package files only."""
@@ -80,7 +80,7 @@ class Ours:
 
 def warm_manifest(place: Workplace, packages: list[str]) -> float:
     """Seconds that it takes to find a finished image, from its name on."""
-    blobs = LocalBlobs(place.private / "images")
+    blobs = LocalBlobs(place.config.work_dir / "images")
     seconds = []
     for _ in range(50):
         before = time.perf_counter()

@@ -241,6 +241,19 @@ def test_the_time_limit_names_what_took_it(stocked: tuple[Shop, str]) -> None:
         assert not _children(served)
 
 
+def test_a_making_that_nobody_waits_for_holds_no_server(stocked: tuple[Shop, str]) -> None:
+    shop, branch = stocked
+    with running_registry(shop) as served:
+        with pytest.raises(httpx.TimeoutException):
+            httpx.get(f"{served.url}/v2/slow/manifests/{branch}", timeout=0.5)
+        served.until_page("/jobs/" + _number(served, f"slow:{branch}"), "about to wait")
+        children = _children(served)
+        assert children
+        served.process.terminate()
+        assert served.process.wait(15) == 0, "half a minute is for those who wait"
+        assert not any(child.is_running() for child in children)
+
+
 def test_a_killed_server_leaves_nothing_half_made(stocked: tuple[Shop, str]) -> None:
     shop, branch = stocked
     with running_registry(shop) as served, ThreadPoolExecutor(1) as pool:
@@ -259,7 +272,7 @@ def test_a_killed_server_leaves_nothing_half_made(stocked: tuple[Shop, str]) -> 
 
 def test_a_storage_that_fails_is_told(stocked: tuple[Shop, str], tmp_path: Path) -> None:
     shop, branch = stocked
-    images = shop.work_dir / ".builder" / "images"
+    images = shop.work_dir / "images"
     with running_registry(shop) as served:
         assert served.get("/healthz").status_code == 200
         images.rename(tmp_path / "away")

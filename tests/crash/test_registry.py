@@ -61,7 +61,7 @@ def test_killed_while_pushed_to(tmp_path: Path) -> None:
     with served(tmp_path) as running, running.client() as client:
         _check(client, pushed)
         push_image(client, _NAME, "last", b"layer")
-    store = LocalBlobs(tmp_path / ".builder" / "images")
+    store = LocalBlobs(tmp_path / "images")
     for digest in store.digests():
         data = b"".join(store.read(digest))
         assert digest_bytes(data, digest.algorithm) == digest

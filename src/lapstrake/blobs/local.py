@@ -24,7 +24,7 @@ class LocalBlobs:
     """A `lapstrake.blobs.base.BlobStore` in a folder.
 
     Args:
-        folder: made when missing.
+        folder: made when missing, for its owner alone.
 
     Raises:
         StoreError: it cannot be written.
@@ -34,6 +34,7 @@ class LocalBlobs:
         self.folder = folder
         self._scratch = folder / "scratch"
         with _judging(f"opening the store {folder}"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name in (addresses.BLOBS, addresses.DOCUMENTS, "scratch"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
 

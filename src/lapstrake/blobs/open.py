@@ -8,13 +8,15 @@ from lapstrake.config.model import Config
 
 
 def open_blobs(config: Config) -> BlobStore:
-    """Open the store of ``registry.storage``; by default a folder of the work folder.
+    """Open the store of ``registry.storage``; by default the work folder's ``images``.
+
+    What was pushed can be made by nobody again, so it is not among what `cleanup all` removes.
 
     Raises:
         ConfigError: the setting names no storage.
         StoreError: it cannot be opened.
     """
-    local = config.work_dir / ".builder" / "images"
+    local = config.work_dir / "images"
     if not config.registry.storage:
         return LocalBlobs(local)
     from lapstrake.blobs.remote import remote_blobs  # a big library, and few need it

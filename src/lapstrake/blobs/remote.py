@@ -81,7 +81,8 @@ class RemoteBlobs:
         self._scratch = scratch
         self._signs = True
         with self._judging("opening the scratch folder"):
-            scratch.mkdir(parents=True, exist_ok=True)
+            scratch.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            scratch.mkdir(exist_ok=True)
 
     @property
     def scratch(self) -> Path:

@@ -31,6 +31,7 @@ class Workplace:
         .builder/packages/           package files, by their SHA-256
         output/BRANCH/               the branch's repository
         .builder/arch/ARCH/          base OS and branches of another architecture, likewise
+        images/                      images that were made or pushed, unless they are in a bucket
         builds/                      records and logs
         keys/                        the key that signs
 

@@ -160,7 +160,7 @@ def test_a_wrong_digest(
 ) -> None:
     said = sums(b"what the client says")  # type: ignore[operator]
     data, params = b"what it sends" * 10, {"digest": said}
-    scratch = registry.log.parent / ".builder" / "images" / "scratch"
+    scratch = registry.log.parent / "images" / "scratch"
     before = set(scratch.iterdir())
     if how == "one":
         answer = client.post(f"/v2/{name}/blobs/uploads/", params=params, content=data)

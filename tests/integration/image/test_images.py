@@ -66,7 +66,7 @@ def shelf(base_work_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Shel
     place = Workplace(
         config=replace(place.config, images=images), runner=place.runner, progress=place.progress
     )
-    return Shelf(place=place, blobs=LocalBlobs(work_dir / ".builder" / "images"))
+    return Shelf(place=place, blobs=LocalBlobs(work_dir / "images"))
 
 
 @pytest.fixture(scope="module")

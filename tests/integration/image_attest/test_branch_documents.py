@@ -67,7 +67,7 @@ def place(base_work_dir: Path, deb: Path, tmp_path_factory: pytest.TempPathFacto
 def made(place: Workplace, request: pytest.FixtureRequest) -> tuple[LocalBlobs, Image]:
     words = ["greet"] if request.param == "minimal" else ["base", "greet"]
     (wanted,) = read_words(place.config, words, "stable")
-    blobs = LocalBlobs(place.private / "images")
+    blobs = LocalBlobs(place.config.work_dir / "images")
     return blobs, make_image(place, blobs, wanted)
 
 

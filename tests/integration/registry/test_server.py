@@ -54,7 +54,7 @@ def client(registry: Served) -> Iterator[httpx2.Client]:
 
 
 def _store(running: Served) -> Path:
-    return running.log.parent / ".builder" / "images"
+    return running.log.parent / "images"
 
 
 def _until(done: object, seconds: float = 20) -> None:
@@ -194,6 +194,17 @@ def test_told_to_stop_it_lets_transfers_end(tmp_path: Path) -> None:
     assert LocalBlobs(_store(running)).find(digest_bytes(_BLOB)) == len(_BLOB)
 
 
+def test_what_was_pushed_survives_a_cleanup(tmp_path: Path) -> None:
+    with served(tmp_path) as running, running.client() as client:
+        pushed = push_image(client, _NAME, "kept")
+    done = run_cli("cleanup", "all", work_dir=tmp_path)
+    assert done.ok, done.stderr
+    with served(tmp_path) as running, running.client() as client:
+        answer = client.get(f"/v2/{_NAME}/manifests/kept")
+        assert answer.headers["docker-content-digest"] == pushed
+    assert _store(running).stat().st_mode & 0o077 == 0
+
+
 def test_workers_end_with_their_parent(tmp_path: Path) -> None:
     with served(tmp_path, "--workers", "2") as running:
         with running.client() as client:
@@ -210,7 +221,7 @@ def _is_open(running: Served) -> bool:
 
 
 def test_ten_thousand_tags(tmp_path: Path) -> None:
-    store = LocalBlobs(tmp_path / ".builder" / "images")
+    store = LocalBlobs(tmp_path / "images")
     repository, data = Repository(store, "push/many"), manifest_of(b"{}")
     digest = digest_bytes(data)
     repository.put(data, digest, read_manifest(data, ""), tag="first")

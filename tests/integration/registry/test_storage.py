@@ -58,7 +58,7 @@ def test_buckets(storage: ObjectStorage, tmp_path: Path) -> None:
                 digest = push_image(client, _NAME, "v1", _BLOB)
                 _check(client, digest, redirected=kind == "s3" and not settings)
                 assert _NAME in client.get("/v2/_catalog").json()["repositories"]
-                scratch = tmp_path / "work/.builder/images/scratch"
+                scratch = tmp_path / "work/images/scratch"
                 assert list(scratch.iterdir()) == []
 
 
