@@ -88,6 +88,19 @@ def test_a_build_says_what_it_wrote(folder: Path, tmp_path: Path) -> None:
     assert digest(epoch) in done.stdout
 
 
+def test_layers_are_shown_as_they_will_be(folder: Path) -> None:
+    words = ("hello", "nano", "--budget", "4")
+    shown = json.loads(image(folder, "layers", *words, "--json").stdout)
+    made = json.loads(image(folder, "build", *words, "--json").stdout)["layers"]
+    packages = [
+        sorted(member.split("_")[0] for member in layer["members"])
+        for layer in made
+        if layer["what"] == "packages"
+    ]
+    assert [sorted(group["members"]) for group in shown] == packages
+    assert len(made) == 4
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
@@ -98,6 +111,7 @@ def test_a_build_says_what_it_wrote(folder: Path, tmp_path: Path) -> None:
         (("build", "hello", "--env", "A"), UsageError.exit_code, "--env"),
         (("build", "hello", "--cmd", "[1]"), UsageError.exit_code, "--cmd"),
         (("build", "hello", "--created", "soon"), UsageError.exit_code, "'soon'"),
+        (("build", "hello", "--created", "9" * 14), UsageError.exit_code, "is no time"),
         (("build", "hello", "-o", "floppy:A"), UsageError.exit_code, "floppy"),
         (("build", "hello", "-o", "oci:/nosuch/dir"), ImageError.exit_code, "/nosuch"),
         (("build", "Hello", "nosuch1"), MissingError.exit_code, "Hello"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -93,8 +92,9 @@ def requests_of(
     """
     from lapstrake.config.model import Compression, Strategy
     from lapstrake.image.names import read_words
+    from lapstrake.image.times import read_time
 
-    requests = read_words(config, words, tag)
+    requests, created = read_words(config, words, tag), options["created"]
     changed: dict[str, Any] = {
         "command": _words(options["cmd"], "--cmd"),
         "entrypoint": _words(options["entrypoint"], "--entrypoint"),
@@ -102,7 +102,7 @@ def requests_of(
         "labels": _pairs(options["label"], "--label"),
         "user": options["user"],
         "workdir": options["workdir"],
-        "created": _time(options["created"]),
+        "created": read_time(created, origin="--created") if created else None,
     }
     if options["base"] is not None:
         changed["base"] = options["base"]
@@ -182,16 +182,3 @@ def _arches(text: str) -> tuple[Arch, ...]:
                 f"--arch: {word!r} is no architecture", resolution=f"Use {', '.join(_ARCHES)}."
             )
     return tuple(Arch(word) for word in words)
-
-
-def _time(text: str | None) -> int | None:
-    if not text:
-        return None
-    if text.isdecimal():
-        return int(text)
-    try:
-        return int(datetime.fromisoformat(text).timestamp())
-    except ValueError as wrong:
-        raise UsageError(
-            f"--created: {text!r} is no time", resolution="Use 2024-05-01T12:00:00Z, or seconds."
-        ) from wrong

@@ -47,6 +47,7 @@ def layers(
     from lapstrake.config.model import Strategy
     from lapstrake.grouping.picture import draw
     from lapstrake.host.files import write_atomic
+    from lapstrake.image.contents import groups_of
     from lapstrake.image.names import read_words
     from lapstrake.image.planning import grouping_of
     from lapstrake.image.sources.open import open_source
@@ -61,7 +62,7 @@ def layers(
     place = open_place(app)
     with open_source(place, request.source).open(request) as closure:
         graph = closure.graph
-    groups = grouping_of(place.config, request).groups(graph, request.budget)
+        groups = groups_of(closure, request, grouping_of(place.config, request))
     if svg is not None:
         try:
             write_atomic(svg, draw(graph, groups, title=" ".join(packages)).encode())

@@ -32,19 +32,30 @@ def contents_of(closure: Closure, request: ImageRequest, grouping: Grouping) -> 
     Raises:
         ImageError: the budget has no room for them.
     """
-    fixed = len(closure.below) + bool(closure.top)
-    room = request.budget - fixed
-    if closure.members and room < _LEAST_GROUPS:
-        raise ImageError(
-            f"a budget of {request.budget} layers is too small: {fixed} are not for packages",
-            resolution=f"Allow at least {fixed + _LEAST_GROUPS}.",
-        )
-    groups = grouping.groups(closure.graph, room) if closure.members else ()
+    groups = groups_of(closure, request, grouping)
     return [
         *_base(closure, request),
         *(_packages(closure, request, group) for group in groups),
         *_configuration(closure, request),
     ]
+
+
+def groups_of(closure: Closure, request: ImageRequest, grouping: Grouping) -> tuple[Group, ...]:
+    """Divide a closure's packages; the base OS and the configuration have layers besides.
+
+    Raises:
+        ImageError: the budget has no room for them.
+    """
+    if not closure.members:
+        return ()
+    fixed = len(closure.below) + bool(closure.top)
+    room = request.budget - fixed
+    if room < _LEAST_GROUPS:
+        raise ImageError(
+            f"a budget of {request.budget} layers is too small: {fixed} are not for packages",
+            resolution=f"Allow at least {fixed + _LEAST_GROUPS}.",
+        )
+    return grouping.groups(closure.graph, room)
 
 
 def _base(closure: Closure, request: ImageRequest) -> Iterator[Content]:

@@ -21,6 +21,7 @@ from lapstrake.image.planning import Grouping, grouping_of
 from lapstrake.image.record import find_image, record_image
 from lapstrake.image.sources.base import Closure, PackageSource
 from lapstrake.image.sources.open import bring_up_to_date, open_source
+from lapstrake.image.times import read_seconds
 from lapstrake.names import CacheKey, Digest
 from lapstrake.place.foreign import place_for
 from lapstrake.place.workplace import Workplace
@@ -226,9 +227,7 @@ def _dated(request: ImageRequest) -> ImageRequest:
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     if request.created is not None or not epoch:
         return request
-    if not epoch.isdecimal():
-        raise UsageError(f"SOURCE_DATE_EPOCH is {epoch!r}, not seconds since 1970")
-    return replace(request, created=int(epoch))
+    return replace(request, created=read_seconds(epoch, origin="SOURCE_DATE_EPOCH"))
 
 
 def _add(blobs: BlobStore, data: bytes, media_type: str) -> Descriptor:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from lapstrake.formats.keys import Canonical, canonical_json
 from lapstrake.image.base import Descriptor, ImageLayer
@@ -21,6 +20,7 @@ from lapstrake.image.descriptors import (
     OCI_MANIFEST,
     descriptor_document,
 )
+from lapstrake.image.times import rfc3339
 from lapstrake.names import Arch
 
 _MACHINES = {
@@ -58,11 +58,6 @@ def platform(arch: Arch) -> dict[str, str]:
     machine, variant = _MACHINES.get(arch, (arch.value, ""))
     found = {"architecture": machine, "os": "linux"}
     return found | {"variant": variant} if variant else found
-
-
-def rfc3339(seconds: int) -> str:
-    """A time as images have it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def configuration(arch: Arch, runtime: Runtime, layers: Sequence[ImageLayer]) -> bytes:

@@ -10,8 +10,8 @@ from packageurl import PackageURL
 import lapstrake
 from lapstrake.image.attest.parts import Parts, parts_of
 from lapstrake.image.base import Image
-from lapstrake.image.manifest import rfc3339
 from lapstrake.image.sources.base import Closure
+from lapstrake.image.times import rfc3339
 
 _NAMESPACE = uuid.UUID("3c0f7f4e-5f0b-5c1c-9a53-6a1f0c1d2b60")  # of our documents, RFC 9562 5.5
 
