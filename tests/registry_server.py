@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _SECONDS = 60.0
+AUTHORITIES = ssl.create_default_context()
+"""Read once: for a client that reads them anew they are most of its work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,8 @@ class Served:
 
     def client(self, **options: object) -> httpx2.Client:
         """A client that follows nothing and asks no proxy."""
-        return httpx2.Client(base_url=self.url, trust_env=False, timeout=60, **options)  # type: ignore[arg-type]
+        settings = {"verify": AUTHORITIES, "trust_env": False, "timeout": 60, **options}
+        return httpx2.Client(base_url=self.url, **settings)  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2 as httpx
 
+from registry_server import AUTHORITIES
 from shop import Shop
 
 OCI = "application/vnd.oci.image.manifest.v1+json"
@@ -40,7 +41,9 @@ class Served:
     def get(self, path: str, *, method: str = "GET", **headers: str) -> httpx.Response:
         """One request of a path below the root."""
         named = {key.replace("_", "-"): value for key, value in headers.items()}
-        return httpx.request(method, self.url + path, headers=named, timeout=120)
+        return httpx.request(
+            method, self.url + path, headers=named, timeout=120, verify=AUTHORITIES
+        )
 
     def manifest(self, title: str, *, method: str = "GET", accept: str = OCI) -> httpx.Response:
         """The manifest of ``NAME:TAG`` or ``NAME@DIGEST``."""

@@ -20,6 +20,10 @@ class BlobStore(Protocol):
         """Look a blob up: its size in bytes, ``None`` when it is not there."""
         ...
 
+    def known(self, digest: Digest) -> bool:
+        """Whether a blob that a document names is there, or was some minutes ago."""
+        ...
+
     def added(self, digest: Digest) -> float | None:
         """When it was last added, in seconds since 1970; ``None`` when it is not there."""
         ...

@@ -15,6 +15,8 @@ from lapstrake.blobs.base import BlobStore
 from lapstrake.names import Digest
 
 _FOLDER = "referrers"
+_FOLDER_WITHIN = "_referrers"
+"""No part of a repository's name begins so: a repository could be called ``NAME/referrers/...``."""
 
 
 def record_referrer(
@@ -48,4 +50,5 @@ def referrers(blobs: BlobStore, subject: Digest, *, within: str = "") -> tuple[d
 
 def _name(subject: Digest, referrer: str, within: str) -> str:
     # A colon is no letter of documents' names.
-    return f"{within}{_FOLDER}/{subject.algorithm}-{subject.hex}/{referrer.replace(':', '-')}"
+    folder = _FOLDER_WITHIN if within else _FOLDER
+    return f"{within}{folder}/{subject.algorithm}-{subject.hex}/{referrer.replace(':', '-')}"

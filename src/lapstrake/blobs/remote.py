@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 _PIECE = 8 << 20
 _YOUNG = 6 * 3600
 """Seconds in which what is there is not sent again; collections spare what is a day old."""
-
+_KNOWN_SECONDS = 600.0
+_MOST_KNOWN = 100_000
 
 _RETRIES: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
 """Enough for a hiccup; whoever waits for a blob wants to hear of more."""
@@ -80,6 +81,7 @@ class RemoteBlobs:
         self._url = url
         self._scratch = scratch
         self._signs = True
+        self._known: dict[Digest, float] = {}
         with self._judging("opening the scratch folder"):
             scratch.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             scratch.mkdir(exist_ok=True)
@@ -96,6 +98,18 @@ class RemoteBlobs:
                 return int(self._bucket.head(addresses.blob_address(digest))["size"])
             except FileNotFoundError:
                 return None
+
+    def known(self, digest: Digest) -> bool:
+        """Whether a blob is there, or was some minutes ago: an image has dozens of them."""
+        now = time.monotonic()
+        if now - self._known.get(digest, -_KNOWN_SECONDS) < _KNOWN_SECONDS:
+            return True
+        if self.find(digest) is None:
+            return False
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[digest] = now
+        return True
 
     def added(self, digest: Digest) -> float | None:
         """When it was last added, in seconds since 1970; ``None`` when it is not there."""
@@ -153,6 +167,7 @@ class RemoteBlobs:
 
     def remove(self, digest: Digest) -> bool:
         """Remove a blob; says whether it was there."""
+        self._known.pop(digest, None)
         there = self.find(digest) is not None
         return there and self._delete(addresses.blob_address(digest))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -84,11 +85,17 @@ def _is_of_release(suite: str, codename: str) -> bool:
     return suite == codename or (beside and not is_exact(suite))
 
 
+@functools.lru_cache(maxsize=64)
+def _parsed(text: str, origin: str, style: ListStyle) -> tuple[SourceEntry, ...]:
+    """A list's entries; each pull from a registry asks for those of the host."""
+    return parse(text, origin=origin, style=style)
+
+
 def _entries(path: Path) -> Iterator[SourceEntry]:
     style = ListStyle.of(path)
     if style is None:
         return
     try:
-        yield from parse(path.read_text("utf-8", "replace"), origin=str(path), style=style)
+        yield from _parsed(path.read_text("utf-8", "replace"), str(path), style)
     except (OSError, ConfigError):
         return  # apt itself tells about its files; we only look for what we can use

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -72,17 +73,23 @@ def forget_layer(blobs: BlobStore, key: CacheKey) -> bool:
 
 def find_image(blobs: BlobStore, key: CacheKey) -> Image | None:
     """An image that was made before, if all its blobs are still there."""
-    document = _read(blobs, f"{_IMAGES}{key}.json")
-    try:
-        image = read_image(document) if document else None
-    except (KeyError, TypeError, ValueError):
-        return None
+    data = blobs.document(f"{_IMAGES}{key}.json")
+    image = None if data is None else _image(data)
     if image is None:
         return None
     own = [image.config, image.oci, *([image.docker] if image.docker else [])]
     needed = [*own, *(layer.blob for layer in image.layers)]
-    whole = all(blobs.find(descriptor.digest) is not None for descriptor in needed)
+    whole = all(blobs.known(descriptor.digest) for descriptor in needed)
     return image if whole else None
+
+
+@functools.lru_cache(maxsize=128)
+def _image(data: bytes) -> Image | None:
+    """Read an image's document; a registry reads the same ones again and again."""
+    try:
+        return read_image(json.loads(data))
+    except (KeyError, TypeError, ValueError):
+        return None  # it is made anew
 
 
 def record_image(blobs: BlobStore, image: Image) -> None:

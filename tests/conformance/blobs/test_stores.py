@@ -83,9 +83,13 @@ def test_what_is_missing(store: BlobStore) -> None:
 
 def test_removal(store: BlobStore) -> None:
     store.add(_digest(b"one"), b"one")
+    assert not store.known(_digest(b"two"))
     store.add(_digest(b"two"), b"two")
+    assert store.known(_digest(b"one"))
+    assert store.known(_digest(b"two"))
     assert store.remove(_digest(b"one"))
     assert store.find(_digest(b"one")) is None
+    assert not store.known(_digest(b"one"))
     assert list(store.digests()) == [_digest(b"two")]
 
 
