@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -57,12 +56,6 @@ def configure(
         place.store.workspace("configured") as workspace,
         place.layer_runner.open(leased.trees, workspace) as session,
     ):
-        with tempfile.TemporaryDirectory(prefix="lapstrake-") as scratch:
-            for number, (path, text) in enumerate(_files(below, contents, automatic).items()):
-                file = Path(scratch, str(number))
-                file.write_text(text, encoding="utf-8", errors="surrogateescape")
-                file.chmod(0o644)
-                session.put(file, GuestPath("/", path))
         script = "\n".join(["set -e", *_mending(mends), *_configuring(early)])
         apt = Apt(
             session=session,
@@ -71,6 +64,7 @@ def configure(
             limits=place.limits,
             files={_SCRIPT: script.encode()},
         )
+        apt.write(_files(below, contents, automatic))
         apt.run(("sh", str(_SCRIPT)))
         session.capture(tree)
     _require_configured(tree, contents)
@@ -78,7 +72,7 @@ def configure(
 
 def _files(
     layers: Sequence[Layer], contents: Sequence[Content], automatic: Sequence[tuple[str, str]]
-) -> Mapping[str, str]:
+) -> Mapping[GuestPath, bytes]:
     """What dpkg and apt would have written down when these packages were unpacked."""
     stanzas = (unpacked_stanza(content.control, content.conffiles) for content in contents)
     marks = (
@@ -94,10 +88,14 @@ def _files(
     after = triggers.added_interests(new, before)
     listed = [content.paths for content in contents]
     after[triggers.WOKEN] = before[triggers.WOKEN] + triggers.woken(before[triggers.PATHS], listed)
-    return {
+    texts = {
         STATUS: read_status(layers).rstrip("\n") + "\n\n" + "".join(stanzas),
         _AUTOMATIC: read_text(layers, _AUTOMATIC) + "".join(marks),
         **{f"{triggers.FOLDER}/{name}": text for name, text in after.items()},
+    }
+    return {
+        GuestPath("/", path): text.encode("utf-8", "surrogateescape")
+        for path, text in texts.items()
     }
 
 

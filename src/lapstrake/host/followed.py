@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -50,22 +51,17 @@ async def follow(
         timeout: seconds.
     """
     process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
+        *argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
     )
-    assert process.stdin is not None  # noqa: S101 - all three are pipes
-    assert process.stdout is not None  # noqa: S101
-    assert process.stderr is not None  # noqa: S101
-    with contextlib.suppress(ConnectionError):  # it ended at once: its status tells
-        process.stdin.write(line + b"\n")
-        await process.stdin.drain()
-    told = asyncio.ensure_future(_pass_on(process.stderr, on_output))
-    output = asyncio.ensure_future(process.stdout.read())
+    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+    assert stdin and stdout and stderr  # noqa: S101, PT018 - all three are pipes
+    told = asyncio.ensure_future(_pass_on(stderr, on_output))
+    output = asyncio.ensure_future(stdout.read())
     late = False
     try:
+        with contextlib.suppress(ConnectionError):  # it ended at once: its status tells
+            stdin.write(line + b"\n")
+            await stdin.drain()
         await asyncio.wait_for(_exited(process), timeout)
     except TimeoutError:
         late = True
@@ -74,7 +70,7 @@ async def follow(
             await asyncio.shield(_end(process))
     with contextlib.suppress(TimeoutError):  # a grandchild that survived may hold the pipes
         await asyncio.wait_for(asyncio.gather(told, output), _LAST_WORDS_SECONDS)
-    process.stdin.close()
+    stdin.close()
     done = output.result() if output.done() and not output.cancelled() else b""
     return Ended(status=process.returncode or 0, output=done, late=late)
 
@@ -84,13 +80,13 @@ async def _pass_on(stream: asyncio.StreamReader, on_output: Callable[[bytes], No
         on_output(data)
 
 
-async def _exited(process: asyncio.subprocess.Process) -> None:
+async def _exited(process: Process) -> None:
     """Wait for its exit; ``process.wait()`` waits for whoever else holds its pipes, too."""
     while process.returncode is None:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: Process) -> None:
     """Tell a program to end; kill it and all that it started when it does not listen."""
     import psutil
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from lapstrake.errors import LapstrakeError
 from lapstrake.host.process import PASSED_ON, clean_environment, tail
@@ -47,7 +49,7 @@ class Apt:
         error: raised when it fails.
         limits: of each call.
         binds: folders of the host it sees (a branch's own repository).
-        files: lists and preferences it sees besides those of the root.
+        files: what it sees besides the files of the root; they do not stay.
     """
 
     session: Session
@@ -67,6 +69,15 @@ class Apt:
             LapstrakeError: of the class `error`; the details are apt's own complaints.
         """
         return self.run(("apt-get", *OPTIONS, *words), network=network)
+
+    def write(self, contents: Mapping[GuestPath, bytes]) -> None:
+        """Write files into the root that stay there, root's own, mode 644."""
+        with tempfile.TemporaryDirectory(prefix="lapstrake-") as scratch:
+            for number, (target, content) in enumerate(contents.items()):
+                file = Path(scratch, str(number))
+                file.write_bytes(content)
+                file.chmod(0o644)
+                self.session.put(file, target)
 
     def install(self, *words: str) -> None:
         """Download what a call of apt-get needs, then make it without any network.

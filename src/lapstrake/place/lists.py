@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,11 +62,5 @@ def install_list(apt: Apt, listed: SourceList) -> None:
     if not listed.entries:
         return
     apt.run(("sh", "-c", f"rm -rf -- {_FOLDER}/*"))  # whatever the base OS came with
-    contents = {_ONE_LINE: "", _DEB822: ""}
-    contents[_DEB822 if listed.style is ListStyle.DEB822 else _ONE_LINE] = listed.text
-    with tempfile.TemporaryDirectory(prefix="lapstrake-") as scratch:
-        for number, (target, text) in enumerate(contents.items()):
-            file = Path(scratch) / str(number)
-            file.write_text(text)
-            file.chmod(0o644)
-            apt.session.put(file, target)
+    used = _DEB822 if listed.style is ListStyle.DEB822 else _ONE_LINE
+    apt.write({_ONE_LINE: b"", _DEB822: b""} | {used: listed.text.encode()})
