@@ -47,10 +47,8 @@ def layers(
     from lapstrake.config.model import Strategy
     from lapstrake.grouping.picture import draw
     from lapstrake.host.files import write_atomic
-    from lapstrake.image.contents import groups_of
+    from lapstrake.image.make import image_groups
     from lapstrake.image.names import read_words
-    from lapstrake.image.planning import grouping_of
-    from lapstrake.image.sources.open import open_source
 
     if not packages:
         raise UsageError("no package is named", resolution="Name one, or a set such as shell.")
@@ -59,10 +57,7 @@ def layers(
         request = replace(request, budget=budget)
     if strategy is not None:
         request = replace(request, strategy=Strategy(strategy))
-    place = open_place(app)
-    with open_source(place, request.source).open(request) as closure:
-        graph = closure.graph
-        groups = groups_of(closure, request, grouping_of(place.config, request))
+    graph, groups = image_groups(open_place(app), request)
     if svg is not None:
         try:
             write_atomic(svg, draw(graph, groups, title=" ".join(packages)).encode())

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from lapstrake.formats.debversion import compare_versions
 from lapstrake.grouping.base import Graph, Knowledge, Node
 
 _FIELD = re.compile(
@@ -119,11 +120,16 @@ class Archive:
 
 
 def read_archive(texts: Iterable[str]) -> Archive:
-    """Read the text of one or more ``Packages``; of packages of one name, the last one counts.
+    """Read the text of one or more ``Packages``; of packages of one name, the newest one counts.
 
-    Paragraphs that have no name or no size are left out.
+    So it does not matter in which order the texts are given. Paragraphs that have no name or no
+    size are left out.
     """
-    packages = {package.name: package for text in texts for package in _packages(text)}
+    packages: dict[str, Package] = {}
+    for package in (package for text in texts for package in _packages(text)):
+        known = packages.get(package.name)
+        if known is None or _is_newer(package, known):
+            packages[package.name] = package
     providers: dict[str, str] = {}
     for name in sorted(packages):
         for virtual in packages[name].provides:
@@ -151,6 +157,14 @@ def _packages(text: str) -> Iterator[Package]:
             needs=_first_names(needs),
             provides=_first_names(fields.get("Provides", "")),
         )
+
+
+def _is_newer(one: Package, other: Package) -> bool:
+    try:
+        difference = compare_versions(one.version, other.version)
+    except ValueError:  # one of them is no version
+        difference = (one.version > other.version) - (one.version < other.version)
+    return difference > 0 or (difference == 0 and repr(one) > repr(other))
 
 
 def _first_names(relations: str) -> tuple[str, ...]:

@@ -11,13 +11,14 @@ from lapstrake.blobs.base import BlobStore
 from lapstrake.config.model import Compression
 from lapstrake.errors import UsageError
 from lapstrake.formats.keys import Canonical, cache_key
+from lapstrake.grouping.base import Graph, Group
 from lapstrake.host.locks import locked
 from lapstrake.image import descriptors, manifest
 from lapstrake.image.base import Descriptor, Image, ImageIndex, ImageLayer, ImageRequest
-from lapstrake.image.contents import Content, contents_of
+from lapstrake.image.contents import Content, contents_of, groups_of
 from lapstrake.image.manifest import Runtime
 from lapstrake.image.pack import PROCEDURE, pack_layers
-from lapstrake.image.planning import Grouping, grouping_of
+from lapstrake.image.planning import Grouping, grouping_of, known_grouping
 from lapstrake.image.record import find_image, record_image
 from lapstrake.image.sources.base import Closure, PackageSource
 from lapstrake.image.sources.open import bring_up_to_date, open_source
@@ -93,6 +94,22 @@ def make_index(
     return ImageIndex(images=images, oci=oci, docker=docker)
 
 
+def image_groups(place: Workplace, request: ImageRequest) -> tuple[Graph, tuple[Group, ...]]:
+    """Find out how the packages of an image would be grouped, without making it.
+
+    Returns:
+        the closure, and its groups, lowest layer first.
+
+    Raises: as `make_image`.
+    """
+    if request.source == "branch":
+        place = place_for(place, request.arch)
+    bring_up_to_date(place, request, refresh=None)
+    with open_source(place, request.source, refresh=False).open(request) as closure:
+        grouping = grouping_of(place, request)
+        return closure.graph, groups_of(closure, request, grouping)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Making:
     """One request, and where it is fulfilled."""
@@ -106,22 +123,21 @@ class _Making:
     def source(self) -> PackageSource:
         return open_source(self.place, self.request.source, refresh=self.refresh)
 
-    @property
-    def grouping(self) -> Grouping:
-        return grouping_of(self.place.config, self.request)
-
     def found(self) -> Image | None:
         state = self.source.state(self.request)
-        return None if state is None else find_image(self.blobs, self.key(state))
+        grouping = None if state is None else known_grouping(self.place, self.request)
+        if state is None or grouping is None:
+            return None
+        return find_image(self.blobs, self.key(state, grouping))
 
-    def key(self, state: Mapping[str, Canonical]) -> CacheKey:
+    def key(self, state: Mapping[str, Canonical], grouping: Grouping) -> CacheKey:
         """What all that goes into the image is known by."""
         return cache_key(
             "image",
             {
                 "format": [_FORMAT, PROCEDURE],
                 "request": _facts(self.request),
-                "grouping": self.grouping.digest,
+                "grouping": grouping.digest,
                 "state": state,
             },
         )
@@ -141,7 +157,8 @@ class _Making:
         from lapstrake.image.attest.attach import attach_documents  # slow to import
 
         with self.source.open(self.request) as closure:
-            contents = contents_of(closure, self.request, self.grouping)
+            grouping = grouping_of(self.place, self.request)
+            contents = contents_of(closure, self.request, grouping)
             self.place.progress.headline(f"packing {len(contents)} layers")
             packed = pack_layers(
                 self.blobs,
@@ -152,12 +169,12 @@ class _Making:
                 _layer(content, done.blob, done.diff_id)
                 for content, done in zip(contents, packed, strict=True)
             )
-            image = self.describe(closure, layers)
+            image = self.describe(closure, layers, self.key(closure.sources, grouping))
             attach_documents(self.blobs, image, closure)
             record_image(self.blobs, image)
         return image
 
-    def describe(self, closure: Closure, layers: tuple[ImageLayer, ...]) -> Image:
+    def describe(self, closure: Closure, layers: tuple[ImageLayer, ...], key: CacheKey) -> Image:
         """Store the configuration and the manifests."""
         blobs, request = self.blobs, self.request
         data = manifest.configuration(request.arch, _runtime(request, closure), layers)
@@ -168,7 +185,7 @@ class _Making:
             theirs = manifest.manifest(config, layers, docker=True)
             docker = _add(blobs, theirs, descriptors.DOCKER_MANIFEST)
         return Image(
-            key=self.key(closure.sources),
+            key=key,
             request=request,
             config=config,
             layers=layers,

@@ -1,0 +1,175 @@
+"""A branch's own plan: learnt from the index of its archive at its first image, and then kept.
+
+It names packages, no versions, so that next week's updates do not change which packages share a
+layer; and it is learnt again only when somebody asks for it, or the branch is of another release.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+import re
+from collections.abc import Callable, Iterator, Mapping
+from math import log
+from pathlib import Path
+
+from lapstrake.branch.instance import Branch, current_branch
+from lapstrake.compose.view import View
+from lapstrake.errors import BranchError
+from lapstrake.grouping.archive import Archive, read_archive
+from lapstrake.grouping.plan import render_plan
+from lapstrake.grouping.study import study_archive
+from lapstrake.host import files
+from lapstrake.host.confined import read_confined, walk_confined
+from lapstrake.names import BranchName
+from lapstrake.place.state import StateFiles
+from lapstrake.place.workplace import Workplace
+from lapstrake.repository.open import repository_of
+
+POPULARITY = "popularity"
+"""What the table of popularity is kept as, beside the plans."""
+
+_BUDGETS = (10, 20, 40, 64, 94, 125)
+_LISTS = "var/lib/apt/lists"
+_LIST = re.compile(r"_Packages(\.[a-z0-9]+)?\Z")
+_LARGEST_LIST = 1 << 30
+_UNPACK: Mapping[str, Callable[[bytes], bytes]] = {
+    "": bytes, ".gz": gzip.decompress, ".xz": lzma.decompress
+}  # fmt: skip
+"""What else there is (``.lz4``), apt must read: it is there, and can."""
+
+_SUITE = re.compile(r".*/dists/(.+)/(?:In)?Release\Z")
+
+
+def kept_name(budget: int) -> str:
+    """What the plan for so many layers is kept as: that of the nearest of a few budgets.
+
+    >>> kept_name(94), kept_name(18), kept_name(1)
+    ('94', '20', '10')
+    """
+    return str(min(_BUDGETS, key=lambda known: abs(log(known / budget))))
+
+
+def find_kept(place: Workplace, branch: BranchName, name: str) -> Path | None:
+    """The file of a plan (or of the popularity) for the release that a branch is of, if kept."""
+    for release in _releases(place, branch):
+        file = _file(place, branch, release, name)
+        if file.exists():
+            return file
+    return None
+
+
+def kept_names(place: Workplace, branch: BranchName) -> tuple[str, ...]:
+    """All that is kept for a branch's release."""
+    names = (*map(str, _BUDGETS), POPULARITY)
+    return tuple(name for name in names if find_kept(place, branch, name))
+
+
+def ensure_kept(place: Workplace, branch: BranchName, name: str) -> Path:
+    """Get the file of a plan (or of the popularity); it is learnt when it is not there.
+
+    Raises:
+        BranchError: the branch has no instance, or its archive no index.
+    """
+    with place.lock(f"plan-{branch}", what=f"the plan of {branch}"):
+        found = find_kept(place, branch, name)
+        if found is not None:
+            return found
+        place.progress.headline(f"learning how to group the packages of {branch}: once")
+        archive, release = read_index(place, standing_branch(place, branch))
+        return keep(place, branch, release, {name: learn(archive, name)})[0]
+
+
+def keep(
+    place: Workplace, branch: BranchName, release: str, contents: Mapping[str, bytes]
+) -> list[Path]:
+    """Keep plans (or popularity) for a branch and its release, by their names."""
+    kept = []
+    for name, content in contents.items():
+        file = _file(place, branch, release, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        files.write_atomic(file, content)
+        kept.append(file)
+    return kept
+
+
+def learn(archive: Archive, name: str, popularity: Mapping[str, float] | None = None) -> bytes:
+    """Learn what is kept under a name."""
+    if name != POPULARITY:
+        return render_plan(study_archive(archive, budgets=(int(name),), popularity=popularity))
+    table = archive.popularity() if popularity is None else popularity
+    told = {label: count for label, count in sorted(table.items()) if count > 1}
+    return (json.dumps(told, separators=(",", ":")) + "\n").encode()
+
+
+def read_index(place: Workplace, branch: Branch) -> tuple[Archive, str]:
+    """Read the index of a branch's archives; its own repository is not among them.
+
+    Returns:
+        the packages, and the name of the release that has the most of them.
+
+    Raises:
+        BranchError: there is none.
+    """
+    texts = dict(_texts(place, branch))
+    if not texts:
+        raise BranchError(
+            f"{branch.name} has no index of packages to learn from",
+            resolution=f"Run `lapstrake branch refresh {branch.name}`.",
+        )
+    largest = max(texts, key=lambda list_: (len(texts[list_]), list_))
+    releases = _releases(place, branch.name)
+    longest_first = sorted(releases, key=lambda release: (-len(release), release))
+    of = (release for release in longest_first if f"_dists_{release}_" in largest)
+    return read_archive(texts.values()), next(of, releases[0])
+
+
+def standing_branch(place: Workplace, name: BranchName) -> Branch:
+    """A branch as it stands.
+
+    Raises:
+        BranchError: it has no instance yet.
+    """
+    branch = current_branch(place, name)
+    if branch is None:
+        raise BranchError(
+            f"the branch {name} has no instance",
+            resolution=f"Run `lapstrake branch refresh {name}`.",
+        )
+    return branch
+
+
+def _releases(place: Workplace, branch: BranchName) -> tuple[str, ...]:
+    """The suites of a branch, as their names stand in the names of files."""
+    current = StateFiles(place.private).branch(branch).current
+    urls = current.releases if current else ()
+    found = {match[1] for match in map(_SUITE.match, urls) if match}
+    return tuple(sorted(re.sub(r"[^A-Za-z0-9.+~-]", "_", suite) for suite in found)) or ("none",)
+
+
+def _file(place: Workplace, branch: BranchName, release: str, name: str) -> Path:
+    return place.private / "plans" / f"{branch}-{place.config.arch}-{release}-{name}.json"
+
+
+def _texts(place: Workplace, branch: Branch) -> Iterator[tuple[str, str]]:
+    """The lists of packages in a branch's root, by their files' names."""
+    for layer in reversed(branch.layers):
+        entries = walk_confined(layer.tree, _LISTS, error=BranchError)
+        paths = [entry.path for entry in entries if _LIST.search(entry.path.name)]
+        if paths:
+            break
+    strange = []
+    for path in paths:
+        unpack = _UNPACK.get(path.name.rpartition("_Packages")[2])
+        if unpack is None:
+            strange.append(path.name)
+            continue
+        data = read_confined(layer.tree, path, limit=_LARGEST_LIST, error=BranchError) or b""
+        yield path.name, unpack(data).decode("utf-8", "replace")
+    if strange:
+        view = View(place=place, branch=branch, repository=repository_of(place, branch.name))
+        with view.ask("index") as apt:
+            for name in strange:
+                data = apt.run(("/usr/lib/apt/apt-helper", "cat-file", f"/{_LISTS}/{name}"))
+                yield name, data.decode("utf-8", "replace")
