@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -22,7 +21,6 @@ _MAGIC = b"!<arch>\n"
 _AR_HEADER = 60
 _CONTROL_LIMIT = 1 << 20
 _CONTROL_TAR_LIMIT = 256 << 20  # md5sums of a package with a million files
-_DATA_LIMIT = 1 << 40
 _FIELD = re.compile(r"([!-9;-~]+):[ \t]*(.*)\Z")
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*\Z")
 _ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
@@ -53,25 +51,6 @@ class Deb:
         """The value of a field, whatever the case of its name."""
         wanted = name.lower()
         return next((value for key, value in self.fields if key.lower() == wanted), None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataMember:
-    """One member of a package's content.
-
-    Attributes:
-        name: its path as the archive has it, without a leading ``./``; never trusted.
-        kind: ``file``, ``folder``, ``link`` (symbolic), ``hardlink`` or ``special``.
-        mode: permissions with the set-id bits.
-        size: bytes of a file.
-        target: of a link.
-    """
-
-    name: str
-    kind: str
-    mode: int
-    size: int
-    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,34 +88,6 @@ def read_deb(
     if check_file_name:
         _check_file_name(deb, error)
     return deb
-
-
-def data_members(
-    path: Path, *, limit: int = _DATA_LIMIT, error: type[LapstrakeError] = PackError
-) -> Iterator[DataMember]:
-    """List what a package would install, in the archive's order; nothing is unpacked.
-
-    Args:
-        path: the ``.deb``.
-        limit: bytes that the content may have when uncompressed.
-        error: raised when the content is damaged or larger.
-    """
-    with _open(path, error) as file:
-        member = _find(_members(file, path, error), "data.tar", path, error)
-        try:
-            packed = Packed(
-                file, start=member.start, size=member.size, name=member.name, limit=limit
-            )
-            for info in tar_members(packed):
-                yield DataMember(
-                    name=info.name.removeprefix("./") or ".",
-                    kind=_kind(info.type),
-                    mode=info.mode & 0o7777,
-                    size=info.size if info.isreg() else 0,
-                    target=info.linkname,
-                )
-        except PackedError as wrong:
-            raise error(f"{path.name}: {member.name}: {wrong}") from wrong
 
 
 def _open(path: Path, error: type[LapstrakeError]) -> BinaryIO:
@@ -255,8 +206,3 @@ def _check_file_name(deb: Deb, error: type[LapstrakeError]) -> None:
         raise error(f"{name}: the package in it is called {deb.package}")
     if parts[2] != deb.architecture and (parts[2], deb.architecture) != ("noarch", "all"):
         raise error(f"{name}: the package in it is for {deb.architecture}")
-
-
-def _kind(letter: bytes) -> str:
-    known = {b"0": "file", b"\0": "file", b"5": "folder", b"2": "link", b"1": "hardlink"}
-    return known.get(letter, "special")

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lapstrake.errors import BundleError, PackError
-from lapstrake.formats.deb import DataMember, data_members, read_deb
+from lapstrake.formats.deb import read_deb
 from lapstrake.formats.debversion import compare_versions, is_version, version_key
 
 needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg-deb")
@@ -54,7 +54,7 @@ def ar_of(members: list[tuple[str, bytes]]) -> bytes:
     return text
 
 
-def deb_of(control: str | bytes, *, suffix: str = "", data: bytes | None = None) -> bytes:
+def deb_of(control: str | bytes, *, suffix: str = "") -> bytes:
     raw = control if isinstance(control, bytes) else control.encode()
     packed = tar_of({"./md5sums": b"", "./control": raw})
     if suffix == ".xz":
@@ -63,7 +63,7 @@ def deb_of(control: str | bytes, *, suffix: str = "", data: bytes | None = None)
         [
             ("debian-binary", b"2.0\n"),
             (f"control.tar{suffix}", packed),
-            ("data.tar", tar_of({"./usr/bin/hello": b"#!"}) if data is None else data),
+            ("data.tar", tar_of({"./usr/bin/hello": b"#!"})),
         ]
     )
 
@@ -102,13 +102,6 @@ def test_reads_what_dpkg_deb_builds(tmp_path: Path, compression: str, uniform: s
     assert deb.field("depends") == "libc6 (>= 2.36)"
     assert deb.field("Description") == "greets\n A long text\n .\n in two paragraphs."
     assert deb.field("Nothing") is None
-    assert list(data_members(path)) == [
-        DataMember(name=".", kind="folder", mode=0o755, size=0, target=""),
-        DataMember(name="usr", kind="folder", mode=0o755, size=0, target=""),
-        DataMember(name="usr/bin", kind="folder", mode=0o755, size=0, target=""),
-        DataMember(name="usr/bin/hello", kind="file", mode=0o4755, size=10, target=""),
-        DataMember(name="usr/bin/hi", kind="link", mode=0o777, size=0, target="hello"),
-    ]
 
 
 def test_several_compressed_streams_are_one(tmp_path: Path) -> None:
@@ -214,23 +207,23 @@ def test_every_truncation_is_told(tmp_path: Path) -> None:
             read_deb(path)
 
 
-def test_a_bomb_stops_at_the_limit(tmp_path: Path) -> None:
-    bomb = lzma.compress(tar_of({"./zeros": bytes(8 << 20)}))
-    members = [MAGIC, ("control.tar", tar_of({"control": CONTROL.encode()}))]
-    path = write(tmp_path, ar_of([*members, ("data.tar.xz", bomb)]))
+def test_a_bomb_stops_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = lzma.compress(tar_of({"./zeros": bytes(8 << 20), "./control": CONTROL.encode()}))
+    path = write(tmp_path, ar_of([MAGIC, ("control.tar.xz", bomb), ("data.tar", b"")]))
+    assert read_deb(path).package == "hello"
+    monkeypatch.setattr("lapstrake.formats.deb._CONTROL_TAR_LIMIT", 1_000_000)
     with pytest.raises(PackError, match="more than 1000000 bytes"):
-        list(data_members(path, limit=1_000_000))
-    assert [member.size for member in data_members(path)] == [8 << 20]
+        read_deb(path)
 
 
 def test_a_header_that_claims_gigabytes_is_refused(tmp_path: Path) -> None:
     info = tarfile.TarInfo("long")
     info.type = tarfile.GNUTYPE_LONGNAME
     info.size = 3 << 30
-    data = info.tobuf(tarfile.GNU_FORMAT) + bytes(2048)
-    path = write(tmp_path, deb_of(CONTROL, data=data))
+    packed = info.tobuf(tarfile.GNU_FORMAT) + bytes(2048)
+    path = write(tmp_path, ar_of([MAGIC, ("control.tar", packed), ("data.tar", b"")]))
     with pytest.raises(PackError, match="a header claims"):
-        list(data_members(path))
+        read_deb(path)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -241,9 +234,7 @@ def test_damage_is_a_pack_error_or_nothing(tmp_path: Path, data: st.DataObject) 
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     path = write(tmp_path, bytes(whole))
     with suppress(PackError):  # anything else would be a traceback
-        deb = read_deb(path)
-        assert deb.package == "hello"
-        list(data_members(path))
+        assert read_deb(path).package == "hello"
 
 
 VERSIONS = st.from_regex(r"\A([0-9]:)?[0-9][a-c0-9.+~-]{0,8}\Z").filter(is_version)
