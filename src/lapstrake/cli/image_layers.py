@@ -87,7 +87,7 @@ def _text(graph: Graph, groups: Sequence[Group]) -> str:
         size = sum(graph.nodes[name].size for name in group.members)
         more = len(group.members) - _SHOWN
         names = " ".join(group.members[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        rating = f"{group.rating:.3g}"
+        rating = f"{group.rating:,.0f}"
         rows.append((str(number), size_text(size), rating, group.reason, names))
     header = ("LAYER", "SIZE", "RATING", "WHY", "PACKAGES")
     return table(rows, header=header, right={0, 1, 2})

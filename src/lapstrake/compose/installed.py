@@ -23,7 +23,7 @@ def installed_layer(view: View, wanted: Wanted, resolution: Resolution, *, reaso
     found = find_installed(view, resolution)
     if found is not None:
         return found
-    view.place.progress.headline(f"installing {len(resolution.items)} packages")
+    view.place.progress.headline(f"installing {len(resolution.items)} packages by apt: {reason}")
 
     def fill(tree: Path) -> None:
         with view.change("installed") as apt:

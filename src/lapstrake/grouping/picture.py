@@ -7,7 +7,7 @@ from html import escape
 
 from lapstrake.grouping.base import Graph, Group
 
-_WIDTH, _LEFT, _ROW, _GAP = 1000, 90, 26, 4
+_WIDTH, _LEFT, _RIGHT, _ROW, _GAP = 1000, 90, 240, 26, 4
 _LETTER = 6.2  # pixels of a letter, about
 _HUES = (205, 150, 35, 265, 340, 95, 180, 15)
 _LEAST = 0.02
@@ -35,10 +35,12 @@ def draw(graph: Graph, groups: Sequence[Group], *, title: str) -> str:
     for number, (group, size) in enumerate(zip(groups, sizes, strict=True)):
         top = height - 10 - (number + 1) * (_ROW + _GAP)
         # The square root: small layers stay visible beside large ones.
-        width = (_WIDTH - _LEFT - 12) * max(_LEAST, (size / largest) ** 0.5)
+        width = (_WIDTH - _LEFT - _RIGHT) * max(_LEAST, (size / largest) ** 0.5)
         lines.append(
             f'<text x="{_LEFT - 8}" y="{top + 17}" text-anchor="end" fill="#555">'
             f"{_bytes(size)}</text>"
+            f'<text x="{_LEFT + width + 8:.1f}" y="{top + 17}" fill="#555">'
+            f"{escape(group.reason)}</text>"
         )
         lines += _bar(graph, group, size, top=top, width=width, hue=_HUES[number % len(_HUES)])
     return "\n".join([*lines, "</svg>\n"])
