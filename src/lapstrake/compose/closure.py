@@ -84,4 +84,4 @@ def _start(installed: Installed, name: str) -> str | None:
 
 
 def _kibibytes(text: str) -> int:
-    return int(text) * 1024 if text.isdigit() else 0
+    return int(text) * 1024 if text.isascii() and text.isdigit() and len(text) < 16 else 0

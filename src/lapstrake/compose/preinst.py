@@ -16,6 +16,7 @@ from lapstrake.branch.instance import Branch
 from lapstrake.compose.doubt import Entry, Kind, Unpacked
 from lapstrake.compose.entries import walk
 from lapstrake.errors import DependencyError
+from lapstrake.host.confined import read_confined
 from lapstrake.names import GuestPath
 from lapstrake.place.apt import Apt
 from lapstrake.place.workplace import Workplace
@@ -24,14 +25,14 @@ Lookup = Callable[[str], Entry | None]
 """What lies at an absolute path of the branch."""
 
 _NOTHING = (
-    re.compile(r"^\s*#.*$", re.MULTILINE),
-    re.compile(r'^\s*dpkg-maintscript-helper\b[^;&|`$\n]* -- "\$@"$', re.MULTILINE),
+    re.compile(r"^[ \t]*#.*$", re.MULTILINE),  # no \s: blank lines would cost their square
+    re.compile(r'^[ \t]*dpkg-maintscript-helper\b[^;&|`$\n]* -- "\$@"$', re.MULTILINE),
     re.compile(
         r'^if \[ "\$1" = "install" \] && \[ -n "\$2" \] && \[ -e "[\w./-]+" \] ; then\n'
         r'\tchmod \+x "[\w./-]+" >/dev/null \|\| true\nfi$',
         re.MULTILINE,
     ),
-    re.compile(r"^\s*(?:set -[eu]+|exit 0|true|:)\s*$", re.MULTILINE),
+    re.compile(r"^[ \t]*(?:set -[eu]+|exit 0|true|:)[ \t]*$", re.MULTILINE),
 )
 """What debhelper writes does nothing in a first installation: it asks for an older version."""
 
@@ -40,6 +41,7 @@ _MARK = "lapstrake-preinst"
 _SCRIPTS = GuestPath("/var/lib/lapstrake/preinst")
 _WORD = re.compile(r"[\w.+@%:,/-]+")
 _DIVERSIONS = Path("var/lib/dpkg/diversions")
+_LIMIT = 64 << 20
 _OVERRIDES = Path("var/lib/dpkg/statoverride")
 _PROGRAMS = ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/")
 _RECORDS = re.compile(r"^\++ update-alternatives --(?:auto|remove|remove-all) ")
@@ -175,9 +177,8 @@ def _rule_doubts(packages: Sequence[Unpacked], tree: Path) -> Iterator[str]:
     """New rules of dpkg's that hold for what is unpacked after them."""
     if (tree / _OVERRIDES).exists():
         yield "a preinst sets modes or owners of its own (dpkg-statoverride)"
-    if not (tree / _DIVERSIONS).exists():
-        return
-    lines = (tree / _DIVERSIONS).read_text("utf-8", "replace").splitlines()
+    diversions = read_confined(tree, str(_DIVERSIONS), limit=_LIMIT, error=DependencyError)
+    lines = (diversions or b"").decode("utf-8", "replace").splitlines()
     for path, _, by in zip(lines[::3], lines[1::3], lines[2::3], strict=False):
         for package in packages:
             if path in package.entries and package.name != by:

@@ -13,6 +13,9 @@ from collections.abc import Callable
 _MAGIC = b"glibc-ld.so.cache1.1"
 _HEADER = struct.Struct("20s2IB3xI12x")  # magic, entries, bytes of texts, flags, extensions
 _ENTRY = struct.Struct("iIIIQ")  # flags, offset of the name, of the path, OS version, hwcap
+_LONGEST_TEXT = 4096  # PATH_MAX
+_MOST_TEXT = 4
+"""Times the file's size: entries may share their texts, so a small file could hold huge ones."""
 
 
 def filter_cache(data: bytes, exists: Callable[[str], bool]) -> bytes | None:
@@ -33,7 +36,12 @@ def filter_cache(data: bytes, exists: Callable[[str], bool]) -> bytes | None:
         rows = [
             _ENTRY.unpack_from(data, _HEADER.size + number * _ENTRY.size) for number in range(count)
         ]
-        texts = [(_text(data, name), _text(data, path)) for _, name, path, _, _ in rows]
+        texts, room = [], _MOST_TEXT * len(data)
+        for _, name, path, _, _ in rows:
+            texts.append((_text(data, name), _text(data, path)))
+            room -= sum(map(len, texts[-1]))
+            if room < 0:
+                return None
     except (struct.error, ValueError):
         return None
     kept = [
@@ -45,7 +53,7 @@ def filter_cache(data: bytes, exists: Callable[[str], bool]) -> bytes | None:
 
 
 def _text(data: bytes, offset: int) -> bytes:
-    return data[offset : data.index(b"\0", offset)]
+    return data[offset : data.index(b"\0", offset, offset + _LONGEST_TEXT)]
 
 
 def _written(flags: int, kept: list[tuple[tuple[int, ...], tuple[bytes, bytes]]]) -> bytes:

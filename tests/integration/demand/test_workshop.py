@@ -300,3 +300,20 @@ async def _hang(folder: Path) -> None:
 
 if __name__ == "__main__":
     asyncio.run(_hang(Path(sys.argv[1])))
+
+
+def test_a_flood_of_names_is_refused_and_what_waits_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lapstrake.registry.demand.making._MOST_WAITING", 2)
+
+    async def go() -> tuple[list[str], Problem]:
+        shop = workshop(tmp_path)
+        waiting = [asyncio.create_task(shop.make(order(tmp_path, f"make 0.{n}"))) for n in (5, 6)]
+        await until(lambda: started(tmp_path))
+        refused = await problem_of(shop, order(tmp_path, "make 0.7"))
+        return await asyncio.gather(*waiting), refused
+
+    made, refused = asyncio.run(go())
+    assert made == ["make 0.5", "make 0.6"]
+    assert (refused.status, refused.code) == (429, "TOOMANYREQUESTS")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 _FORMAT = re.compile(r"Format(?:-Specification)?:", re.IGNORECASE)
-_LICENSE = re.compile(r"^License:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
+_LICENSE = re.compile(r"^License:[ \t]*(\S.*)$", re.MULTILINE | re.IGNORECASE)
 _COMMA = re.compile(r",\s*(and|or)?\b\s*", re.IGNORECASE)
 _WORD = re.compile(r"\s+(and|or)\s+", re.IGNORECASE)
 _UNSPEAKABLE = re.compile(r"[^A-Za-z0-9.-]+")
@@ -70,7 +70,7 @@ def debian_licenses(copyright_file: str) -> str:
         return ""
     found: set[str] = set()
     for text in _LICENSE.findall(copyright_file):
-        found.update(_conjuncts(text))
+        found.update(_conjuncts(" ".join(text.split())))  # runs of spaces cost their square
     return _join(sorted(found), "AND")
 
 

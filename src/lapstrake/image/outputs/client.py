@@ -245,7 +245,7 @@ def refusal(answer: Answer, doing: str) -> RegistryError:
     try:
         errors = json.loads(answer.body)["errors"]
         details = "\n".join(f"{each.get('code')}: {each.get('message', '')}" for each in errors)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         details = answer.body[:500].decode("utf-8", "replace")
     denied = answer.status in (401, 403)
     return RegistryError(
@@ -257,7 +257,8 @@ def refusal(answer: Answer, doing: str) -> RegistryError:
 
 def _wished_pause(answer: Answer) -> float:
     after = answer.headers.get("retry-after", "")
-    return min(float(after), _LONGEST_PAUSE) if after.isdigit() else 0.0
+    seconds = after.isascii() and after.isdigit()
+    return min(float(after[:9]), _LONGEST_PAUSE) if seconds else 0.0
 
 
 def _read(response: httpx2.Response) -> bytes:

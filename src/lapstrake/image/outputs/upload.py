@@ -15,7 +15,7 @@ from lapstrake.image.outputs.client import PASSING, Answer, Broken, RegistryClie
 
 _MOST_FAILURES = 6
 _TOLD_EVERY = 16 << 20
-_RANGE = re.compile(r"(?:bytes=)?0-(\d+)\Z")
+_RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})\Z")
 _AGAIN = PASSING | {404, 409, 416}
 """What an upload may be answered with without being at its end: it is lost, still in the hands of
 the request that broke, or at another byte."""

@@ -14,8 +14,8 @@ import bcrypt
 from lapstrake.errors import ConfigError
 
 _HASH = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}\Z")
-_NOBODY = b"$2b$12$" + b"." * 53
-"""A hash that no password has, so that unknown users take as long as known ones."""
+_NOBODYS = b"." * 53
+"""The end of a hash that no password has, so that unknown users take as long as known ones."""
 _BCRYPT_BYTES = 72  # more of a password bcrypt has never looked at
 _REMEMBERED = 1024
 _AT_ONCE = 2
@@ -103,7 +103,7 @@ class Passwords:
         if self.htpasswd is None:
             return False
         self._reload_if_changed()
-        expected = self._users.get(user, _NOBODY)
+        expected = self._users.get(user) or self._nobody()
         mark = hmac.digest(self._key, f"{user}\0{password}".encode(), "sha256")
         if self._known.get(mark) == expected:
             return True
@@ -117,6 +117,11 @@ class Passwords:
                 self._known.clear()
             self._known[mark] = expected
         return right and user in self._users
+
+    def _nobody(self) -> bytes:
+        """A hash as costly as the others: ``htpasswd -B`` has its own idea of that."""
+        first = next(iter(self._users.values()), b"$2b$12$")
+        return first[:7] + _NOBODYS
 
     def _reload(self) -> None:
         if self.htpasswd is not None:

@@ -13,11 +13,16 @@ import hmac
 import json
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lapstrake.host.files import write_atomic
+from lapstrake.host.locks import locked
+
 LIFETIME = 3600
 """Seconds; a push that takes longer asks for another one."""
+_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,20 +40,15 @@ class Grant:
 
 def signing_key(path: Path) -> bytes:
     """The secret that tokens are signed with, shared by all processes; made at the first use."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.{secrets.token_hex(6)}")
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(secrets.token_bytes(32))
-        try:
-            path.hardlink_to(fresh)  # the first one wins
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-        return path.read_bytes()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with locked(path.with_name(f"{path.name}.lock"), what="the registry's key"):
+        with suppress(FileNotFoundError):
+            key = path.read_bytes()
+            if len(key) == _KEY_BYTES:  # an empty one, after a crash, would be everybody's
+                return key
+        key = secrets.token_bytes(_KEY_BYTES)
+        write_atomic(path, key, mode=0o600)
+        return key
 
 
 def sign(grant: Grant, key: bytes) -> str:

@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 _HEADLINE = b">>> "
 _POLL_SECONDS = 0.05
+_MOST_WAITING = 200
+"""Of makings in one process: who asks for ever new names must not fill memory and disk."""
 _REMEMBERED_SECONDS = 1.0
 """How long an answer is given again: docker asks by HEAD, and by GET right after."""
 
@@ -81,6 +83,9 @@ class Workshop:
         """
         task = self._tasks.get(order.key) or self._remembered(order.key)
         if task is None:
+            if len(self._tasks) >= _MOST_WAITING:
+                message = f"{order.name}: {len(self._tasks)} others wait to be made; pull again"
+                raise Problem(429, "TOOMANYREQUESTS", message)
             task = asyncio.create_task(self._once(order), name=f"making {order.name}")
             self._tasks[order.key] = task
             task.add_done_callback(lambda done: self._forget(order.key, done))

@@ -13,6 +13,7 @@ from lapstrake.registry.demand.images import Manifests, manifests_document, read
 
 _PREFIX = "made/"
 _TOUCH_SECONDS = 3600.0
+_MOST_NOTED = 10_000
 _LONGEST_WORD = 200  # of a document's name
 
 
@@ -76,6 +77,8 @@ class Records:
         }
         self._blobs.write(_document(name, tag), json.dumps(document).encode())
         current = manifests.oci.digest
+        if len(self._noted) >= _MOST_NOTED:
+            self._noted.clear()
         self._noted[name, tag] = (
             now,
             (known if current in known else frozenset()) | {asked, current},

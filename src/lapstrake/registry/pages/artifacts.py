@@ -64,7 +64,7 @@ def _answer(request: Request, output: Path, path: str) -> Response:
         if path and not path.endswith("/"):
             return RedirectResponse(request.url.path + "/", status_code=301)
         return _listing(request, file, parts)
-    if path.endswith("/"):
+    if path.endswith("/") or not file.is_file():
         raise _unknown(request)
     if _is_unchanged(request, file):
         return Response(status_code=304)
@@ -74,7 +74,7 @@ def _answer(request: Request, output: Path, path: str) -> Response:
 def _sources(request: Request, output: Path, branch: str) -> Response:
     """The ``.sources`` file that lies in the repository, with the address the client uses."""
     file = output / branch / f"{branch}.sources"
-    if branch.startswith(".") or not file.is_file():
+    if branch.startswith(".") or not _is_inside(file, output) or not file.is_file():
         raise _unknown(request)
     lines = file.read_text("utf-8").splitlines()
     uri = f"URIs: {address(request)}/packages/{branch}"
@@ -95,7 +95,7 @@ def _is_inside(file: Path, output: Path) -> bool:
     """Whether no link leads out of the folder of repositories."""
     try:
         return file.resolve(strict=True).is_relative_to(output.resolve())
-    except OSError:
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL, links in a circle
         return False
 
 
@@ -106,7 +106,7 @@ def _is_unchanged(request: Request, file: Path) -> bool:
         return False
     try:
         since = parsedate_to_datetime(headers["if-modified-since"]).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
     return int(file.stat().st_mtime) <= since
 

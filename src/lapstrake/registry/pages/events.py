@@ -13,34 +13,53 @@ from starlette.routing import BaseRoute, Route
 
 from lapstrake.registry.demand.demand import Demand
 from lapstrake.registry.demand.jobs import Job, Jobs, State
+from lapstrake.registry.problems import Problem
 
 _PERIOD = 0.4
 _LONGEST_SECONDS = 300.0
 """After so long a stream ends, and the browser asks again: of a server that may be another."""
+_MOST_STREAMS = 100
+"""Each looks at files now and then."""
 _RETRY = "retry: 500\n\n"
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 def event_routes(demand: Demand) -> list[BaseRoute]:
     """The routes of the streams."""
+    room = asyncio.Semaphore(_MOST_STREAMS)
+
+    def stream(events: AsyncIterator[str]) -> Response:
+        if room.locked():
+            raise Problem(429, "TOOMANYREQUESTS", "too many watch already; load the page again")
+        paced = _within(room, _paced(events, demand))
+        return StreamingResponse(paced, media_type="text/event-stream", headers=_HEADERS)
 
     async def all_work(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
-        return _stream(_paced(_states(demand.workshop.jobs), demand))
+        return stream(_states(demand.workshop.jobs))
 
     async def one_log(request: Request) -> Response:
         start = request.headers.get("last-event-id") or request.query_params.get("from", "0")
-        begin = int(start) if start.isascii() and start.isdigit() else 0
-        jobs = demand.workshop.jobs
-        return _stream(_paced(_log(jobs, request.path_params["number"], begin), demand))
+        return stream(_log(demand.workshop.jobs, job_number(request), _number(start)))
 
     return [
         Route("/jobs/events", all_work, methods=["GET"]),
-        Route("/jobs/{number:int}/events", one_log, methods=["GET"]),
+        Route("/jobs/{number}/events", one_log, methods=["GET"]),
     ]
 
 
-def _stream(events: AsyncIterator[str]) -> Response:
-    return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
+def job_number(request: Request) -> int:
+    """Which work a path names; 0, which is none, when it is no number."""
+    return _number(request.path_params["number"])
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+
+
+async def _within(room: asyncio.Semaphore, events: AsyncIterator[str]) -> AsyncIterator[str]:
+    async with room:
+        async for event in events:
+            yield event
 
 
 async def _paced(events: AsyncIterator[str], demand: Demand) -> AsyncIterator[str]:

@@ -16,7 +16,7 @@ from lapstrake.registry.demand.jobs import State
 from lapstrake.registry.demand.records import Record
 from lapstrake.registry.names import repository_name, tag_name
 from lapstrake.registry.pages.artifacts import published
-from lapstrake.registry.pages.events import event_routes
+from lapstrake.registry.pages.events import event_routes, job_number
 from lapstrake.registry.pages.metrics import metrics_text
 from lapstrake.registry.pages.page import STATIC, page
 from lapstrake.registry.pages.views import WIDTH, image_views
@@ -40,10 +40,10 @@ def page_routes(demand: Demand) -> list[BaseRoute]:
     return [
         shown("/", _start),
         shown("/images/{title:path}", _image),
-        shown("/jobs/{number:int}", _work),
-        shown("/jobs/{number:int}/log", _log),
-        shown("/metrics", lambda demand, _request: PlainTextResponse(metrics_text(demand))),
         *event_routes(demand),
+        shown("/jobs/{number}", _work),
+        shown("/jobs/{number}/log", _log),
+        shown("/metrics", lambda demand, _request: PlainTextResponse(metrics_text(demand))),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
 
@@ -89,7 +89,7 @@ def _record(demand: Demand, title: str) -> Record | None:
 
 def _work(demand: Demand, request: Request) -> Response:
     jobs = demand.workshop.jobs
-    job = jobs.find(request.path_params["number"])
+    job = jobs.find(job_number(request))
     if job is None:
         return _unknown_work(request)
     size = jobs.log_size(job.number)
@@ -107,7 +107,7 @@ def _work(demand: Demand, request: Request) -> Response:
 
 
 def _log(demand: Demand, request: Request) -> Response:
-    jobs, number = demand.workshop.jobs, request.path_params["number"]
+    jobs, number = demand.workshop.jobs, job_number(request)
     if jobs.find(number) is None:
         return _unknown_work(request)
     return PlainTextResponse(jobs.read_log(number))

@@ -75,6 +75,8 @@ class Core:
         repository = self.repository(request)
         if self.read_only:
             raise Problem(405, "UNSUPPORTED", "this registry is read-only")
+        if "origin" in request.headers:  # every browser says it, and no registry's client
+            raise Problem(403, "DENIED", "pages of the web may not change anything here")
         if not self.is_pushed(repository.name):
             places = " or ".join(f"{namespace}/…" for namespace in self.namespaces)
             message = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from lapstrake.registry.protocol.uploads import Upload
 
 _PIECE = 1 << 20
 """Bytes that are collected before a thread writes and sums them."""
+_RANGE = re.compile(r"(?:bytes )?([0-9]{1,18})-([0-9]{1,18})(?:/.*)?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,25 +157,28 @@ def _continues(request: Request, size: int) -> bool:
     Raises:
         Problem: ``Content-Range`` is no range.
     """
+    said = _said_range(request)
+    return said is None or said[0] == size
+
+
+def _said_range(request: Request) -> tuple[int, int] | None:
+    """The first and the last byte that ``Content-Range`` names; ``None`` without one."""
     text = request.headers.get("content-range")
     if text is None:
-        return True
-    first, _, last = text.removeprefix("bytes ").partition("/")[0].partition("-")
-    if not (first.isdigit() and last.isdigit()):
-        raise Problem(400, "BLOB_UPLOAD_INVALID", f"Content-Range {text!r} is not START-END")
-    return int(first) == size
+        return None
+    found = _RANGE.match(text)
+    if found is None:
+        raise Problem(400, "BLOB_UPLOAD_INVALID", f"Content-Range {text[:80]!r} is not START-END")
+    return int(found[1]), int(found[2])
 
 
 def _check_length(request: Request, upload: Upload, before: int) -> None:
     """A chunk must have the length that its range says; one that has not is forgotten."""
-    text = request.headers.get("content-range")
-    if text is None:
-        return
-    first, _, last = text.removeprefix("bytes ").partition("/")[0].partition("-")
-    if upload.size - before != int(last) - int(first) + 1:
+    said = _said_range(request)
+    if said is not None and upload.size - before != said[1] - said[0] + 1:
         received = upload.size - before
         upload.cut(before)
-        message = f"Content-Range says {text}, but {received} bytes arrived"
+        message = f"Content-Range says {said[0]}-{said[1]}, but {received} bytes arrived"
         raise Problem(400, "SIZE_INVALID", message)
 
 

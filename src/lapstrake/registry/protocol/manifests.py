@@ -58,7 +58,7 @@ def read_manifest(data: bytes, content_type: str) -> Manifest:
     if len(data) > MANIFEST_LIMIT:
         raise too_large()
     try:
-        document = json.loads(data)
+        document = json.loads(data.decode(), parse_constant=_refuse)  # NaN is no JSON
     except (ValueError, RecursionError) as wrong:
         raise _invalid(f"the manifest is no JSON: {wrong}") from wrong
     if not isinstance(document, dict):
@@ -67,16 +67,13 @@ def read_manifest(data: bytes, content_type: str) -> Manifest:
         raise _invalid("schemaVersion must be 2")
     media_type = _media_type(document, content_type)
     is_index = media_type in INDEX_TYPES
-    annotations = document.get("annotations") or {}
-    if not isinstance(annotations, dict):
-        raise _invalid("annotations must be an object")
     return Manifest(
         media_type=media_type,
         blobs=() if is_index else _blobs(document),
         manifests=_digests(document, "manifests") if is_index else (),
         subject=_subject(document),
         artifact_type=_artifact_type(document, is_index=is_index),
-        annotations=annotations,
+        annotations=_annotations(document),
     )
 
 
@@ -131,12 +128,35 @@ def _subject(document: Mapping[str, Any]) -> Digest | None:
     return None if subject is None else _digest(subject, "subject")
 
 
+def _annotations(document: Mapping[str, Any]) -> Mapping[str, str]:
+    annotations = document.get("annotations") or {}
+    if not isinstance(annotations, dict):
+        raise _invalid("annotations must be an object")
+    return {
+        _text(name, "annotations"): _text(value, f"annotations: {name}")
+        for name, value in annotations.items()
+    }
+
+
 def _artifact_type(document: Mapping[str, Any], *, is_index: bool) -> str:
     """That of an image without one is its configuration's media type ("Listing Referrers")."""
     said = document.get("artifactType")
-    if said or is_index:
-        return str(said or "")
-    return str(document["config"]["mediaType"])
+    if said is None and not is_index:
+        said = document["config"]["mediaType"]
+    return _text(said or "", "artifactType")
+
+
+def _text(value: object, where: str) -> str:
+    """A text that can be told again: JSON has escapes for halves of letters, UTF-8 has not."""
+    if not isinstance(value, str):
+        raise _invalid(f"{where}: {str(value)[:80]!r} is no text")
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise _invalid(f"{where}: {value[:80]!r} is not Unicode")
+    return value
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is no value")
 
 
 def _invalid(message: str) -> Problem:

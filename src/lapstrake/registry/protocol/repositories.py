@@ -6,7 +6,7 @@
     pushed/NAME/_tags/TAG                      the digest of a manifest
     pushed/NAME/_manifests/ALGORITHM-HEX       its media type, and whom it refers to
     pushed/NAME/_blobs/ALGORITHM-HEX           when the blob was last linked here
-    pushed/NAME/referrers/…                    see `lapstrake.blobs.referrers`
+    pushed/NAME/_referrers/…                   see `lapstrake.blobs.referrers`
 
 No part of a name begins with an underscore, so nothing is taken for another. A blob is stored once
 for all repositories, but each shows only those that were pushed to it or mounted.

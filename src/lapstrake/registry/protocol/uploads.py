@@ -163,7 +163,7 @@ class Uploads:
         return removed
 
     def _path(self, name: str, upload: str) -> Path:
-        if not upload.isalnum() or len(upload) > 64:
+        if not (upload.isascii() and upload.isalnum()) or len(upload) > 64:
             raise _unknown(upload)
         owner = hashlib.sha256(name.encode()).hexdigest()[:16]
         return self.folder / f"{_PREFIX}{upload}-{owner}"

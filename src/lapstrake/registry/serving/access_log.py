@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lapstrake.registry.sending import ZERO_COPY
 
-_CONTROL = {number: f"\\x{number:02x}" for number in (*range(32), 127)}
+_CONTROL = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))}
 
 
 class AccessLog(StrEnum):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import select
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -19,11 +21,46 @@ from lapstrake.registry.sending import ZERO_COPY
 
 Message = dict[str, Any]
 _THREADS = ThreadPoolExecutor(16, "sendfile")
+_TURN_SECONDS = 0.1
+_MOMENT_MS = 5
+_LONGEST_HEAD = 1 << 17
+"""Bytes: of a request's line and headers, of a chunk's header, of trailers."""
 Send = Callable[[Message], Awaitable[None]]
 
 
 class SendfileProtocol(HttpToolsProtocol):
-    """Offers the extension to every request."""
+    """Offers the extension to every request, and bounds what the parser would collect for ever."""
+
+    _unheard = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close it after a while if nothing comes, as uvicorn does after a request only."""
+        super().connection_made(cast(asyncio.Transport, transport))
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def data_received(self, data: bytes) -> None:
+        """Parse some more; refuse what goes on with neither headers' end nor body."""
+        self._unheard += len(data)
+        super().data_received(data)
+        if self._unheard > _LONGEST_HEAD and not self.transport.is_closing():
+            self.send_400_response("The headers are too long.")
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer."""
+        self._unheard = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._unheard = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The body has ended."""
+        self._unheard = 0
+        super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - an ASGI application
         async def with_files(scope: Message, receive: object, send: Send) -> None:
@@ -83,18 +120,48 @@ async def _send_in_threads(
     socket = os.dup(transport.get_extra_info("socket").fileno())
     try:
         while count:
-            try:
-                sent = await loop.run_in_executor(
-                    _THREADS, os.sendfile, socket, file, offset, count
-                )
-            except BlockingIOError:
-                await _writable(loop, socket)
-                continue
-            if not sent:
-                raise OSError(errno.EIO, "the file was cut short")
+            sent = await _uninterrupted(
+                loop.run_in_executor(_THREADS, _send_some, socket, file, offset, count)
+            )
             offset, count = offset + sent, count - sent
+            if count:
+                await _writable(loop, socket)
     finally:
         os.close(socket)
+
+
+def _send_some(socket: int, file: int, offset: int, count: int) -> int:
+    """Send as much as a client takes that reads quickly; gives the number of bytes.
+
+    To wait here for a moment costs much less than going back to the loop for each socket's buffer.
+    Slow clients, and after a while quick ones, too, leave the thread to others.
+
+    Raises:
+        OSError: as of `_send_in_threads`.
+    """
+    poll = select.poll()
+    poll.register(socket, select.POLLOUT)
+    done, end = 0, time.monotonic() + _TURN_SECONDS
+    while done < count and time.monotonic() < end:
+        try:
+            sent = os.sendfile(socket, file, offset + done, count - done)
+        except BlockingIOError:
+            if not poll.poll(_MOMENT_MS):
+                break
+            continue
+        if not sent:
+            raise OSError(errno.EIO, "the file was cut short")
+        done += sent
+    return done
+
+
+async def _uninterrupted(work: asyncio.Future[int]) -> int:
+    """Wait for a thread even when cancelled: it uses descriptors that are closed next."""
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait({work})
+        raise
 
 
 async def _writable(loop: asyncio.AbstractEventLoop, socket: int) -> None:
