@@ -28,13 +28,15 @@ class Habits:
     """What people ask for.
 
     Attributes:
-        always: packages in every image, besides the essential ones.
+        essential: whether the essential packages are in every image.
+        always: packages in every image, besides those.
         shell: what the set for people at a shell has.
         shell_share: how many of all images have that.
         most: the most applications in an image; a number is the less likely the larger it is.
         skew: the exponent of Zipf's law over applications by rank.
     """
 
+    essential: bool = True
     always: tuple[str, ...] = ("base-files", "netbase", "ca-certificates")
     shell: tuple[str, ...] = SHELL
     shell_share: float = 0.4
@@ -62,7 +64,7 @@ class Sampler:
         self._ranked = ranked
         self._habits = habits
         self._weights = list(accumulate(rank**-habits.skew for rank in range(1, len(ranked) + 1)))
-        essential = (p.name for p in archive.packages.values() if p.essential)
+        essential = (p.name for p in archive.packages.values() if p.essential and habits.essential)
         self._everywhere = archive.closure([*essential, *habits.always])
         self._closures: dict[str, frozenset[str]] = {}
 

@@ -25,6 +25,8 @@ def study_archive(
     images: int = IMAGES,
     weeks: float = WEEKS,
     popularity: Mapping[str, float] | None = None,
+    habits: Habits | None = None,
+    without: frozenset[str] = frozenset(),
 ) -> Plan:
     """Learn a plan for the images that people are likely to make; the same index gives the same.
 
@@ -34,6 +36,8 @@ def study_archive(
         images: how many images to draw.
         weeks: how long ago the release was made, for the rates of updates.
         popularity: how popular packages are; without it, by how many others need them.
+        habits: what people ask for.
+        without: packages that no image holds, because the base OS below has them.
 
     Raises:
         UsageError: the index has no package that an image could be asked for.
@@ -42,7 +46,7 @@ def study_archive(
     ranked = applications(archive, known.popularity if popularity is None else popularity)
     if not ranked:
         raise UsageError("the index has no package that an image could be asked for")
-    draws = Sampler(archive, ranked, Habits()).draw("plan")
-    drawn = [image for _, image in islice(draws, images)]
+    draws = Sampler(archive, ranked, habits or Habits()).draw("plan")
+    drawn = [image - without for _, image in islice(draws, images)]
     sources = {name: package.source for name, package in archive.packages.items()}
     return learn_plan(drawn, sources, known, budgets=budgets)

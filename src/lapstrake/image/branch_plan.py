@@ -15,10 +15,13 @@ from math import log
 from pathlib import Path
 
 from lapstrake.branch.instance import Branch, current_branch
+from lapstrake.compose.closure import read_status
+from lapstrake.compose.status import parse_status
 from lapstrake.compose.view import View
 from lapstrake.errors import BranchError
 from lapstrake.grouping.archive import Archive, read_archive
 from lapstrake.grouping.plan import render_plan
+from lapstrake.grouping.sample import SHELL, Habits
 from lapstrake.grouping.study import study_archive
 from lapstrake.host import files
 from lapstrake.host.confined import read_confined, walk_confined
@@ -31,6 +34,7 @@ POPULARITY = "popularity"
 """What the table of popularity is kept as, beside the plans."""
 
 _BUDGETS = (10, 20, 40, 64, 94, 125)
+_ON_BASE = "-base"
 _LISTS = "var/lib/apt/lists"
 _LIST = re.compile(r"_Packages(\.[a-z0-9]+)?\Z")
 _LARGEST_LIST = 1 << 30
@@ -42,13 +46,18 @@ _UNPACK: Mapping[str, Callable[[bytes], bytes]] = {
 _SUITE = re.compile(r".*/dists/(.+)/(?:In)?Release\Z")
 
 
-def kept_name(budget: int) -> str:
-    """What the plan for so many layers is kept as: that of the nearest of a few budgets.
+def kept_name(budget: int, *, base: bool = False) -> str:
+    """What a plan is kept as: it is for the nearest of a few budgets.
 
-    >>> kept_name(94), kept_name(18), kept_name(1)
-    ('94', '20', '10')
+    Args:
+        budget: the most layers of an image.
+        base: whether it is on the base OS, and so has none of that one's packages.
+
+    >>> kept_name(94), kept_name(18), kept_name(1, base=True)
+    ('94', '20', '10-base')
     """
-    return str(min(_BUDGETS, key=lambda known: abs(log(known / budget))))
+    nearest = min(_BUDGETS, key=lambda known: abs(log(known / budget)))
+    return f"{nearest}{_ON_BASE if base else ''}"
 
 
 def find_kept(place: Workplace, branch: BranchName, name: str) -> Path | None:
@@ -62,7 +71,8 @@ def find_kept(place: Workplace, branch: BranchName, name: str) -> Path | None:
 
 def kept_names(place: Workplace, branch: BranchName) -> tuple[str, ...]:
     """All that is kept for a branch's release."""
-    names = (*map(str, _BUDGETS), POPULARITY)
+    names = [kept_name(budget, base=base) for base in (False, True) for budget in _BUDGETS]
+    names.append(POPULARITY)
     return tuple(name for name in names if find_kept(place, branch, name))
 
 
@@ -77,8 +87,10 @@ def ensure_kept(place: Workplace, branch: BranchName, name: str) -> Path:
         if found is not None:
             return found
         place.progress.headline(f"learning how to group the packages of {branch}: once")
-        archive, release = read_index(place, standing_branch(place, branch))
-        return keep(place, branch, release, {name: learn(archive, name)})[0]
+        standing = standing_branch(place, branch)
+        archive, release = read_index(place, standing)
+        content = learn(place, standing, archive, name)
+        return keep(place, branch, release, {name: content})[0]
 
 
 def keep(
@@ -94,10 +106,34 @@ def keep(
     return kept
 
 
-def learn(archive: Archive, name: str, popularity: Mapping[str, float] | None = None) -> bytes:
-    """Learn what is kept under a name."""
+def learn(
+    place: Workplace,
+    branch: Branch,
+    archive: Archive,
+    name: str,
+    popularity: Mapping[str, float] | None = None,
+) -> bytes:
+    """Learn what is kept under a name.
+
+    Args:
+        place: its configuration says what every image has.
+        branch: the branch.
+        archive: its index.
+        name: one of `kept_names`.
+        popularity: how popular packages are; without it, by how many others need them.
+    """
     if name != POPULARITY:
-        return render_plan(study_archive(archive, budgets=(int(name),), popularity=popularity))
+        budget, base, _ = name.partition(_ON_BASE)
+        plan = study_archive(
+            archive,
+            budgets=(int(budget),),
+            popularity=popularity,
+            habits=Habits(
+                essential=False, always=place.config.images.always, shell=(*SHELL, "dash")
+            ),
+            without=_names_below(branch) if base else frozenset(),
+        )
+        return render_plan(plan)
     table = archive.popularity() if popularity is None else popularity
     told = {label: count for label, count in sorted(table.items()) if count > 1}
     return (json.dumps(told, separators=(",", ":")) + "\n").encode()
@@ -138,6 +174,11 @@ def standing_branch(place: Workplace, name: BranchName) -> Branch:
             resolution=f"Run `lapstrake branch refresh {name}`.",
         )
     return branch
+
+
+def _names_below(branch: Branch) -> frozenset[str]:
+    """What the base OS and the branch itself have."""
+    return frozenset(stanza.name for stanza in parse_status(read_status(branch.layers)))
 
 
 def _releases(place: Workplace, branch: BranchName) -> tuple[str, ...]:

@@ -96,7 +96,9 @@ def _pinned(config: Config, request: ImageRequest) -> bool:
 
 
 def _kept_name(request: ImageRequest) -> str:
-    return POPULARITY if request.strategy is Strategy.NIXERY else kept_name(request.budget)
+    if request.strategy is Strategy.NIXERY:
+        return POPULARITY
+    return kept_name(request.budget, base=request.base)
 
 
 def _grouping(request: ImageRequest, file: Path | None) -> Grouping:
