@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from inspect import signature
 from pathlib import Path
 
@@ -126,6 +126,17 @@ def test_a_client_that_leaves_and_cannot_resume(registry: Served, client: httpx2
         _until(lambda: set(scratch.iterdir()) != before)
     _until(lambda: set(scratch.iterdir()) == before)
     assert client.head(f"/v2/{_NAME}/leaves/blobs/{sha256(_BLOB)}").status_code == 404
+
+
+def test_readers_that_stand_still_hold_nobody_up(registry: Served, client: httpx2.Client) -> None:
+    """More of them than there are threads that send."""
+    digest = push_blob(client, f"{_NAME}/still", _BLOB)
+    head = f"GET /v2/{_NAME}/still/blobs/{digest} HTTP/1.1\nHost: x"
+    with ExitStack() as still:
+        for _ in range(80):
+            still.enter_context(_send(registry, head, b""))
+        for _ in range(3):
+            assert client.get(f"/v2/{_NAME}/still/blobs/{digest}").content == _BLOB
 
 
 def test_the_kernel_sends_files() -> None:
