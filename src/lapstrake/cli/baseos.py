@@ -116,7 +116,7 @@ def method_of(source: str) -> BaseMethod:
 
 
 def _report(app: AppContext, layer: Layer, *, as_json: bool) -> None:
-    from lapstrake.cli.texts import size_text
+    from lapstrake.formats.amounts import size_text
 
     if as_json:
         document = {"key": layer.key.hex, "size": layer.size, "facts": layer.facts}

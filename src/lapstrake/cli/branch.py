@@ -201,7 +201,7 @@ def rollback(app: AppContext, /, name: BranchName) -> None:
 @pass_app
 def packages(app: AppContext, /, name: BranchName, as_json: bool) -> None:
     """List what the repository of the branch NAME holds."""
-    from lapstrake.cli.texts import size_text
+    from lapstrake.formats.amounts import size_text
     from lapstrake.repository.generation import load_generation
 
     place = look_place(app)
@@ -247,7 +247,7 @@ def _chosen_list(
 
 
 def _row(facts: BranchFacts) -> tuple[str, ...]:
-    from lapstrake.cli.texts import age_text, size_text
+    from lapstrake.formats.amounts import age_text, size_text
 
     instance, draft = facts.instance, facts.draft
     return (

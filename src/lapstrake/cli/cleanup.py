@@ -21,7 +21,7 @@ def cleanup(app: AppContext, /, what: str) -> None:
     all     everything that can be made again, and kept workspaces
     """  # noqa: D301 - click reads \b
     from lapstrake.branch import cleanup as cleaning
-    from lapstrake.cli.texts import size_text
+    from lapstrake.formats.amounts import size_text
 
     place = look_place(app)
     if what == "all":

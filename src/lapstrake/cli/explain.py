@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from lapstrake.build.record import BuildRecord, BuildState
-from lapstrake.cli.texts import duration_text, size_text, sparkline
+from lapstrake.formats.amounts import duration_text, size_text, sparkline
 from lapstrake.host.usage import Sample, Usage
 
 _SHORT = 12

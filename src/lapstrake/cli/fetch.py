@@ -12,7 +12,7 @@ import click
 from lapstrake.cli.context import AppContext, pass_app
 from lapstrake.cli.output import table
 from lapstrake.cli.place import look_place, open_place
-from lapstrake.cli.texts import size_text
+from lapstrake.formats.amounts import size_text
 from lapstrake.names import BranchName
 
 if TYPE_CHECKING:

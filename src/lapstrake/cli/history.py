@@ -60,7 +60,7 @@ def history(
 def _row(record: BuildRecord) -> tuple[str, ...]:
     from lapstrake.build.record import BuildState
     from lapstrake.cli.output import printable
-    from lapstrake.cli.texts import duration_text
+    from lapstrake.formats.amounts import duration_text
 
     ended_well = record.state is BuildState.SUCCEEDED
     count = len(record.outputs)

@@ -132,7 +132,7 @@ def image_facts(made: Image | ImageIndex) -> dict[str, Any]:
 
 
 def _text(made: Image | ImageIndex) -> str:
-    from lapstrake.cli.texts import size_text
+    from lapstrake.formats.amounts import size_text
     from lapstrake.image.base import ImageIndex
 
     images = made.images if isinstance(made, ImageIndex) else (made,)

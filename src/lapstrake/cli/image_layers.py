@@ -80,7 +80,7 @@ def _json(graph: Graph, groups: Sequence[Group]) -> str:
 
 
 def _text(graph: Graph, groups: Sequence[Group]) -> str:
-    from lapstrake.cli.texts import size_text
+    from lapstrake.formats.amounts import size_text
 
     rows = []
     for number, group in enumerate(groups, start=1):

@@ -27,7 +27,7 @@ _LEAST_DIGITS = 4
 def list_(app: AppContext, /, as_json: bool) -> None:
     """List the images that were made and are still in the store."""
     from lapstrake.blobs.open import open_blobs
-    from lapstrake.cli.texts import size_text
+    from lapstrake.formats.amounts import size_text
     from lapstrake.image.record import all_images, image_document
 
     images = all_images(open_blobs(app.config))
@@ -65,7 +65,7 @@ def inspect(app: AppContext, /, wanted: tuple[str, ...], tag: str, as_json: bool
     or key, or by its packages as `image build` takes them.
     """
     from lapstrake.blobs.open import open_blobs
-    from lapstrake.cli.texts import size_text
+    from lapstrake.formats.amounts import size_text
     from lapstrake.image.manifest import said
     from lapstrake.image.record import image_document
 

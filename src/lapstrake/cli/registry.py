@@ -75,9 +75,9 @@ def serve(app: AppContext, /, listen: str | None, workers: int | None, access_lo
 def collect(app: AppContext, /, grace: str, unused: str, dry_run: bool, as_json: bool) -> None:
     """Forget names that nobody pulls, remove blobs that no image needs, and given-up uploads."""
     from lapstrake.blobs.open import open_blobs
-    from lapstrake.cli.texts import size_text
     from lapstrake.config.units import parse_duration
     from lapstrake.errors import UsageError
+    from lapstrake.formats.amounts import size_text
     from lapstrake.registry.demand.forget import forget_unused
     from lapstrake.registry.protocol.collect import collect_blobs
 

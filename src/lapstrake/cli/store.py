@@ -29,7 +29,7 @@ def store() -> None:
 def du(app: AppContext, /, as_json: bool) -> None:
     """Show what the layers take, by kind."""
     from lapstrake.branch.room import measure
-    from lapstrake.cli.texts import size_text
+    from lapstrake.formats.amounts import size_text
 
     room = measure(look_place(app))
     if as_json:
@@ -69,9 +69,9 @@ def gc(app: AppContext, /, budget: str | None, dry_run: bool, as_json: bool) -> 
     What branches are made of and what is in use always stays; --budget 0 removes all the rest.
     """
     from lapstrake.branch.room import collect
-    from lapstrake.cli.texts import age_text, size_text
     from lapstrake.config.units import parse_size
     from lapstrake.errors import UsageError
+    from lapstrake.formats.amounts import age_text, size_text
 
     place = look_place(app)
     try:

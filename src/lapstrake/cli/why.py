@@ -60,7 +60,7 @@ def explain_build(place: Workplace, text: str) -> list[str]:
     """
     from lapstrake.build.record import Records
     from lapstrake.cli.explain import came_out, differences, made_from, resources
-    from lapstrake.cli.texts import age_text, duration_text
+    from lapstrake.formats.amounts import age_text, duration_text
 
     records = Records(place.builds)
     record = records.find(text)
@@ -92,7 +92,7 @@ def explain_layer(place: Workplace, key: str) -> list[str]:
     Raises:
         UsageError: no layer's key begins so, or several do.
     """
-    from lapstrake.cli.texts import age_text, size_text
+    from lapstrake.formats.amounts import age_text, size_text
 
     layer = _find_layer(place, key)
     lines = [
@@ -134,7 +134,7 @@ def explain_branch(place: Workplace, name: BranchName) -> list[str]:
 
 
 def _instance_row(place: Workplace, instance: Instance) -> tuple[str, ...]:
-    from lapstrake.cli.texts import time_text
+    from lapstrake.formats.amounts import time_text
 
     gone = "" if place.store.find(instance.layer) else " (collected)"
     commits = f", {len(instance.commits)} commits by hand" if instance.commits else ""

@@ -82,8 +82,8 @@ class Listener(Recorder):
         self.words: dict[str, str] = {}
 
     def output(self, data: bytes) -> None:
-        digest, _, what = data.decode().strip().partition(" MB ")
-        self.words[digest.split()[0]] = what
+        digest, _size, _unit, what = data.decode().strip().split(" ", 3)
+        self.words[digest] = what
 
 
 def push(blobs: LocalBlobs, image: Any, target: str) -> set[str]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lapstrake.build.record import BuildRecord, BuildState, Output, Records
 from lapstrake.cli.explain import differences, made_from, resources
-from lapstrake.cli.texts import age_text, duration_text, size_text, sparkline
+from lapstrake.formats.amounts import age_text, duration_text, size_text, sparkline
 from lapstrake.host.usage import Sample, Usage
 from roots import cli_command, cli_environment, run_cli
 

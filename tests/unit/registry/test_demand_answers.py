@@ -18,7 +18,6 @@ from lapstrake.registry.demand.failures import (
 )
 from lapstrake.registry.demand.images import Manifests, manifests_document, read_manifests
 from lapstrake.registry.demand.jobs import Job, State
-from lapstrake.registry.pages.page import age_text, seconds_text, size_text
 from lapstrake.registry.problems import Problem
 
 DOCKER_2010 = [
@@ -137,13 +136,3 @@ def test_who_waited_in_vain_is_told_for_what() -> None:
     assert "4 are before it" in problem.message
     assert "configuring" in waited_problem("x", JOB, "", seconds=60, before=0).message
     assert "another process" in waited_problem("x", None, "", seconds=60, before=0).message
-
-
-def test_figures_for_people() -> None:
-    assert [size_text(size) for size in (0, 999, 1000, 61_234_000, 123_456_789, 5e12)] == [
-        "0 B", "999 B", "1.0 kB", "61.2 MB", "123 MB", "5.0 TB",
-    ]  # fmt: skip
-    assert [seconds_text(seconds) for seconds in (0, 4.25, 90, 7300, 100_000)] == [
-        "0.0 s", "4.2 s", "1 min 30 s", "2 h 1 min", "1 d 3 h",
-    ]  # fmt: skip
-    assert age_text(0).endswith(" d ago")

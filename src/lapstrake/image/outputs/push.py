@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 from lapstrake.blobs.base import BlobStore
+from lapstrake.formats.amounts import size_text
 from lapstrake.image.base import Descriptor
 from lapstrake.image.outputs import upload
 from lapstrake.image.outputs.attached import Attached, find_attached, list_attached
@@ -102,7 +103,7 @@ class Pusher:
 
     def _tell(self, blob: Descriptor, what: str) -> None:
         with self._telling:
-            self._progress.output(f"{blob.digest} {blob.size / 1e6:.1f} MB {what}\n".encode())
+            self._progress.output(f"{blob.digest} {size_text(blob.size)} {what}\n".encode())
 
 
 def _push_attached(client: RegistryClient, blobs: BlobStore, attached: Sequence[Attached]) -> None:
