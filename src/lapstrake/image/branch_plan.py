@@ -11,6 +11,7 @@ import json
 import lzma
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from math import log
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from lapstrake.compose.status import parse_status
 from lapstrake.compose.view import View
 from lapstrake.errors import BranchError
 from lapstrake.grouping.archive import Archive, read_archive
-from lapstrake.grouping.plan import render_plan
+from lapstrake.grouping.plan import VERSION, render_plan
 from lapstrake.grouping.sample import SHELL, Habits
 from lapstrake.grouping.study import study_archive
 from lapstrake.host import files
@@ -36,6 +37,7 @@ POPULARITY = "popularity"
 _BUDGETS = (10, 20, 40, 64, 94, 125)
 _ON_BASE = "-base"
 _LISTS = "var/lib/apt/lists"
+_HABITS = Habits(essential=False, shell=(*SHELL, "dash"))  # noqa: S604 - a set of packages
 _LIST = re.compile(r"_Packages(\.[a-z0-9]+)?\Z")
 _LARGEST_LIST = 1 << 30
 _UNPACK: Mapping[str, Callable[[bytes], bytes]] = {
@@ -128,9 +130,7 @@ def learn(
             archive,
             budgets=(int(budget),),
             popularity=popularity,
-            habits=Habits(
-                essential=False, always=place.config.images.always, shell=(*SHELL, "dash")
-            ),
+            habits=replace(_HABITS, always=place.config.images.always),
             without=_names_below(branch) if base else frozenset(),
         )
         return render_plan(plan)
@@ -190,7 +190,12 @@ def _releases(place: Workplace, branch: BranchName) -> tuple[str, ...]:
 
 
 def _file(place: Workplace, branch: BranchName, release: str, name: str) -> Path:
-    return place.private / "plans" / f"{branch}-{place.config.arch}-{release}-{name}.json"
+    """A clean-up does not take it: learnt from a later index it would be another one."""
+    return (
+        place.config.work_dir
+        / "plans"
+        / f"{branch}-{place.config.arch}-{release}-{name}.v{VERSION}.json"
+    )
 
 
 def _texts(place: Workplace, branch: Branch) -> Iterator[tuple[str, str]]:
