@@ -8,6 +8,7 @@ import pytest
 
 from lapstrake.compose.doubt import Below, Entry, Kind, Mend, Unpacked, doubt, mends
 from lapstrake.compose.preinst import is_inert, judge
+from lapstrake.errors import DependencyError
 
 FOLDER, FILE, LINK = (Entry(kind=kind) for kind in (Kind.FOLDER, Kind.FILE, Kind.LINK))
 
@@ -149,6 +150,13 @@ def test_a_diversion_of_what_another_package_brings(
     rules.write_text(f"/usr/bin/two\n/usr/bin/two.real\n{by}\n")
     reason = judge([package("one"), package("two")], {by: ""}, root().get, tmp_path)
     assert reason == ("/usr/bin/two of two is diverted by one" if doubtful else "")
+
+
+def test_diversions_are_not_read_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "tree/var/lib/dpkg").mkdir(parents=True)
+    (tmp_path / "tree/var/lib/dpkg/diversions").symlink_to("/dev/zero")
+    with pytest.raises(DependencyError):
+        judge([], {}, root().get, tmp_path / "tree")
 
 
 def test_a_rule_about_modes(tmp_path: Path) -> None:

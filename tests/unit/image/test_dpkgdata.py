@@ -17,7 +17,7 @@ from lapstrake.image.dpkgdata import (
     filter_status,
     filter_triggers,
 )
-from lapstrake.image.ldcache import filter_cache
+from lapstrake.image.ldcache import _ENTRY, _HEADER, _MAGIC, filter_cache
 
 EDITOR = """auto
 /usr/bin/editor
@@ -149,3 +149,11 @@ def test_the_linker_s_cache(tmp_path: Path) -> None:
     ]
     assert filter_cache(data[:70], lambda _: True) is None
     assert filter_cache(b"ld.so-1.7.0" + data, lambda _: True) is None
+
+
+def test_a_linker_s_cache_whose_entries_share_a_long_text_is_not_understood() -> None:
+    text = b"/" + b"a" * 4000 + b"\0"
+    begin = _HEADER.size + 500 * _ENTRY.size
+    data = _HEADER.pack(_MAGIC, 500, len(text), 2, 0) + _ENTRY.pack(3, begin, begin, 0, 0) * 500
+    assert filter_cache(data + text, lambda _: True) is None
+    assert filter_cache(data + text * 300, lambda _: True) is not None

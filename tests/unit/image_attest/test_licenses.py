@@ -30,6 +30,7 @@ _SPDX = get_spdx_licensing()
         (["ISC and Zlib, or curl"], "(ISC AND Zlib) OR curl"),
         (["GPL-2+ with OpenSSL exception"], "LicenseRef-GPL-2-with-OpenSSL-exception"),
         (["???"], "LicenseRef-unnamed"),
+        (["ISC" + " " * 500_000 + "or" + "\t" * 500_000 + "Zlib"], "ISC OR Zlib"),
     ],
 )
 def test_expressions(names: list[str], expression: str) -> None:

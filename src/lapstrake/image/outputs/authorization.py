@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import json
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     import httpx2
 
 _WORD = re.compile(r'([A-Za-z0-9_-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+)))?[\s,]*')
+_LARGEST_ANSWER = 1 << 20
 _LOGIN = "Log in with docker login or podman login, or see whether you may push there."
 
 
@@ -96,21 +99,23 @@ class Authorization:
         if not realm.startswith("https://") and not (self._plain and realm.startswith("http://")):
             raise RegistryError(f"{self._host} gets its tokens from {realm!r}, which is not safe")
         try:
-            answer = self._ask(realm, challenge.get("service", ""), client)
-            document = answer.json() if answer.status_code == 200 else {}
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as failed:
+            request = self._question(realm, challenge.get("service", ""), client)
+            with contextlib.closing(client.send(request, stream=True)) as answer:
+                document = json.loads(_read(answer)) if answer.status_code == 200 else {}
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as failed:
             raise RegistryError(
                 f"{self._host}: no token from {realm}", details=type(failed).__name__
             ) from None
         if answer.status_code in (400, 401, 403):
             raise self._refused()
-        token = document.get("token") or document.get("access_token")
+        said = document if isinstance(document, dict) else {}
+        token = said.get("token") or said.get("access_token")
         if not isinstance(token, str):
             raise RegistryError(f"{self._host}: no token from {realm} ({answer.status_code})")
         return token
 
-    def _ask(self, realm: str, service: str, client: httpx2.Client) -> httpx2.Response:
-        """Ask the token server: a refresh token is sent as OAuth 2 says, a password as ever."""
+    def _question(self, realm: str, service: str, client: httpx2.Client) -> httpx2.Request:
+        """What the token server is asked; a refresh token is sent as OAuth 2 says."""
         mine = self._credentials
         if mine.refresh_token:
             form = {
@@ -120,9 +125,18 @@ class Authorization:
                 "scope": " ".join(self._scopes),
                 "refresh_token": mine.refresh_token,
             }
-            return client.post(realm, data=form)
+            return client.build_request("POST", realm, data=form)
         questions: list[tuple[str, Any]] = [("scope", scope) for scope in self._scopes]
         if service:
             questions.append(("service", service))
         headers = {"Authorization": self._basic()} if mine.password else {}
-        return client.get(realm, params=questions, headers=headers)
+        return client.build_request("GET", realm, params=questions, headers=headers)
+
+
+def _read(response: httpx2.Response) -> bytes:
+    body = b""
+    for piece in response.iter_bytes():
+        body += piece
+        if len(body) > _LARGEST_ANSWER:
+            raise ValueError(f"more than {_LARGEST_ANSWER} bytes")
+    return body
