@@ -41,13 +41,15 @@ class Knowledge:
 
     Attributes:
         popularity: label → weight.
-        rates: source → expected updates in a week.
+        rates: source → expected updates in a week; 0 says that there will be none.
         sizes: name → bytes, used instead of the nodes' own so that today's cannot flip a group.
+        unseen: the rate of sources that `rates` does not name: having rested so far is no promise.
     """
 
     popularity: Mapping[str, float] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    unseen: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import exp
 
@@ -41,9 +41,28 @@ class Fleet:
         return (size + self.layer) * (first + again)
 
 
-def joint_rate(one: Mapping[str, float], two: Mapping[str, float]) -> float:
-    """Updates in a week of anything in either; what has one source changes together."""
-    total = sum(one.values()) + sum(two.values())
-    if one and two and not one.keys().isdisjoint(two.keys()):
-        total -= sum(one[source] for source in one.keys() & two.keys())
-    return total
+def common_rate(one: Mapping[str, float], two: Mapping[str, float]) -> float:
+    """Updates in a week of what is in both: what has one source changes together."""
+    if one.keys().isdisjoint(two.keys()):
+        return 0.0
+    return sum(one[source] for source in sorted(one.keys() & two.keys()))
+
+
+def unseen_rate(rates: Mapping[str, float], sources: Collection[str]) -> float:
+    """Updates in a week to be expected of a source that had none so far.
+
+    Good and Turing's estimate (Good 1953): with as many sources that had one update, the fewest
+    that can be told, as `once`, and as many without as `never`, it is the rate of the former times
+    ``once / never``. Where all sources are updated, there is nothing to guess.
+
+    Args:
+        rates: source → updates in a week; 0 is for those that are known to rest for ever.
+        sources: those that images have.
+    """
+    seen = [rates[source] for source in sources if rates.get(source, 0.0) > 0]
+    never = sum(1 for source in sources if source not in rates)
+    if not seen or not never:
+        return 0.0
+    least = min(seen)
+    once = sum(1 for rate in seen if rate <= least * (1 + 1e-9))
+    return least * min(1.0, once / never)

@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from lapstrake.grouping.base import Graph, Group, Knowledge
-from lapstrake.grouping.cost import Fleet, joint_rate
+from lapstrake.grouping.cost import Fleet, common_rate
+from lapstrake.grouping.moves import settle
 from lapstrake.grouping.order import place
+from lapstrake.grouping.part import Part
 from lapstrake.grouping.plan import Members, Plan, Recipe, joined
 from lapstrake.grouping.tail import tail_class
 
 _PAIRS = 6_000  # parts times neighbours that are looked at
 _AGREEMENT = 0.5  # without a plan: the chance that another image joins the same two parts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    members: Members
-    size: int
-    rates: Mapping[str, float]
-    share: float
-    cost: float
-    reason: str
-    rate: float
-
-    @property
-    def place(self) -> tuple[float, int, Members]:
-        """Neighbours in this order are updated about as often."""
-        return (self.rate, self.size, self.members)
 
 
 def expected_groups(
@@ -57,7 +41,7 @@ def expected_groups(
     grouping = _Grouping(graph, knowledge, plan, recipe, fleet or Fleet())
     if recipe:
         grouping.follow(recipe, budget)
-    grouping.squeeze(budget)
+    grouping.fit(budget)
     groups = [
         Group(
             members=part.members,
@@ -84,13 +68,15 @@ class _Grouping:
         self._recipe = recipe
         pinned = plan.knowledge if plan else Knowledge()
         rates = pinned.rates if plan else knowledge.rates
+        self._unseen = pinned.unseen if plan else knowledge.unseen
         self._sources = {name: node.source or name for name, node in graph.nodes.items()}
-        self._rates = {source: rates.get(source, 0.0) for source in self._sources.values()}
+        self._rates = {source: rates.get(source, self._unseen) for source in self._sources.values()}
+        self._known = {source for source in self._rates if rates.get(source)}
         self._sizes = {
             name: pinned.sizes.get(name) or knowledge.sizes.get(name) or node.size
             for name, node in graph.nodes.items()
         }
-        self.parts: dict[Members, _Part] = {}
+        self.parts: dict[Members, Part] = {}
         if recipe:
             self._start(recipe)
         else:
@@ -126,10 +112,10 @@ class _Grouping:
 
     def _add(self, members: Members, share: float, reason: str) -> None:
         sources = sorted({self._sources[name] for name in members})
-        rates = {source: self._rates[source] for source in sources if self._rates[source]}
+        rates = {source: self._rates[source] for source in sources if source in self._known}
         size = sum(self._sizes[name] for name in members)
-        rate = sum(rates.values())
-        self.parts[members] = _Part(
+        rate = sum(self._rates[source] for source in sources)
+        self.parts[members] = Part(
             members=members,
             size=size,
             rates=rates,
@@ -148,6 +134,24 @@ class _Grouping:
                 members = joined(join.one, join.two)
                 del self.parts[join.one], self.parts[join.two]
                 self._add(members, recipe.shares.get(members, 0.0), "planned")
+
+    def fit(self, budget: int) -> None:
+        """Join what else must be joined."""
+        before = self.parts.copy()
+        self.squeeze(budget)
+        if self._recipe is None or len(before) == len(self.parts):
+            return
+        layer = {name: number for number, part in enumerate(self.parts) for name in part}
+        bags: list[list[Part]] = [[] for _ in self.parts]
+        for members, part in before.items():
+            bags[layer[members[0]]].append(part)
+        self.parts = {}
+        for bag in settle(bags, self.fleet):
+            if len(bag) == 1:
+                self.parts[bag[0].members] = bag[0]
+            else:
+                names = sorted(name for part in bag for name in part.members)
+                self._add(tuple(names), 0.0, "cheapest together")
 
     def squeeze(self, budget: int) -> None:
         """Join the pair that costs least until there are few enough parts.
@@ -182,11 +186,12 @@ class _Grouping:
         first, second = sorted((one, two))
         return (self._price(self.parts[first], self.parts[second]), first, second)
 
-    def _price(self, one: _Part, two: _Part) -> float:
-        size, rate = one.size + two.size, joint_rate(one.rates, two.rates)
+    def _price(self, one: Part, two: Part) -> float:
+        size = one.size + two.size
+        rate = one.rate + two.rate - common_rate(one.rates, two.rates)
         return self.fleet.cost(size, rate, self._joint_share(one, two)) - one.cost - two.cost
 
-    def _joint_share(self, one: _Part, two: _Part) -> float:
+    def _joint_share(self, one: Part, two: Part) -> float:
         if self._recipe is None:
             return _AGREEMENT * min(one.share, two.share)
         return 0.0

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lapstrake.grouping.base import Knowledge
-from lapstrake.grouping.cost import Fleet, joint_rate
+from lapstrake.grouping.cost import Fleet, common_rate, unseen_rate
 from lapstrake.grouping.plan import Join, Members, Plan, Recipe, joined
 from lapstrake.grouping.tail import tail_class
 
@@ -23,6 +23,7 @@ _KNOWN = 3  # images that must have a package for the plan to speak of it
 _STRETCH = 1.5  # images of so many times the budget are left alone, see `learn_recipe`
 _DEAREST = 2_000_000.0  # bytes; above it, few too large images would decide for all
 _FREE = -1.0
+_LARGE = 2_000_000  # bytes; larger packages are parts of their own although nothing moves them yet
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -69,8 +70,9 @@ def learn_plan(
     """
     names = sorted(frozenset[str]().union(*images))
     kept = Knowledge(
-        rates={source: rate for source, rate in sorted(knowledge.rates.items()) if rate > 0},
+        rates=dict(sorted(knowledge.rates.items())),
         sizes={name: knowledge.sizes[name] for name in names},
+        unseen=unseen_rate(knowledge.rates, {sources[name] for name in names}),
     )
     recipes = [
         learn_recipe(images, sources, kept, budget=budget, fleet=fleet)
@@ -155,9 +157,10 @@ class _Learner:
         alike: dict[tuple[int, str], list[str]] = defaultdict(list)
         tails: list[set[tuple[int, int]]] = [set() for _ in images]
         for name in sorted(users):
-            rate = self._knowledge.rates.get(self._sources[name], 0.0)
+            rate = self._knowledge.rates.get(self._sources[name], self._knowledge.unseen)
+            apart = rate > self._knowledge.unseen or self._knowledge.sizes[name] > _LARGE
             if users[name].bit_count() >= _KNOWN:
-                alike[users[name], self._sources[name] if rate else ""].append(name)
+                alike[users[name], self._sources[name] if apart else ""].append(name)
                 continue
             for image in _bits(users[name]):
                 tails[image].add(tail_class(self._knowledge.sizes[name], rate))
@@ -172,13 +175,13 @@ class _Learner:
     def _part(self, members: Members) -> _Part:
         known = self._knowledge.rates
         sources = sorted({self._sources[name] for name in members})
-        rates = {source: known[source] for source in sources if source in known}
+        rates = {source: known[source] for source in sources if known.get(source)}
         part = _Part(
             number=len(self._parts),
             members=members,
             size=sum(self._knowledge.sizes[name] for name in members),
             rates=rates,
-            rate=sum(rates.values()),
+            rate=sum(known.get(source, self._knowledge.unseen) for source in sources),
         )
         self._parts.append(part)
         self._by_members[members] = part
@@ -206,7 +209,8 @@ class _Learner:
         count = both.bit_count()
         if count < 2:
             return None
-        size, rate = one.size + two.size, joint_rate(one.rates, two.rates)
+        size = one.size + two.size
+        rate = one.rate + two.rate - common_rate(one.rates, two.rates)
 
         def change(moved: int) -> float:
             return (

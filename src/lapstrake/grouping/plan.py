@@ -15,7 +15,7 @@ from lapstrake.grouping.base import Knowledge
 Members: TypeAlias = tuple[str, ...]
 """The packages of a part, sorted."""
 
-VERSION = 1
+VERSION = 2
 """Of the file's form."""
 
 
@@ -82,6 +82,7 @@ def render_plan(plan: Plan) -> bytes:
         "version": VERSION,
         "rates": dict(sorted(plan.knowledge.rates.items())),
         "sizes": dict(sorted(plan.knowledge.sizes.items())),
+        "unseen": plan.knowledge.unseen,
         "recipes": [_recipe_document(recipe) for recipe in plan.recipes],
     }
     return (json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
@@ -106,6 +107,7 @@ def parse_plan(data: bytes, *, name: str = "plan") -> Plan:
         recipes = [_read_recipe(recipe) for recipe in document["recipes"]]
         rates = {str(key): float(value) for key, value in document["rates"].items()}
         sizes = {str(key): int(value) for key, value in document["sizes"].items()}
+        unseen = float(document["unseen"])
     except json.JSONDecodeError as wrong:
         where = f"{name}:{wrong.lineno}:{wrong.colno}"
         raise ConfigError(f"{where}: not JSON: {wrong.msg}", resolution=again) from wrong
@@ -113,7 +115,7 @@ def parse_plan(data: bytes, *, name: str = "plan") -> Plan:
         raise ConfigError(f"{name}: not a plan: {wrong!r}", resolution=again) from wrong
     return Plan(
         recipes=tuple(sorted(recipes, key=lambda recipe: recipe.budget)),
-        knowledge=Knowledge(rates=rates, sizes=sizes),
+        knowledge=Knowledge(rates=rates, sizes=sizes, unseen=unseen),
         digest=hashlib.sha256(data).hexdigest(),
     )
 
