@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from lapstrake.errors import BaseError
+from lapstrake.host.layer_tar import OPAQUE, WHITEOUT
 
-_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _MOST_LINKS = 40  # as many as the kernel follows: path_resolution(7)
 _TOP = PurePosixPath()
 _QUOTED = rb'"((?:[^"\\]|\\.)*)"'
@@ -93,11 +93,11 @@ class LinkMap:
         paths, opaque, kept = [], [], []
         for member in members:
             path = _relative(member.path)
-            if path.name == _OPAQUE:
+            if path.name == OPAQUE:
                 opaque.append(path.parent)
-            elif path.name.startswith(_WHITEOUT):
-                paths.append(path.parent / (path.name.removeprefix(_WHITEOUT) or ".."))
-            elif not any(part.startswith(_WHITEOUT) for part in path.parts):
+            elif path.name.startswith(WHITEOUT):
+                paths.append(path.parent / (path.name.removeprefix(WHITEOUT) or ".."))
+            elif not any(part.startswith(WHITEOUT) for part in path.parts):
                 kept.append((path, member))
         for gone in (*paths, *opaque):
             if ".." in gone.parts or any(parent in self.links for parent in gone.parents):

@@ -12,13 +12,11 @@ import hashlib
 import io
 import json
 import sys
-import tarfile
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
-from lapstrake.host.layer_tar import END, Place, Sink, read_places, write_entries
-
-_BLOCK = 512
+from lapstrake.formats.plain_tar import END, add_growing_member, add_member
+from lapstrake.host.layer_tar import Place, Sink, read_places, write_entries
 
 
 class _Counted(io.RawIOBase):
@@ -52,7 +50,7 @@ def write_archive(target: BinaryIO, job: dict[str, Any]) -> None:
     for number, trees in enumerate(job["groups"]):
         if number < len(job["known"]):
             diff_ids.append(job["known"][number])
-            _member(target, f"{number}.tar", b"")
+            add_member(target, f"{number}.tar", 0, ())
         else:
             diff_ids.append(_layer_member(target, f"{number}.tar", trees))
     config = {
@@ -67,34 +65,22 @@ def write_archive(target: BinaryIO, job: dict[str, Any]) -> None:
     name = f"{hashlib.sha256(text).hexdigest()}.json"
     layers = [f"{number}.tar" for number in range(len(diff_ids))]
     manifest = [{"Config": name, "RepoTags": [job["tag"]], "Layers": layers}]
-    _member(target, name, text)
-    _member(target, "manifest.json", json.dumps(manifest).encode())
-    target.write(b"\0" * 2 * _BLOCK)
-
-
-def _member(target: BinaryIO, name: str, data: bytes) -> None:
-    """Append a small file to the archive."""
-    target.write(_header(name, len(data)) + data + b"\0" * (-len(data) % _BLOCK))
+    add_member(target, name, len(text), (text,))
+    listed = json.dumps(manifest).encode()
+    add_member(target, "manifest.json", len(listed), (listed,))
+    target.write(END)
 
 
 def _layer_member(target: BinaryIO, name: str, trees: Sequence[str]) -> str:
-    """Append a layer in one pass: its size is known, and written, afterwards."""
-    begin = target.tell()
-    target.write(b"\0" * _BLOCK)
+    """Append a layer; gives its diff id."""
     counted = _Counted(target)
-    write_layer(counted, trees)
-    target.write(b"\0" * (-counted.size % _BLOCK))
-    end = target.tell()
-    target.seek(begin)
-    target.write(_header(name, counted.size))
-    target.seek(end)
+
+    def write(_: BinaryIO) -> int:
+        write_layer(counted, trees)
+        return counted.size
+
+    add_growing_member(target, name, write)
     return f"sha256:{counted.hash.hexdigest()}"
-
-
-def _header(name: str, size: int) -> bytes:
-    entry = tarfile.TarInfo(name)
-    entry.size = size
-    return entry.tobuf(tarfile.GNU_FORMAT)
 
 
 def write_layer(target: Sink, trees: Sequence[str]) -> None:

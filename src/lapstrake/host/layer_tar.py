@@ -16,13 +16,16 @@ store's files can be read.
 # os.path is quick, and a tree has many files.
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
+"""How names of an image's layer begin that say what is gone; the mark of a closed folder."""
+
 _OPAQUE_ATTRIBUTES = ("trusted.overlay.opaque", "user.overlay.opaque")
 _PRIVATE_ATTRIBUTES = ("trusted.overlay.", "user.overlay.", "system.posix_acl", "security.selinux")
 _ATTRIBUTE = b"SCHILY.xattr."  # the pax record that tar programs and engines agree on
@@ -31,6 +34,7 @@ _PIECE = 1 << 20
 _DPKG = "var/lib/dpkg/"
 _DOCUMENTATION = "usr/share/doc/"
 _BIGGEST_ID, _BIGGEST_SIZE = 0o7777777, 0o77777777777
+_MOST_HOLES = 64 << 30
 END = bytes(2 * _BLOCK)
 """How a tar ends."""
 
@@ -121,12 +125,12 @@ def merged(
             continue
         facts = uppermost[name]
         if is_whiteout(facts):
-            yield Entry(f"{folder}{_WHITEOUT}{name}", None, None)
+            yield Entry(f"{folder}{WHITEOUT}{name}", None, None)
             continue
         yield Entry(full, shown[name][0], facts)
         if stat.S_ISDIR(facts.st_mode):
             if name in hidden:
-                yield Entry(f"{full}/{_OPAQUE}", None, None)
+                yield Entry(f"{full}/{OPAQUE}", None, None)
             yield from merged(shown[name], f"{full}/", left_out)
 
 
@@ -144,6 +148,24 @@ def is_opaque(path: str) -> bool:
         except OSError:
             continue
     return False
+
+
+def refuse_holes(entries: Sequence[Entry]) -> None:
+    """Refuse files that cost no disk and would be read for hours.
+
+    A script can make a file of terabytes that has no blocks; no limit on a root's disk sees it.
+
+    Raises:
+        OSError: there are more holes than a disk that compresses by itself would make.
+    """
+    holes, biggest, name = 0, 0, ""
+    for entry in entries:
+        if entry.facts is not None and stat.S_ISREG(entry.facts.st_mode):
+            hole = max(0, entry.facts.st_size - entry.facts.st_blocks * 512)
+            holes += hole
+            biggest, name = max((biggest, name), (hole, entry.name))
+    if holes > _MOST_HOLES:
+        raise OSError(errno.EFBIG, f"{holes} bytes of files are holes; an image has no room", name)
 
 
 def newest(entries: Sequence[Entry]) -> int:

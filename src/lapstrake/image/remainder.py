@@ -17,13 +17,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lapstrake.host.layer_tar import Entry, merged, pattern
+from lapstrake.host.layer_tar import OPAQUE, WHITEOUT, Entry, merged, pattern, refuse_holes
 from lapstrake.image.leftovers import APT, KEPT, NEVER, UNNEEDED
 from lapstrake.image.remainder_texts import choose_alternatives, rewrite
 from lapstrake.image.remainder_tree import Names, Tree, is_file, read, same
 
 _INFO = "var/lib/dpkg/info/"
-_GONE, _OPAQUE = ".wh.", ".wh..wh..opq"
 _kept = re.compile(KEPT).fullmatch
 
 
@@ -75,6 +74,7 @@ def make_remainder(job: Job) -> None:
     unneeded = UNNEEDED if "apt" in job.names else f"{UNNEEDED}|{APT}"
     left_out = pattern(NEVER if job.below else unneeded)
     entries = list(merged(tuple(reversed(job.whole)), "", left_out))
+    refuse_holes(entries)
     union, disputed = _by_name(job.packages)
     views = _Views(
         whole={entry.name: entry for entry in entries if entry.facts is not None},
@@ -108,9 +108,9 @@ def _by_name(trees: Sequence[str]) -> tuple[dict[str, Entry], frozenset[str]]:
 def _unmarked(name: str) -> str:
     """What a mark of an image's layer is about; a folder's own mark keeps its last part."""
     folder, _, last = name.rpartition("/")
-    if last == _OPAQUE:
+    if last == OPAQUE:
         return name
-    last = last.removeprefix(_GONE)
+    last = last.removeprefix(WHITEOUT)
     return f"{folder}/{last}" if folder else last
 
 

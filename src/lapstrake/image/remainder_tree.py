@@ -16,12 +16,11 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from lapstrake.host.layer_tar import Entry
+from lapstrake.host.layer_tar import OPAQUE, Entry
 from lapstrake.image.leftovers import ELSEWHERE
 
 _MOST_LINKS = 40  # as path_resolution(7)
 _LARGEST_TEXT = 64 << 20
-_OPAQUE_MARK = ".wh..wh..opq"
 _elsewhere = re.compile(ELSEWHERE).fullmatch
 
 
@@ -175,7 +174,7 @@ class Tree:
         path = self._place(name)
         if path is None:
             return
-        if last != _OPAQUE_MARK:
+        if last != OPAQUE:
             os.mknod(path, stat.S_IFCHR, 0)
             return
         attribute = "trusted" if os.geteuid() == 0 and _is_host_root() else "user"

@@ -7,13 +7,13 @@ the Docker image specification 1.2 ("Combined Image JSON + Filesystem Changeset 
 from __future__ import annotations
 
 import json
-import tarfile
+from functools import partial
 from typing import BinaryIO
 
 from lapstrake.blobs.base import BlobStore
+from lapstrake.formats.plain_tar import END, add_growing_member, add_member
 from lapstrake.image.base import Image, ImageLayer
 from lapstrake.image.outputs.content import copy_layer, read_blob
-from lapstrake.image.outputs.writing import END, add_member, member_header, padding
 from lapstrake.progress import Progress
 
 
@@ -43,25 +43,13 @@ def write_docker_archive(
         }
     ]
     text = json.dumps(manifest, sort_keys=True).encode()
-    add_member(file, "manifest.json", len(text), iter((text,)))
-    add_member(file, name, len(config), iter((config,)))
+    add_member(file, "manifest.json", len(text), (text,))
+    add_member(file, name, len(config), (config,))
     for layer in layers.values():
         progress.output(f"{layer.diff_id} {layer.reason}".rstrip().encode() + b"\n")
-        _add_layer(blobs, layer, file)
+        add_growing_member(file, _name(layer), partial(copy_layer, blobs, layer))
     file.write(END)
 
 
 def _name(layer: ImageLayer) -> str:
     return f"{layer.diff_id.hex}.tar"
-
-
-def _add_layer(blobs: BlobStore, layer: ImageLayer, file: BinaryIO) -> None:
-    """Append a layer in one pass: its plain size is known, and written, afterwards."""
-    begin = file.tell()
-    file.write(b"\0" * tarfile.BLOCKSIZE)
-    size = copy_layer(blobs, layer, file)
-    file.write(padding(size))
-    end = file.tell()
-    file.seek(begin)
-    file.write(member_header(_name(layer), size))
-    file.seek(end)

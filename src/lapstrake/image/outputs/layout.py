@@ -13,6 +13,7 @@ from typing import Any
 from lapstrake.blobs.base import BlobStore
 from lapstrake.errors import ImageError
 from lapstrake.formats.keys import canonical_json
+from lapstrake.formats.plain_tar import END, add_member
 from lapstrake.host.files import copy_atomic, open_atomic, remove_leftovers, write_atomic
 from lapstrake.image.base import Descriptor
 from lapstrake.image.descriptors import (
@@ -23,7 +24,7 @@ from lapstrake.image.descriptors import (
 )
 from lapstrake.image.outputs.content import Content, read_document
 from lapstrake.image.outputs.target import Target
-from lapstrake.image.outputs.writing import END, add_member, judged, new_file
+from lapstrake.image.outputs.writing import judged, new_file
 from lapstrake.names import Digest
 from lapstrake.progress import Progress
 
@@ -68,7 +69,7 @@ def write_layout_archive(
     index = {**_empty_index(), "manifests": [_entry(blobs, content.top, target.tag)]}
     with new_file(target) as tar:
         for name, data in (("oci-layout", _VERSION), ("index.json", canonical_json(index))):
-            add_member(tar, name, len(data), iter((data,)))
+            add_member(tar, name, len(data), (data,))
         for part in (*content.manifests, *content.blobs):
             progress.output(f"{part.digest}\n".encode())
             add_member(tar, _place(part.digest), part.size, blobs.read(part.digest))

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lapstrake.errors import ImageError
+from lapstrake.host.layer_tar import OPAQUE, WHITEOUT
 
-_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 TOP = ""
 """The path of the root itself."""
 
@@ -46,12 +46,12 @@ class MergedRoot:
         members = [(clean_path(header.name), header) for header in headers]
         for path, _ in members:
             folder, _, name = path.rpartition("/")
-            if name == _OPAQUE:
+            if name == OPAQUE:
                 self._empty(folder)
-            elif name.startswith(_WHITEOUT):
-                self._remove(_join(folder, name.removeprefix(_WHITEOUT)))
+            elif name.startswith(WHITEOUT):
+                self._remove(_join(folder, name.removeprefix(WHITEOUT)))
         for path, header in members:
-            if not path.rpartition("/")[2].startswith(_WHITEOUT):
+            if not path.rpartition("/")[2].startswith(WHITEOUT):
                 self._add(path, header)
         self._layers += 1
 

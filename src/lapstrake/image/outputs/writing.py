@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -46,34 +45,3 @@ def judged(target: Target) -> Iterator[None]:
             details=str(failed.filename or ""),
             resolution=_REMEDIES.get(failed.errno or 0, ""),
         ) from failed
-
-
-def add_member(tar: BinaryIO, name: str, size: int, pieces: Iterator[bytes]) -> None:
-    """Append a file of known size to a tar without anything that tells who wrote it, or when.
-
-    Args:
-        tar: what is being written.
-        name: the member's name.
-        size: its bytes.
-        pieces: they themselves.
-    """
-    tar.write(member_header(name, size))
-    for piece in pieces:
-        tar.write(piece)
-    tar.write(padding(size))
-
-
-def member_header(name: str, size: int) -> bytes:
-    """The header of a plain file: root's, mode 644, time 0."""
-    entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = size, 0o644
-    return entry.tobuf(tarfile.GNU_FORMAT)
-
-
-def padding(size: int) -> bytes:
-    """What fills a member's last block."""
-    return b"\0" * (-size % tarfile.BLOCKSIZE)
-
-
-END = b"\0" * (2 * tarfile.BLOCKSIZE)
-"""What ends a tar."""
