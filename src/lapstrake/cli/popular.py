@@ -72,6 +72,7 @@ def _count(config: Config, pulls: list[tuple[str, str]]) -> dict[str, float]:
         except UsageError:
             continue  # somebody's mistake, or pushed by other rules
         if request.source == "branch":
-            for package in {*request.packages, *map(plus_spelling, request.packages)}:
+            asked = {*request.packages} - {*config.images.always}
+            for package in asked | set(map(plus_spelling, asked)):
                 counts[package] += 1
     return {name: float(count) for name, count in sorted(counts.items())}

@@ -87,7 +87,11 @@ def explain_build(place: Workplace, text: str) -> list[str]:
 
 
 def explain_layer(place: Workplace, key: str) -> list[str]:
-    """A layer: what it was made from, who needs it.
+    """A layer: what it was made from, who needs it; of images, why these packages share one.
+
+    Args:
+        place: where.
+        key: the beginning of the key of a layer of the store, or of the digest of an image's.
 
     Raises:
         UsageError: no layer's key begins so, or several do.
@@ -95,6 +99,8 @@ def explain_layer(place: Workplace, key: str) -> list[str]:
     from lapstrake.formats.amounts import age_text, size_text
 
     layer = _find_layer(place, key)
+    if layer is None:
+        return _explain_image_layer(place, key)
     lines = [
         f"{layer.kind} {layer.key}",
         f"{_INDENT}{size_text(layer.size)}, made {age_text(layer.created)}, "
@@ -160,14 +166,53 @@ def _build_before(
     return None
 
 
-def _find_layer(place: Workplace, key: str) -> Layer:
+def _explain_image_layer(place: Workplace, key: str) -> list[str]:
+    """A layer of images, by the beginning of its digest."""
+    from lapstrake.blobs.open import open_blobs
+    from lapstrake.formats.amounts import size_text
+    from lapstrake.image.record import all_images
+
+    digits = key.removeprefix("sha256:")
+    found = [
+        (image, layer)
+        for image in all_images(open_blobs(place.config))
+        for layer in image.layers
+        if layer.blob.digest.hex.startswith(digits)
+    ]
+    digests = sorted({str(layer.blob.digest) for _, layer in found})
+    if len(digests) != 1:
+        raise UsageError(
+            f"{len(digests)} layers have keys or digests that begin with {key!r}",
+            details="\n".join(digests),
+            resolution="See `lapstrake store du`, and `lapstrake image inspect` for images.",
+        )
+    layer = found[0][1]
+    rows = [
+        ("/".join(image.request.asked), image.request.tag, str(image.request.arch), of.reason)
+        for image, of in found
+    ]
+    members = layer.members or (f"the {layer.what}",)
+    return [
+        f"image layer {layer.blob.digest}",
+        f"{_INDENT}{size_text(layer.blob.size)}, compressed",
+        "",
+        "holds",
+        *(f"{_INDENT}{member}" for member in members),
+        "",
+        "is in these images, and why these packages share a layer there",
+        *_indented(sorted(rows)),
+    ]
+
+
+def _find_layer(place: Workplace, key: str) -> Layer | None:
+    """The layer of the store; ``None`` when no key begins so."""
     found = [layer for layer in place.store.layers() if layer.key.hex.startswith(key)]
-    if len(found) != 1:
+    if len(found) > 1:
         raise UsageError(
             f"{len(found)} layers have keys that begin with {key!r}",
             details="\n".join(f"{layer.key} {layer.kind}" for layer in found),
         )
-    return found[0]
+    return found[0] if found else None
 
 
 def _needed_by(place: Workplace, layer: Layer) -> Iterable[str]:
