@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -14,7 +13,7 @@ from lapstrake.errors import DependencyError, MissingError
 from lapstrake.formats.keys import cache_key
 from lapstrake.names import CacheKey
 from lapstrake.place.answers import recall, remember
-from lapstrake.place.apt import OPTIONS, Apt
+from lapstrake.place.apt import Apt
 
 _FORMAT = 3
 _INSTALLS = re.compile(
@@ -32,13 +31,8 @@ _COUNTS = re.compile(
     r"(?P<removed>\d+) to remove and \d+ not upgraded\.$",
     re.MULTILINE,
 )
-# The first answer has no SHA-256 sums, the second one has nothing else.
-_QUESTION = f"""asked=$(mktemp)
-apt-get "$@" > "$asked" || {{ status=$?; cat "$asked"; exit $status; }}
-grep -v "^'" "$asked"
-sed -n "s/^'[^']*' \\([^_ ]*\\)_\\([^_ ]*\\)_\\([^_ ]*\\)\\.deb .*/\\1:\\3=\\2/p" "$asked" |
-    sed 's/:all=/=/; s/%3a/:/' | xargs -r apt-get {shlex.join(OPTIONS)} --print-uris download
-"""
+_SUMS = "-oAcquire::ForceHash=SHA256"
+"""Makes ``--print-uris`` tell that sum; it tells MD5 otherwise (apt.conf(5))."""
 _NAME = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?)(?:=(?P<version>[A-Za-z0-9.+~:-]+))?\Z"
 )
@@ -228,8 +222,8 @@ def look_up(apt: Apt, names: Sequence[str]) -> dict[tuple[str, str], Item]:
 
 def _ask(apt: Apt, wanted: Wanted) -> Resolution:
     """Ask which files apt would fetch; only what is more than that needs a simulation."""
-    words = [*OPTIONS, "--print-uris", *satisfy_words(wanted)]
-    text = apt.run(("sh", "-c", _QUESTION, "apt-get satisfy", *words)).decode("utf-8", "replace")
+    output = apt.get(_SUMS, "--print-uris", *satisfy_words(wanted), network=False)
+    text = output.decode("utf-8", "replace")
     counts = _COUNTS.search(text)
     items = _files(text)
     only_new = counts and counts["upgraded"] == counts["removed"] == "0" and not counts["more"]
@@ -267,7 +261,7 @@ def _joined(item: Item, found: dict[tuple[str, str], Item]) -> Item:
 
 
 def _files(text: str) -> list[Item]:
-    """Read ``apt-get --print-uris download``; apt writes a version's colon as ``%3a``."""
+    """Read what ``apt-get --print-uris`` says; apt writes a version's colon as ``%3a``."""
     found = []
     for match in filter(None, map(_FILE.match, text.splitlines())):
         name, version, arch = match["file"].removesuffix(".deb").split("_")

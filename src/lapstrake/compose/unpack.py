@@ -30,6 +30,10 @@ _INFO = "var/lib/dpkg/info"
 _SCRIPTS = ("preinst", "postinst")
 _MAKES_USERS = re.compile(r"\b(?:add(?:user|group)|(?:user|group)add|sysusers)\b")
 _LIMIT = 64 << 20
+_COMMAND = f"""set -e
+xargs mkdir -p < {_HOME}/folders
+exec xargs -n 3 -P "$1" sh {_HOME}/unpack.sh < {_HOME}/list
+"""
 _AT_ONCE = 100
 """Packages that are unpacked and published together."""
 
@@ -105,14 +109,14 @@ def _unpack(
     """Unpack files, which lie in one folder, at trees that do not exist yet."""
     debs = {
         tree: read_deb(file, check_file_name=False, error=DependencyError)
-        for tree, file in packages.items()
-    }
+        for tree, file in sorted(packages.items(), key=lambda item: -item[1].stat().st_size)
+    }  # the biggest first: then all processors are busy to the end
     folder = next(iter(packages.values())).parent
     script = resources("lapstrake.compose").joinpath("unpack.sh").read_bytes()
     with (
         place.store.lease(branch.layers) as stack,
         place.store.workspace("unpack") as workspace,
-        place.layer_runner.open(stack.trees, workspace) as session,
+        place.light_runner.open(stack.trees, workspace) as session,
     ):
         apt = Apt(
             session=session,
@@ -124,12 +128,12 @@ def _unpack(
                 _HOME / "unpack.sh": script,
                 _HOME / "aliases": " ".join(aliases).encode(),
                 _HOME / "list": _arguments(debs.values()),
+                _HOME / "folders": _folders(len(debs), aliases),
             },
         )
         jobs = os.cpu_count() or 1
-        command = f"mkdir {_UNPACKED} && xargs -n 3 -P {jobs} sh {_HOME}/unpack.sh < {_HOME}/list"
         try:
-            apt.run(("sh", "-c", command))
+            apt.run(("sh", "-c", _COMMAND, "unpack", str(jobs)))
         except DependencyError as failed:
             raise DependencyError(
                 "a package cannot be unpacked", details=failed.details
@@ -147,6 +151,12 @@ def _arguments(debs: Iterable[Deb]) -> bytes:
         for number, deb in enumerate(debs)
     ]
     return "".join(lines).encode()
+
+
+def _folders(count: int, aliases: Sequence[str]) -> bytes:
+    """The folders that unpack.sh finds there, made for all packages at once."""
+    parts = ("scripts", f"tree/{_INFO}", *(f"tree/usr/{name}" for name in aliases))
+    return "".join(f"{_UNPACKED}/{n}/{part}\n" for n in range(count) for part in parts).encode()
 
 
 def _take(folder: Path, tree: Path, deb: Deb, aliases: Sequence[str]) -> None:

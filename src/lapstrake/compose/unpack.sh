@@ -1,12 +1,12 @@
 # shellcheck shell=sh disable=SC2086 # lists of words, none of which has blanks
 # Unpacks one package as dpkg would: $1 is a folder's name, $2 the package file's, $3 the package's
 # as dpkg calls its files. Runs in the branch's root; that root's folders that are links into /usr
-# are in the file "aliases". Few programs: there are thousands of packages.
+# are in the file "aliases". The folders that each package needs are there already. Few programs are
+# called: there are thousands of packages.
 set -eu
 umask 022
 read -r aliases < /var/lib/lapstrake/aliases || :
 deb=/var/lib/lapstrake/packages/$2
-mkdir "/var/lib/lapstrake/unpacked/$1"
 cd "/var/lib/lapstrake/unpacked/$1"
 info=var/lib/dpkg/info
 control=tree/$info/$3
@@ -21,7 +21,6 @@ for name in $aliases; do
 	patterns="$patterns -e /$name -e /usr/$name"
 done
 
-mkdir -p "tree/$info" $folders scripts
 [ -z "$merged" ] || ln -s $merged tree
 # The folder of all packages' scripts is no place for a stranger's links: nothing may lead there
 # to what other packages have.
@@ -54,8 +53,8 @@ if [ ! -e "$control.md5sums" ]; then
 	mv -T md5sums "$control.md5sums"
 fi
 
-[ -z "$links" ] || rm $links
-listed=$([ -z "$patterns" ] || grep -x $patterns "$control.list" || :)
+listed=
+[ -z "$patterns" ] || listed=$(grep -x $patterns "$control.list") || :
 unlisted=
 for name in $aliases; do
 	case "$listed " in
@@ -63,7 +62,10 @@ for name in $aliases; do
 	*) unlisted="$unlisted tree/usr/$name" ;;
 	esac
 done
-rmdir --ignore-fail-on-non-empty $unlisted tree/usr 2>/dev/null || :
+rm -d -f $links $unlisted tree/usr 2>/dev/null || : # folders that are not empty stay
+for link in $links; do
+	[ ! -L "$link" ] || exit 1
+done
 # What the package did not bring has the time of what it did: the same bytes whenever it is unpacked.
 touch -c -h -r control "$control.list" "$control.md5sums" tree tree/usr $folders \
 	tree/var tree/var/lib tree/var/lib/dpkg "tree/$info"

@@ -21,7 +21,7 @@ from lapstrake.place.apt import Apt
 from lapstrake.place.workplace import Workplace
 from lapstrake.progress import Silent
 from lapstrake.repository.flat import Repository
-from lapstrake.runner.base import Bind
+from lapstrake.runner.base import Bind, Runner
 
 REPOSITORY = GuestPath("/var/lib/lapstrake/repository")
 """Where a root sees the repository of its branch."""
@@ -62,7 +62,8 @@ class View:
             purpose: the workspace's name.
             heard: whether what apt says is of interest to others, too.
         """
-        with self._enter(purpose, [*self.branch.layers, self._indices()]) as apt:
+        layers = [*self.branch.layers, self._indices()]
+        with self._enter(purpose, layers, self.place.light_runner) as apt:
             yield apt if heard else replace(apt, progress=Silent())
 
     @contextmanager
@@ -72,19 +73,19 @@ class View:
         Args:
             purpose: the workspace's name.
         """
-        with self._enter(purpose, self.branch.layers) as apt:
+        with self._enter(purpose, self.branch.layers, self.place.layer_runner) as apt:
             if self.repository.packages():
                 apt = replace(apt, files=_FILES)
                 _read_repository(apt)
             yield apt
 
     @contextmanager
-    def _enter(self, purpose: str, layers: Sequence[Layer]) -> Iterator[Apt]:
+    def _enter(self, purpose: str, layers: Sequence[Layer], runner: Runner) -> Iterator[Apt]:
         place = self.place
         with (
             place.store.lease(layers) as stack,
             place.store.workspace(purpose) as workspace,
-            place.layer_runner.open(stack.trees, workspace) as session,
+            runner.open(stack.trees, workspace) as session,
         ):
             yield Apt(
                 session=session,
@@ -117,7 +118,7 @@ class View:
     def _read_indices(self, tree: Path) -> None:
         """Let apt write its cache, which is good as long as no list is newer."""
         self._forget_indices()
-        with self._enter("indices", self.branch.layers) as apt:
+        with self._enter("indices", self.branch.layers, self.place.light_runner) as apt:
             if self.repository.packages():
                 _put_files(apt)
                 _read_repository(apt)
