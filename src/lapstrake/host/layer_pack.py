@@ -21,7 +21,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lapstrake.host.layer_tar import END, Place, newest, pattern, read_places, write_entries
+from lapstrake.host.layer_tar import (
+    END,
+    Place,
+    newest,
+    pattern,
+    read_places,
+    refuse_holes,
+    write_entries,
+)
 
 _PIECE = 1 << 20
 _GZIP_LEVEL = 1
@@ -87,6 +95,7 @@ def pack_layer(job: dict[str, Any]) -> dict[str, Any]:
     """Pack one layer; see the module's description."""
     places = [Place(*place) for place in job["places"]]
     entries = read_places(places, pattern(job["left_out"]))
+    refuse_holes(entries)
     made = newest(entries)
     latest = made if job["latest"] is None else job["latest"]
     with Path(job["target"]).open("wb") as file:

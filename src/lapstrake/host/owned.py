@@ -23,6 +23,8 @@ try:
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 except OSError as failed:  # the disk, mostly: a line says it
     sys.exit(f"{failed.filename or module}: {failed.strerror or failed}")
+except RecursionError:
+    sys.exit("folders are nested more deeply than any package needs")
 """
 """How a module is found where ours are, by an interpreter that heeds nobody's environment."""
 

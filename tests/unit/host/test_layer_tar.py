@@ -17,7 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapstrake.host.layer_pack import main
-from lapstrake.host.layer_tar import END, Place, newest, pattern, read_places, write_entries
+from lapstrake.host.layer_tar import (
+    END,
+    Place,
+    newest,
+    pattern,
+    read_places,
+    refuse_holes,
+    write_entries,
+)
 
 NAMES = st.text(
     st.characters(blacklist_characters="/\0", blacklist_categories=["Cs"]), min_size=1, max_size=60
@@ -165,3 +173,16 @@ def test_packed_bytes_and_their_digests(tmp_path: Path, compression: str) -> Non
         assert hashlib.sha256(plain).hexdigest() == facts["diff_id"]
         # The bytes are promised: another libdeflate that packs otherwise must be noticed.
         assert facts["digest"].startswith("4eaeb2caf054")
+
+
+@pytest.mark.parametrize("tebibytes", [0, 1])
+def test_files_that_are_mostly_holes_are_refused(tmp_path: Path, tebibytes: int) -> None:
+    with (tmp_path / "file").open("wb") as file:
+        file.truncate(1 + (tebibytes << 40))
+    entries = read_places([Place(str(tmp_path))])
+    if not tebibytes:
+        refuse_holes(entries)
+        return
+    with pytest.raises(OSError, match="are holes") as refused:
+        refuse_holes(entries)
+    assert refused.value.filename == "file"
