@@ -15,7 +15,7 @@ from lapstrake.grouping.base import Graph, Group
 from lapstrake.host.locks import locked
 from lapstrake.image import descriptors, manifest
 from lapstrake.image.base import Descriptor, Image, ImageIndex, ImageLayer, ImageRequest
-from lapstrake.image.contents import Content, contents_of, groups_of
+from lapstrake.image.divide import Portion, divide, groups_of
 from lapstrake.image.manifest import Runtime
 from lapstrake.image.pack import PROCEDURE, pack_layers
 from lapstrake.image.planning import Grouping, grouping_of, known_grouping
@@ -158,16 +158,16 @@ class _Making:
 
         with self.source.open(self.request) as closure:
             grouping = grouping_of(self.place, self.request)
-            contents = contents_of(closure, self.request, grouping)
-            self.place.progress.headline(f"packing {len(contents)} layers")
+            portions = divide(closure, self.request, grouping)
+            self.place.progress.headline(f"packing {len(portions)} layers")
             packed = pack_layers(
                 self.blobs,
-                [content.source for content in contents],
+                [portion.source for portion in portions],
                 locks=self.place.private / "locks",
             )
             layers = tuple(
-                _layer(content, done.blob, done.diff_id)
-                for content, done in zip(contents, packed, strict=True)
+                _layer(portion, done.blob, done.diff_id)
+                for portion, done in zip(portions, packed, strict=True)
             )
             image = self.describe(closure, layers, self.key(closure.sources, grouping))
             attach_documents(self.blobs, image, closure)
@@ -218,13 +218,13 @@ def _runtime(request: ImageRequest, closure: Closure) -> Runtime:
     )
 
 
-def _layer(content: Content, blob: Descriptor, diff_id: Digest) -> ImageLayer:
+def _layer(portion: Portion, blob: Descriptor, diff_id: Digest) -> ImageLayer:
     return ImageLayer(
         blob=blob,
         diff_id=diff_id,
-        members=content.members,
-        what=content.what,
-        reason=content.reason,
+        members=portion.members,
+        what=portion.what,
+        reason=portion.reason,
     )
 
 

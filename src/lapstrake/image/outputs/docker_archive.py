@@ -13,7 +13,8 @@ from typing import BinaryIO
 from lapstrake.blobs.base import BlobStore
 from lapstrake.formats.plain_tar import END, add_growing_member, add_member
 from lapstrake.image.base import Image, ImageLayer
-from lapstrake.image.outputs.content import copy_layer, read_blob
+from lapstrake.image.outputs.content import read_blob
+from lapstrake.image.outputs.layers import copy_layer
 from lapstrake.progress import Progress
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from lapstrake.blobs.base import BlobStore
 from lapstrake.errors import ImageError
 from lapstrake.image.base import Image, ImageLayer
-from lapstrake.image.outputs.content import PIECE, copy_layer
+from lapstrake.image.outputs.layers import PIECE, copy_layer
 from lapstrake.image.outputs.merge import TOP, MergedRoot, Node
 from lapstrake.progress import Progress
 

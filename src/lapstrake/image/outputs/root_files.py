@@ -14,7 +14,8 @@ from lapstrake.errors import ImageError
 from lapstrake.host.files import sync_file, sync_folder, temporary_name
 from lapstrake.host.process import require_program, run
 from lapstrake.image.base import Image
-from lapstrake.image.outputs.content import PIECE, read_document, zstd_module
+from lapstrake.image.outputs.content import read_document
+from lapstrake.image.outputs.layers import PIECE, zstd_module
 from lapstrake.image.outputs.root import write_root_tar
 from lapstrake.image.outputs.target import Target
 from lapstrake.image.outputs.writing import judged, new_file

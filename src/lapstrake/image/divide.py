@@ -1,4 +1,4 @@
-"""From a closure to what each layer of the image is made of, lowest first; pure."""
+"""Divide a closure into what each layer of an image is made of, lowest first; pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEAST_GROUPS = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class Portion:
     """One layer before it is packed; the attributes are those of `ImageLayer`."""
 
     source: LayerSource
@@ -26,7 +26,7 @@ class Content:
     reason: str = ""
 
 
-def contents_of(closure: Closure, request: ImageRequest, grouping: Grouping) -> list[Content]:
+def divide(closure: Closure, request: ImageRequest, grouping: Grouping) -> list[Portion]:
     """Divide a closure into layers: the base OS, groups of packages, the configuration.
 
     Raises:
@@ -58,7 +58,7 @@ def groups_of(closure: Closure, request: ImageRequest, grouping: Grouping) -> tu
     return grouping.groups(closure.graph, room)
 
 
-def _base(closure: Closure, request: ImageRequest) -> Iterator[Content]:
+def _base(closure: Closure, request: ImageRequest) -> Iterator[Portion]:
     for content, tree in closure.below:
         source = LayerSource(
             content=(content,),
@@ -67,10 +67,10 @@ def _base(closure: Closure, request: ImageRequest) -> Iterator[Content]:
             compression=request.compression,
             size=1 << 30,  # the biggest by far: it begins first
         )
-        yield Content(source=source, what="base", reason="the base OS")
+        yield Portion(source=source, what="base", reason="the base OS")
 
 
-def _packages(closure: Closure, request: ImageRequest, group: Group) -> Content:
+def _packages(closure: Closure, request: ImageRequest, group: Group) -> Portion:
     members = [closure.members[name] for name in group.members]
     source = LayerSource(
         content=tuple(sorted(f"{member.content} {member.target}" for member in members)),
@@ -80,10 +80,10 @@ def _packages(closure: Closure, request: ImageRequest, group: Group) -> Content:
         size=sum(closure.graph.nodes[name].size for name in group.members),
     )
     ids = tuple(sorted(member.id for member in members))
-    return Content(source=source, what="packages", members=ids, reason=group.reason)
+    return Portion(source=source, what="packages", members=ids, reason=group.reason)
 
 
-def _configuration(closure: Closure, request: ImageRequest) -> Iterator[Content]:
+def _configuration(closure: Closure, request: ImageRequest) -> Iterator[Portion]:
     if not closure.top:
         return
     source = LayerSource(
@@ -93,7 +93,7 @@ def _configuration(closure: Closure, request: ImageRequest) -> Iterator[Content]
         latest=closure.created if request.created is None else request.created,
         compression=request.compression,
     )
-    yield Content(source=source, what="configuration", reason="what configuring them wrote")
+    yield Portion(source=source, what="configuration", reason="what configuring them wrote")
 
 
 def _relative(member: Member) -> str:
