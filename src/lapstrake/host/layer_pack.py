@@ -48,37 +48,54 @@ class Packer:
         self.plain, self.packed = hashlib.sha256(), hashlib.sha256()
         self.plain_size = self.size = 0
         self._file = file
-        self._waiting = bytearray()
+        self._parts: list[bytes | memoryview] = []
+        self._waiting = 0
         self._pack, self._last = _CODECS[compression]()
 
     def write(self, data: bytes) -> None:
         """Take some more."""
-        self.plain.update(data)
-        self.plain_size += len(data)
-        self._waiting += data
-        while len(self._waiting) >= _PIECE:
-            self._put(self._pack(bytes(self._waiting[:_PIECE])))
-            del self._waiting[:_PIECE]
+        self._parts.append(data)
+        self._waiting += len(data)
+        if self._waiting >= _PIECE:
+            self._pack_pieces()
 
     def finish(self) -> None:
         """Write what is left."""
-        if self._waiting:
-            self._put(self._pack(bytes(self._waiting)))
+        self._pack_pieces()
+        for rest in self._parts:
+            self._pack_piece(rest)
         self._put(self._last())
 
-    def _put(self, data: bytes) -> None:
+    def _pack_pieces(self) -> None:
+        """Pack whole pieces; the bytes of large files are copied once, here."""
+        data = memoryview(b"".join(self._parts))
+        whole = len(data) - len(data) % _PIECE
+        for start in range(0, whole, _PIECE):
+            self._pack_piece(data[start : start + _PIECE])
+        self._parts = [data[whole:]] if len(data) > whole else []
+        self._waiting = len(data) - whole
+
+    def _pack_piece(self, piece: bytes | memoryview) -> None:
+        self.plain.update(piece)
+        self.plain_size += len(piece)
+        self._put(self._pack(piece))
+
+    def _put(self, data: bytes | bytearray) -> None:
         self.packed.update(data)
         self.size += len(data)
         self._file.write(data)
 
 
-def _gzip() -> tuple[Callable[[bytes], bytes], Callable[[], bytes]]:
+_Pack = Callable[[bytes | memoryview], bytes | bytearray]
+
+
+def _gzip() -> tuple[_Pack, Callable[[], bytes]]:
     import deflate
 
-    return lambda piece: bytes(deflate.gzip_compress(piece, _GZIP_LEVEL)), lambda: b""
+    return lambda piece: deflate.gzip_compress(piece, _GZIP_LEVEL), lambda: b""
 
 
-def _zstd() -> tuple[Callable[[bytes], bytes], Callable[[], bytes]]:
+def _zstd() -> tuple[_Pack, Callable[[], bytes]]:
     if sys.version_info >= (3, 14):
         from compression.zstd import ZstdCompressor
     else:
