@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lapstrake.image.remainder import Job, make_remainder
+from lapstrake.image.sources.branch import _documented
 
 _STATUS = "Package: one\nArchitecture: all\nStatus: install ok installed\n"
 _DPKG = "var/lib/dpkg"
@@ -103,3 +104,15 @@ def test_what_a_base_has_behind_a_link_is_not_taken(root: Root) -> None:
         (tree / "var/away/secret").chmod(mode)
     made = root.make(below=[root.base])
     assert (made / "var/away/secret").read_text() == "mine"
+
+
+def test_no_time_of_the_host_gets_into_an_image(root: Root) -> None:
+    documents = root.one / "usr/share/doc"
+    (documents / "one").mkdir(parents=True)
+    (documents / "one/changelog").touch()
+    os.utime(documents / "one/changelog", (100, 100))
+    (documents / "away").symlink_to(root.host)
+    assert _documented(root.one) == 100
+    (root.two / "usr").mkdir()
+    (root.two / "usr/share").symlink_to(root.one / "usr/share")
+    assert _documented(root.two) == 0

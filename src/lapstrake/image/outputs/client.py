@@ -26,6 +26,7 @@ Body = Callable[[], Iterator[bytes]] | bytes
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """The answers after which it may work another time."""
 _ATTEMPTS = 5
+_PORTS = {"http": 80, "https": 443}
 _INTRODUCTIONS = 4  # a token may end, or be good for few requests
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 20.0
@@ -150,8 +151,8 @@ class RegistryClient:
         for _ in range(_INTRODUCTIONS):
             shown = self._authorization.header if ours else ""
             answer = self._exchange(method, url, body, headers, shown)
-            if answer.status != 401 or not ours:
-                return answer
+            if answer.status != 401 or not ours or not self._is_ours(answer.url):
+                return answer  # who asks after a redirection must not learn who we are
             challenge = answer.headers.get("www-authenticate", "")
             self._authorization.learn(challenge, shown, self._client)
         raise refusal(answer, f"{self.target.host} does not let us in")
@@ -236,8 +237,16 @@ class RegistryClient:
 
     def _is_ours(self, url: str) -> bool:
         """Whether a URL is the registry's own: nobody else sees our credentials."""
-        ours, theirs = urlsplit(self._base), urlsplit(url)
-        return (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
+        return _origin(self._base) == _origin(url)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """Whose a URL is (RFC 6454); nobody's when it is none."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return "", None, None
 
 
 def refusal(answer: Answer, doing: str) -> RegistryError:

@@ -155,4 +155,7 @@ def _session(answer: Answer, default: str = "") -> Session:
     location = answer.headers.get("location", default)
     if not location:
         raise RegistryError(f"{answer.url}: the registry does not say where to send to")
-    return Session(url=urljoin(answer.url, location))
+    try:
+        return Session(url=urljoin(answer.url, location))
+    except ValueError:
+        raise RegistryError(f"{answer.url}: {location[:200]!r} is no address to send to") from None

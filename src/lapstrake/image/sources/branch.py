@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from stat import S_ISDIR
 
 from lapstrake.branch.instance import Branch, current_branch, enter_branch, refresh_due
 from lapstrake.compose.archive import package_layers
@@ -220,5 +221,10 @@ def _newest(layers: Iterable[Layer]) -> int:
 
 
 def _documented(tree: Path) -> int:
-    files = (tree / "usr/share/doc").glob("*/*")
-    return max((int(file.lstat().st_mtime) for file in files if not file.is_dir()), default=0)
+    """Seconds since 1970; no link is followed, on the host it would lead out of the tree."""
+    folder = tree / "usr/share/doc"
+    if folder.resolve() != tree.resolve() / "usr/share/doc" or not folder.is_dir():
+        return 0
+    packages = (each for each in folder.iterdir() if each.is_dir() and not each.is_symlink())
+    found = (file.lstat() for package in packages for file in package.iterdir())
+    return max((int(facts.st_mtime) for facts in found if not S_ISDIR(facts.st_mode)), default=0)
