@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lapstrake.branch.draft import Drafts
 from lapstrake.layer.store import Layer
+from lapstrake.place.kept import collect_packages
 from lapstrake.place.state import StateFiles
 from lapstrake.place.workplace import Workplace
 
@@ -77,6 +78,7 @@ def collect(
 def collect_over_budget(place: Workplace) -> None:
     """Keep the store within the configured budget; for the end of work that made a layer."""
     gone = collect(place, idle=_IDLE)
+    collect_packages(place, budget=place.config.cache.budget, idle=_IDLE)
     if gone:
         freed = sum(layer.size for layer in gone)
         place.progress.headline(f"collected {len(gone)} old layers ({freed >> 20} MiB)")

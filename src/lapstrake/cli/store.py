@@ -72,6 +72,7 @@ def gc(app: AppContext, /, budget: str | None, dry_run: bool, as_json: bool) -> 
     from lapstrake.config.units import parse_size
     from lapstrake.errors import UsageError
     from lapstrake.formats.amounts import age_text, size_text
+    from lapstrake.place.kept import collect_packages
 
     place = look_place(app)
     try:
@@ -81,9 +82,12 @@ def gc(app: AppContext, /, budget: str | None, dry_run: bool, as_json: bool) -> 
     left_behind = 0 if dry_run else place.store.recover()
     gone = collect(place, budget=limit, dry_run=dry_run)
     freed = sum(layer.size for layer in gone)
+    most = place.config.cache.budget if limit is None else limit
+    files, files_size = collect_packages(place, budget=most, dry_run=dry_run)
     if as_json:
         rows = [{"key": layer.key.hex, "kind": layer.kind, "bytes": layer.size} for layer in gone]
-        app.output.result(json.dumps({"removed": rows, "bytes": freed}, indent=2))
+        document = {"removed": rows, "bytes": freed, "package_files_bytes": files_size}
+        app.output.result(json.dumps(document, indent=2))
         return
     lines = [
         (layer.key.short, _what(layer), size_text(layer.size), age_text(layer.used))
@@ -93,6 +97,9 @@ def gc(app: AppContext, /, budget: str | None, dry_run: bool, as_json: bool) -> 
         app.output.result(table(lines, header=("LAYER", "WHAT", "SIZE", "USED"), right={2}))
     would = "would be " if dry_run else ""
     app.output.say(f"{len(gone)} layers {would}removed, {size_text(freed)} {would}freed")
+    if files:
+        size = size_text(files_size)
+        app.output.say(f"{files} package files {would}removed, {size} {would}freed")
     if left_behind:
         app.output.say(f"{left_behind} leftovers of killed runs removed")
 

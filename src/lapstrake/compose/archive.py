@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,8 +19,10 @@ from lapstrake.layer.store import Layer
 from lapstrake.names import GuestPath
 from lapstrake.place.answers import recall, remember
 from lapstrake.place.apt import OPTIONS
+from lapstrake.place.kept import held_packages
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.flat import Repository
+from lapstrake.repository.shelf import file_sum
 
 _DOWNLOADS = GuestPath("/var/lib/lapstrake/downloads")
 # apt gives up its rights for downloads, so the folder is its user's, where there is one.
@@ -69,7 +71,10 @@ def layers_of(view: View, items: Sequence[Item]) -> tuple[Layer, ...]:
     """Find or make the layers of package files, in their order."""
     found = known_layers(view, items)
     missing = [item for item, layer in zip(items, found, strict=True) if layer is None]
-    made = unpack_layers(view.place, view.branch, fetch_files(view, missing)) if missing else {}
+    made: Mapping[str, Layer] = {}
+    if missing:
+        with held_packages(view.place) as folder:
+            made = unpack_layers(view.place, view.branch, _fetch_files(view, missing, folder))
     return tuple(layer or made[item.sha256] for item, layer in zip(items, found, strict=True))
 
 
@@ -79,15 +84,13 @@ def known_layers(view: View, items: Sequence[Item]) -> tuple[Layer | None, ...]:
     return tuple(view.place.store.find(package_key(item.sha256, aliases)) for item in items)
 
 
-def fetch_files(view: View, items: Sequence[Item]) -> tuple[PackageFile, ...]:
+def _fetch_files(view: View, items: Sequence[Item], folder: Path) -> tuple[PackageFile, ...]:
     """Find package files among those that are kept, or fetch and verify them.
 
     Raises:
         DependencyError: the archive has one of them no longer.
         ChecksumError: a file is not what apt's index says.
     """
-    folder = view.place.private / "packages"
-    folder.mkdir(parents=True, exist_ok=True)
     missing = {item.sha256: item for item in items if not _is_kept(folder, item.sha256)}
     if missing:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
@@ -124,7 +127,7 @@ def _keep(folder: Path, wanted: Mapping[str, Item], scratch: Path) -> None:
     """Verify files, flush them all at once, and only then give them their names."""
     found: dict[str, Path] = {}
     for path in scratch.iterdir():
-        found[_sum_of(path)] = path
+        found[file_sum(path)] = path
     for sha256, item in wanted.items():
         if sha256 not in found:
             raise ChecksumError(
@@ -135,6 +138,7 @@ def _keep(folder: Path, wanted: Mapping[str, Item], scratch: Path) -> None:
     files.sync_filesystem(scratch)
     for sha256 in wanted:
         found[sha256].chmod(0o644)
+        os.utime(found[sha256])  # apt gives it the time it has in the archive
         found[sha256].replace(_kept(folder, sha256))
 
 
@@ -145,12 +149,10 @@ def _kept(folder: Path, sha256: str) -> Path:
 def _is_kept(folder: Path, sha256: str) -> bool:
     """Whether a file is there as it should be; what a disk made of it meanwhile is fetched anew."""
     path = _kept(folder, sha256)
-    return path.exists() and _sum_of(path) == sha256
-
-
-def _sum_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    if not (path.exists() and file_sum(path) == sha256):
+        return False
+    os.utime(path)  # used now
+    return True
 
 
 def _sums(view: View, packages: Sequence[Package]) -> dict[str, str]:

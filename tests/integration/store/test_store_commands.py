@@ -17,6 +17,7 @@ from lapstrake.branch.room import collect_over_budget
 from lapstrake.errors import StoreError
 from lapstrake.formats.keys import cache_key
 from lapstrake.layer.store import Layer, LayerStore
+from lapstrake.place.kept import held_packages
 from roots import open_work_dir, run_cli
 
 MIB = 1 << 20
@@ -91,6 +92,26 @@ def test_the_configured_budget_is_kept_without_taking_what_is_new(tmp_path: Path
     collect_over_budget(place)
     assert place.store.find(old.key) is None
     assert place.store.find(new.key) is not None
+
+
+def test_package_files_take_a_tenth_of_the_budget(tmp_path: Path) -> None:
+    place = open_work_dir(tmp_path)
+    place.store.usage()
+    with held_packages(place) as folder:
+        for age in range(4):
+            kept = folder / f"{age}.deb"
+            kept.write_bytes(bytes(MIB))
+            os.utime(kept, (1000.0 - age, 1000.0 - age))
+        asked(tmp_path, "gc", "--budget=0")  # in use: all stay
+        assert len(list(folder.iterdir())) == 4
+    would = asked(tmp_path, "gc", "--budget=20MiB", "--dry-run")
+    assert would == asked(tmp_path, "gc", "--budget=20MiB")
+    assert would["package_files_bytes"] == 2 * MIB
+    assert sorted(path.name for path in folder.iterdir()) == ["0.deb", "1.deb"]
+    assert (
+        "2 package files removed" in run_cli("store", "gc", "--budget=0", work_dir=tmp_path).stderr
+    )
+    assert not list(folder.iterdir())
 
 
 def test_leftovers_of_killed_runs_go_with_gc(tmp_path: Path) -> None:
