@@ -6,7 +6,6 @@ own, over the branch: it is there for questions only, and never part of a root.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -120,7 +119,7 @@ class View:
         self._forget_indices()
         with self._enter("indices", self.branch.layers, self.place.light_runner) as apt:
             if self.repository.packages():
-                _put_files(apt)
+                apt.write(_FILES)
                 _read_repository(apt)
             apt.get("-oDir::Cache::srcpkgcache=", "check", network=False)
             apt.session.capture(tree)
@@ -131,15 +130,6 @@ class View:
         for layer in store.layers():
             if layer.kind == "indices" and layer.facts["instance"] == instance:
                 store.remove(layer)
-
-
-def _put_files(apt: Apt) -> None:
-    with tempfile.TemporaryDirectory(prefix="lapstrake-") as scratch:
-        for number, (target, content) in enumerate(_FILES.items()):
-            file = Path(scratch, str(number))
-            file.write_bytes(content)
-            file.chmod(0o644)
-            apt.session.put(file, target)
 
 
 def _read_repository(apt: Apt) -> None:
