@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lapstrake.branch.draft import Drafts
 from lapstrake.layer.store import Layer
+from lapstrake.place.answers import forget_old
 from lapstrake.place.kept import collect_packages
 from lapstrake.place.state import StateFiles
 from lapstrake.place.workplace import Workplace
@@ -79,6 +80,7 @@ def collect_over_budget(place: Workplace) -> None:
     """Keep the store within the configured budget; for the end of work that made a layer."""
     gone = collect(place, idle=_IDLE)
     collect_packages(place, budget=place.config.cache.budget, idle=_IDLE)
+    forget_old(place)
     if gone:
         freed = sum(layer.size for layer in gone)
         place.progress.headline(f"collected {len(gone)} old layers ({freed >> 20} MiB)")
