@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from lapstrake.grouping.base import Graph, Knowledge
+from lapstrake.grouping.nixery import reached
 
 Layers = list[list[str]]
 
@@ -63,15 +64,11 @@ def chunkah(graph: Graph, knowledge: Knowledge, budget: int) -> Layers:
 
 def docker_tools(graph: Graph, knowledge: Knowledge, budget: int) -> Layers:
     """The packages that most others need alone, the rest together."""
-    needed = dict.fromkeys(graph.nodes, 0)
+    sets, number = reached(graph), {name: n for n, name in enumerate(graph.nodes)}
     for name in graph.nodes:
-        seen, waiting = {name}, [name]
-        while waiting:
-            fresh = set(graph.nodes[waiting.pop()].references) - seen
-            seen |= fresh
-            waiting += fresh
-        for other in seen - {name}:
-            needed[other] += 1
+        sets[name] &= ~(1 << number[name])
+    columns = sets.values()
+    needed = {name: sum(bits >> number[name] & 1 for bits in columns) for name in graph.nodes}
     ranked = sorted(graph.nodes, key=lambda name: (-needed[name], name))
     return _keep([[name] for name in ranked], budget)
 

@@ -17,6 +17,7 @@ class Fleet:
         pulls: first pulls of an image over the time that is looked at.
         repulls: weekly pulls again over that time.
         layer: bytes that one layer costs besides its content.
+        agreement: without a plan, the chance that another image joins the same two parts.
     """
 
     images: float = 6
@@ -24,6 +25,7 @@ class Fleet:
     pulls: float = 2
     repulls: float = 26
     layer: int = 2_000
+    agreement: float = 0.5
 
     def cost(self, size: int, rate: float, share: float) -> float:
         """Bytes that one image is expected to cause through one layer.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
+from math import log2
 
 from lapstrake.grouping.base import Graph, Group, Knowledge
 from lapstrake.grouping.cost import Fleet, common_rate
@@ -14,7 +15,6 @@ from lapstrake.grouping.plan import Members, Plan, Recipe, joined
 from lapstrake.grouping.tail import tail_class
 
 _PAIRS = 6_000  # parts times neighbours that are looked at
-_AGREEMENT = 0.5  # without a plan: the chance that another image joins the same two parts
 
 
 def expected_groups(
@@ -73,7 +73,7 @@ class _Grouping:
         self._rates = {source: rates.get(source, self._unseen) for source in self._sources.values()}
         self._known = {source for source in self._rates if rates.get(source)}
         self._sizes = {
-            name: pinned.sizes.get(name) or knowledge.sizes.get(name) or node.size
+            name: pinned.sizes.get(name) or _rough(knowledge.sizes.get(name) or node.size, plan)
             for name, node in graph.nodes.items()
         }
         self.parts: dict[Members, Part] = {}
@@ -193,5 +193,13 @@ class _Grouping:
 
     def _joint_share(self, one: Part, two: Part) -> float:
         if self._recipe is None:
-            return _AGREEMENT * min(one.share, two.share)
+            return self.fleet.agreement * min(one.share, two.share)
         return 0.0
+
+
+def _rough(size: int, plan: Plan | None) -> int:
+    """Today's size of a package that the plan does not know.
+
+    Rounded to a power of two: an update changes it by little, and so seldom changes a decision.
+    """
+    return 1 << round(log2(size)) if plan and size > 0 else size

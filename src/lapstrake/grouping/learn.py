@@ -20,8 +20,8 @@ from lapstrake.grouping.plan import Join, Members, Plan, Recipe, joined
 from lapstrake.grouping.tail import tail_class
 
 _KNOWN = 3  # images that must have a package for the plan to speak of it
-_STRETCH = 1.5  # images of so many times the budget are left alone, see `learn_recipe`
 _DEAREST = 2_000_000.0  # bytes; above it, few too large images would decide for all
+_STRETCH = 1.2  # images of so many times the budget are left alone, see `learn_recipe`
 _FREE = -1.0
 _LARGE = 2_000_000  # bytes; larger packages are parts of their own although nothing moves them yet
 
@@ -91,8 +91,8 @@ def learn_recipe(
 ) -> Recipe:
     """Learn the recipe for one budget.
 
-    Joins stop while images still have 1.5 times as many layers: what is left is better chosen for
-    the one image than by rules made for a few alike (the benchmark tells).
+    Joins stop while images still have somewhat more layers: what is left is better chosen for the
+    one image than by rules made for a few alike (the benchmark tells).
     """
     learner = _Learner(images, sources, knowledge, fleet or Fleet())
     learner.run(int(budget * _STRETCH))

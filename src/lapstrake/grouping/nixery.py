@@ -7,6 +7,7 @@ members are sorted, and equal ratings are told apart by the members' names.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 
 from lapstrake.grouping.base import Graph, Group, Knowledge, Node
 from lapstrake.grouping.dominators import immediate_dominators
@@ -20,6 +21,7 @@ LARGE = 100_000_000
 _EVERYWHERE = ("nss-cacert", "iana-etc")  # Nixery puts these into every image
 _EVERYWHERE_POPULARITY = 500_000.0
 _ROOT = ""
+_ONES = bytes.maketrans(b"01", bytes((0, 1)))
 
 
 def nixery_groups(graph: Graph, knowledge: Knowledge, *, budget: int) -> tuple[Group, ...]:
@@ -100,13 +102,31 @@ def closure_sizes(graph: Graph) -> dict[str, int]:
     """Bytes of all that each node reaches; summed up where the graph does not tell them."""
     nodes = graph.nodes
     known = {name: node.closure_size for name, node in nodes.items()}
-    for name, node in nodes.items():
-        if node.closure_size:
-            continue
-        seen, waiting = {name}, [name]
-        while waiting:
-            fresh = {other for other in nodes[waiting.pop()].references if other in nodes} - seen
-            seen |= fresh
-            waiting.extend(fresh)
-        known[name] = sum(nodes[other].size for other in seen)
+    if all(known.values()):
+        return known
+    sizes = [node.size for node in nodes.values()]
+    for name, bits in reached(graph).items():
+        if not known[name]:
+            chosen = f"{bits:b}"[::-1].encode().translate(_ONES)
+            known[name] = sum(compress(sizes, chosen))
     return known
+
+
+def reached(graph: Graph) -> dict[str, int]:
+    """What each node reaches, itself included: a bit for each node, in the graph's order."""
+    nodes = graph.nodes
+    sets = {name: 1 << number for number, name in enumerate(nodes)}
+    below = {
+        name: [other for other in node.references if other in nodes and other != name]
+        for name, node in nodes.items()
+    }
+    grows = True
+    while grows:  # as often as the longest way is long; there may be circles
+        grows = False
+        for name, others in below.items():
+            bits = sets[name]
+            for other in others:
+                bits |= sets[other]
+            if bits != sets[name]:
+                sets[name], grows = bits, True
+    return sets
