@@ -50,6 +50,9 @@ def test_an_image_is_listed_looked_at_and_forgotten(folder: Path) -> None:
     wanted = digest(image(folder, "build", "hello", "--json"))
     listed = json.loads(image(folder, "ls", "--json").stdout)
     assert wanted in {entry["oci"]["digest"] for entry in listed}
+    documented = (Path(__file__).parents[2] / "docs/reference/json-output.md").read_text()
+    keys = {*listed[0], *listed[0]["request"], *listed[0]["layers"][0], *listed[0]["oci"]}
+    assert not {key for key in keys if f"`{key}`" not in documented}
     shown = image(folder, "inspect", wanted)
     assert "hello_" in shown.stdout
     assert "configuration" in shown.stdout
