@@ -54,8 +54,7 @@ def compose_root(
     try:
         return job.compose()
     except _DoubtfulError as doubtful:
-        layer = installed_layer(view, wanted, resolution, reason=doubtful.brief)
-        return job.installed(layer, made=True)
+        return job.installed(job.install(doubtful.brief), made=True)
 
 
 def known_root(
@@ -153,6 +152,21 @@ class _Job:
             )
         except DependencyError as failed:
             raise _DoubtfulError(failed.brief) from failed
+
+    def install(self, reason: str) -> Layer:
+        """Let apt install what cannot be composed; when it fails too, both are said.
+
+        Raises:
+            DependencyError: apt, or a package's script, failed.
+        """
+        try:
+            return installed_layer(self.view, self.wanted, self.resolution, reason=reason)
+        except DependencyError as failed:
+            raise DependencyError(
+                failed.brief,
+                details=f"{failed.details}\napt installed it, since it was not composed: {reason}",
+                resolution=failed.resolution,
+            ) from failed
 
     def installed(self, layer: Layer, *, made: bool = False) -> ComposedRoot:
         """The root with the layer that apt made."""

@@ -210,6 +210,7 @@ def test_a_package_that_cannot_be_configured(yard: Yard) -> None:
         yard.compose("yard-broken")
     assert failed.value.brief == "dpkg could not install yard-broken"
     assert "this is why" in failed.value.details
+    assert "it was not composed: dpkg could not install yard-broken" in failed.value.details
     after = {layer.key for layer in yard.place.store.layers() if layer.kind != "package"}
     assert after <= before
     for name in ("unfinished", "workspaces"):
