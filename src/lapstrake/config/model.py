@@ -221,7 +221,9 @@ class NixConfig:
     channel: str = setting(TEXT, "a channel, or a revision of 40 digits", default="")
     repository: str = setting(TEXT, "a git repository; an image's tag is the revision", default="")
     path: Path | None = setting(PATH, "a folder with a default.nix", default=None)
-    timeout: float = setting(above_zero(DURATION), "the most time of one build", default=3600.0)
+    timeout: float = setting(
+        above_zero(DURATION), "the most time for the packages of one image", default=3600.0
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

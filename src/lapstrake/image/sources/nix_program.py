@@ -173,7 +173,7 @@ class Nix:
         name = package_label(failed.removesuffix(".drv"))
         return ImageError(
             f"nix: {name} could not be built",
-            details=f"{failed}\n{tail(read.stdout) or tail(log.encode())}",
+            details=f"{failed}\n{_readable(tail(read.stdout) or tail(log.encode()))}",
         )
 
 
@@ -224,6 +224,16 @@ def _complaint(log: str, program: str) -> tuple[str, str]:
     package = re.search(r"while looking at the package '([^']+)'", log)
     what = found[1].splitlines()[0].strip()
     return (f"{package[1]}: {what}" if package else what), found[1].strip()
+
+
+def _readable(log: str) -> str:
+    r"""Leave out colours, and the binary frame that nix puts around an error of its own sandbox.
+
+    >>> _readable("\x01\n\x05\x00\x00Error\x00D\x00executing '\x1b[35;1m/bin/sh\x1b[0m'\x00")
+    "Error D executing '/bin/sh'"
+    """
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", log)
+    return re.sub(r"[\x00-\x08\x0e-\x1f]+", " ", plain).strip()
 
 
 def _remedy(complaint: str) -> str:
