@@ -19,7 +19,6 @@ from lapstrake.formats.shell_text import MAX_NESTING, Text
 Value: TypeAlias = str | tuple[str, ...]
 """A variable's value: text, or an array's elements."""
 
-BLANKS = " \t"
 METACHARACTERS = frozenset(" \t\n;&|<>()")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -16,7 +16,6 @@ from lapstrake.source.unpack import UnpackBounds, unpack
 
 _FULL_HASH = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 _SAID = re.compile(r"^(?:hash|uuid):\s+([0-9a-f]{40,64}) (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", re.M)
-_TAGS = re.compile(r"^tags:\s+(.*)$", re.MULTILINE)
 
 
 class Fossil:
