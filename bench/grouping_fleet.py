@@ -143,40 +143,52 @@ def simulate(
         layered: for each image its layers, lowest first.
     """
     weeks = len(scenario.pulls[0])
-    states = [_states(scenario, archive, layers, weeks) for layers in _interned(layered)]
+    chains: dict[tuple[int, object], int] = {}
+    states = [
+        [_chained(state, chains) for state in _states(scenario, archive, layers, weeks)]
+        for layers in _interned(layered)
+    ]
     traffic = Traffic(
         widest=max(map(len, layered)) + 1,
         mean=sum(map(len, layered)) / len(layered) + 1,
     )
     for host in scenario.pulls:
         has: set[object] = set()
-        chains: set[object] = set()
         for week, held in enumerate(host):
             for image in held:
-                _pull(traffic, states[image][week], has, chains)
+                _pull(traffic, states[image][week], has)
     return traffic
 
 
 Layer = tuple[tuple[int, int], int]
 """A layer's identity (which members, after how many updates) and its bytes."""
 
+Link = tuple[tuple[int, int], int, int]
+"""The same, and the number of the chain of layers that ends with it."""
 
-def _pull(traffic: Traffic, layers: Sequence[Layer], has: set[object], chains: set[object]) -> None:
-    whole = tuple(identity for identity, _ in layers)
-    if ("image", whole) not in has:
-        has.add(("image", whole))
-        traffic.bytes += METADATA
-        traffic.prefix_bytes += METADATA
-    else:
+
+def _chained(layers: Sequence[Layer], chains: dict[tuple[int, object], int]) -> list[Link]:
+    links, last = [], -1
+    for identity, size in layers:
+        last = chains.setdefault((last, identity), len(chains))
+        links.append((identity, size, last))
+    return links
+
+
+def _pull(traffic: Traffic, layers: Sequence[Link], has: set[object]) -> None:
+    whole = ("image", layers[-1][2])
+    if whole in has:
         return
-    for position, (identity, size) in enumerate(layers):
+    has.add(whole)
+    traffic.bytes += METADATA
+    traffic.prefix_bytes += METADATA
+    for identity, size, chain in layers:
         if identity not in has:
             has.add(identity)
             traffic.bytes += size + PER_LAYER
             traffic.layers += 1
-        chain = whole[: position + 1]
-        if chain not in chains:
-            chains.add(chain)
+        if chain not in has:
+            has.add(chain)
             traffic.prefix_bytes += size + PER_LAYER
 
 

@@ -12,6 +12,7 @@ from lapstrake.grouping.cost import Fleet
 from lapstrake.grouping.part import Part
 
 _ROUNDS = 4
+_LOOKS = 16_000  # prices that are told for one image, at most: some 20 ms
 
 
 def settle(bags: Iterable[Sequence[Part]], fleet: Fleet) -> list[list[Part]]:
@@ -22,7 +23,8 @@ def settle(bags: Iterable[Sequence[Part]], fleet: Fleet) -> list[list[Part]]:
         fleet: tells the price.
     """
     settled = [_Bag(parts, fleet) for parts in bags]
-    for _ in range(_ROUNDS):
+    looks = sum(len(bag.parts) for bag in settled if len(bag.parts) > 1) * len(settled)
+    for _ in range(min(_ROUNDS, _LOOKS // max(1, looks))):
         moves = [_leave(bag, part, settled) for bag in settled for part in tuple(bag.parts)]
         if not any(moves):
             break
