@@ -86,19 +86,20 @@ class _Grouping:
         left = set(self._sizes)
         for members in recipe.parts:
             if left.issuperset(members):
-                reason = "always together" if len(members) > 1 else "often used"
-                self._add(members, recipe.shares.get(members, 0.0), reason)
+                share = recipe.shares.get(members, 0.0)
+                reason = "always together" if len(members) > 1 else "alone"
+                self._add(members, share, f"{reason}{_often(share)}")
                 left.difference_update(members)
         tails: dict[tuple[int, int], list[str]] = {}
         for name in sorted(left):
             if name in recipe.packages:
-                self._add((name,), 0.0, "without what it mostly comes with")
+                self._add((name,), 0.0, "alone: what it mostly comes with is not here")
             else:
                 cell = tail_class(self._sizes[name], self._rates[self._sources[name]])
                 tails.setdefault(cell, []).append(name)
         for (often, _), names in tails.items():
             what = "not updated so far" if often < 0 else "updated about as often"
-            self._add(tuple(names), 0.0, f"rare, {what}")
+            self._add(tuple(names), 0.0, f"rarely used, {what}" if names[1:] else "rarely used")
 
     def _start_by_source(self, graph: Graph, knowledge: Knowledge) -> None:
         most = max([1.0, *knowledge.popularity.values()])
@@ -133,7 +134,8 @@ class _Grouping:
                     continue
                 members = joined(join.one, join.two)
                 del self.parts[join.one], self.parts[join.two]
-                self._add(members, recipe.shares.get(members, 0.0), "planned")
+                share = recipe.shares.get(members, 0.0)
+                self._add(members, share, f"mostly together{_often(share)}")
 
     def fit(self, budget: int) -> None:
         """Join what else must be joined."""
@@ -151,7 +153,7 @@ class _Grouping:
                 self.parts[bag[0].members] = bag[0]
             else:
                 names = sorted(name for part in bag for name in part.members)
-                self._add(tuple(names), 0.0, "cheapest together")
+                self._add(tuple(names), 0.0, "cheapest together, to keep to the budget")
 
     def squeeze(self, budget: int) -> None:
         """Join the pair that costs least until there are few enough parts.
@@ -176,7 +178,9 @@ class _Grouping:
             for part in (one, two):
                 del order[bisect_left(order, part.place)]
             members = joined(first, second)
-            self._add(members, self._joint_share(one, two), "cheapest together")
+            self._add(
+                members, self._joint_share(one, two), "cheapest together, to keep to the budget"
+            )
             position = bisect_left(order, self.parts[members].place)
             for other in order[max(0, position - near) : position + near]:
                 heapq.heappush(heap, self._pair(other[-1], members))
@@ -203,3 +207,8 @@ def _rough(size: int, plan: Plan | None) -> int:
     Rounded to a power of two: an update changes it by little, and so seldom changes a decision.
     """
     return 1 << round(log2(size)) if plan and size > 0 else size
+
+
+def _often(share: float) -> str:
+    """How many images are expected to have such a layer, in words."""
+    return f", in {share:.0%} of images" if share >= 0.01 else ""
