@@ -65,6 +65,8 @@ def base_work_dir(shared_folder: Path) -> Path:
     with once(shared_folder, "root.made") as wanted:
         if wanted:
             _make_roots(work_dir, user=None)
+            planned = run_cli("image", "plan", "-b", "stable", work_dir=work_dir)
+            assert planned.ok, planned.stderr
     return work_dir
 
 
@@ -106,6 +108,20 @@ def user_dir() -> Iterator[tuple[str, Path]]:
     shutil.chown(folder, user, user)
     yield user, folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def memory() -> Iterator[Path]:
+    """A folder in memory, for stores of images: a thousand flushes of a disk take a minute."""
+    folder = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=folder if folder.is_dir() else None) as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def memory_path(memory: Path) -> Path:
+    """A test's own folder there."""
+    return Path(tempfile.mkdtemp(dir=memory))
 
 
 @pytest.fixture(scope="session")

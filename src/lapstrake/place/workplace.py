@@ -29,6 +29,7 @@ class Workplace:
         .builder/locks/              locks between commands
         .builder/resolved/           what apt made of dependencies
         .builder/packages/           package files, by their SHA-256
+        plans/                       which packages share a layer, learnt by each branch
         output/BRANCH/               the branch's repository
         .builder/arch/ARCH/          base OS and branches of another architecture, likewise
         images/                      images that were made or pushed, unless they are in a bucket
