@@ -113,15 +113,14 @@ def _write_plan(
     weeks: float,
 ) -> None:
     from lapstrake.grouping.plan import render_plan
-    from lapstrake.grouping.sample import Habits
     from lapstrake.grouping.study import study_archive
     from lapstrake.host.files import write_atomic
+    from lapstrake.image.branch_plan import habits_of
 
     with app.output.status(f"learning from {images} images"):
-        habits = Habits(essential=False)
         learnt = study_archive(
             archive, budgets=budgets, images=images, weeks=weeks, popularity=popularity,
-            habits=habits,
+            habits=habits_of(app.config),
         )  # fmt: skip
     try:
         write_atomic(output, render_plan(learnt))

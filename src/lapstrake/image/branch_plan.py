@@ -19,6 +19,7 @@ from lapstrake.branch.instance import Branch, current_branch
 from lapstrake.compose.closure import read_status
 from lapstrake.compose.status import parse_status
 from lapstrake.compose.view import View
+from lapstrake.config.model import Config
 from lapstrake.errors import BranchError
 from lapstrake.grouping.archive import Archive, read_archive
 from lapstrake.grouping.plan import VERSION, render_plan
@@ -130,13 +131,18 @@ def learn(
             archive,
             budgets=(int(budget),),
             popularity=popularity,
-            habits=replace(_HABITS, always=place.config.images.always),
+            habits=habits_of(place.config),
             without=_names_below(branch) if base else frozenset(),
         )
         return render_plan(plan)
     table = archive.popularity() if popularity is None else popularity
     told = {label: count for label, count in sorted(table.items()) if count > 1}
     return (json.dumps(told, separators=(",", ":")) + "\n").encode()
+
+
+def habits_of(config: Config) -> Habits:
+    """What images are like that people ask us for."""
+    return replace(_HABITS, always=config.images.always)
 
 
 def read_index(place: Workplace, branch: Branch) -> tuple[Archive, str]:
