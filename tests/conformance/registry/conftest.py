@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +12,9 @@ from registry_server import Served, served
 
 
 @pytest.fixture(scope="session")
-def registry() -> Iterator[Served]:
-    """In memory where that is possible: a thousand flushes of a disk would take a minute."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        with served(Path(folder)) as running:
-            yield running
+def registry(memory: Path) -> Iterator[Served]:
+    with served(memory / "conformance") as running:
+        yield running
 
 
 @pytest.fixture

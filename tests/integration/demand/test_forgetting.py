@@ -30,8 +30,8 @@ DAY = 24 * 3600.0
 
 
 @pytest.fixture
-def blobs(tmp_path: Path) -> LocalBlobs:
-    return LocalBlobs(tmp_path / "images")
+def blobs(memory_path: Path) -> LocalBlobs:
+    return LocalBlobs(memory_path / "images")
 
 
 def made(blobs: LocalBlobs, text: str) -> Image:

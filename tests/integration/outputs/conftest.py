@@ -15,8 +15,8 @@ from lapstrake.progress import Silent
 
 
 @pytest.fixture
-def blobs(tmp_path: Path) -> LocalBlobs:
-    return LocalBlobs(tmp_path / "blobs")
+def blobs(memory_path: Path) -> LocalBlobs:
+    return LocalBlobs(memory_path / "blobs")
 
 
 @pytest.fixture

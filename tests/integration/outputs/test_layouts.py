@@ -188,12 +188,14 @@ write_image(blobs, image, sys.argv[2], progress=Silent())
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.05])
-def test_killed_while_writing(image: Image, write: Write, tmp_path: Path, delay: float) -> None:
+def test_killed_while_writing(
+    blobs: LocalBlobs, image: Image, write: Write, tmp_path: Path, delay: float
+) -> None:
     """Whatever was there before is there, or what was to be; a second run goes through."""
     write(image, "oci:{}/out:v1")
     tests = Path(__file__).parents[2]
     victim = subprocess.Popen(
-        [sys.executable, "-c", VICTIM, tmp_path / "blobs", f"oci:{tmp_path}/out:v1", tests],
+        [sys.executable, "-c", VICTIM, blobs.folder, f"oci:{tmp_path}/out:v1", tests],
         stdout=subprocess.PIPE,
         text=True,
     )

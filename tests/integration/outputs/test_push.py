@@ -33,11 +33,10 @@ from roots import Recorder
 
 
 @pytest.fixture(scope="module", params=["distribution", "lapstrake"])
-def registry(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def registry(request: pytest.FixtureRequest, memory: Path) -> Iterator[str]:
     """``HOST:PORT`` of a registry that lets everybody in: Debian's, and our own."""
-    folder = tmp_path_factory.mktemp("registry")
+    folder = memory / f"registry-{request.param}"
+    folder.mkdir()
     if request.param == "lapstrake":
         with served(folder) as ours:
             yield ours.host
@@ -49,11 +48,13 @@ def registry(
 
 
 @pytest.fixture(scope="module")
-def private_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def private_registry(memory: Path) -> Iterator[str]:
     """``HOST:PORT`` of a registry that wants a password."""
     if lack := lacks_distribution():
         pytest.skip(lack)
-    with running_distribution(tmp_path_factory.mktemp("private"), private=True) as address:
+    folder = memory / "private"
+    folder.mkdir()
+    with running_distribution(folder, private=True) as address:
         yield address
 
 
@@ -292,23 +293,21 @@ write_image(blobs, image, sys.argv[2], progress=Loud())
 """
 
 
-def start_victim(tmp_path: Path, target: str) -> subprocess.Popen[str]:
+def start_victim(blobs: LocalBlobs, target: str) -> subprocess.Popen[str]:
     """Push a large image in another process; it prints a line for each blob."""
     return subprocess.Popen(
-        [sys.executable, "-c", VICTIM, tmp_path / "blobs", target, Path(__file__).parents[2]],
+        [sys.executable, "-c", VICTIM, blobs.folder, target, Path(__file__).parents[2]],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def test_killed_while_pushing(
-    registry: str, blobs: LocalBlobs, image: Image, tmp_path: Path
-) -> None:
+def test_killed_while_pushing(registry: str, blobs: LocalBlobs, image: Image) -> None:
     """The tag is what it was; a second run goes through."""
     target = f"docker://{registry}/push/killed/hello:v1"
     push(blobs, image, target)
-    victim = start_victim(tmp_path, target)
+    victim = start_victim(blobs, target)
     assert victim.stdout is not None
     assert victim.stdout.readline() == "begins\n"
     assert victim.stdout.readline().endswith("pushed\n")
@@ -323,7 +322,7 @@ def test_killed_while_pushing(
     assert got == b"".join(blobs.read(other.oci.digest))
 
 
-def test_interrupted_while_the_registry_says_nothing(blobs: LocalBlobs, tmp_path: Path) -> None:
+def test_interrupted_while_the_registry_says_nothing(blobs: LocalBlobs) -> None:
     """Threads that wait for an answer do not keep the user waiting."""
 
     class Silent(BaseHTTPRequestHandler):
@@ -343,13 +342,16 @@ def test_interrupted_while_the_registry_says_nothing(blobs: LocalBlobs, tmp_path
     with ThreadingHTTPServer(("127.0.0.1", 0), Silent) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        victim = start_victim(tmp_path, f"docker://127.0.0.1:{server.server_address[1]}/a:v1")
-        assert asked.wait(60)
-        victim.send_signal(signal.SIGINT)
-        _, said = victim.communicate(timeout=30)
-        released.set()
-        server.shutdown()
-        thread.join()
+        victim = start_victim(blobs, f"docker://127.0.0.1:{server.server_address[1]}/a:v1")
+        try:
+            assert asked.wait(60)
+            victim.send_signal(signal.SIGINT)
+            _, said = victim.communicate(timeout=30)
+        finally:
+            victim.kill()
+            released.set()
+            server.shutdown()
+            thread.join()
     assert "KeyboardInterrupt" in said
     assert victim.returncode != 0
 

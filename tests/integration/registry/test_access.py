@@ -40,9 +40,10 @@ def _token_file(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def closed(memory: Path) -> Iterator[Served]:
     """Only those with credentials may do anything."""
-    folder = tmp_path_factory.mktemp("closed")
+    folder = memory / "closed"
+    folder.mkdir()
     settings = (
         f"registry.htpasswd={_htpasswd(folder)}",
         f"registry.token_file={_token_file(folder)}",
@@ -52,9 +53,10 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def half_open(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def half_open(memory: Path) -> Iterator[Served]:
     """Everybody may pull."""
-    folder = tmp_path_factory.mktemp("half-open")
+    folder = memory / "half-open"
+    folder.mkdir()
     settings = (f"registry.htpasswd={_htpasswd(folder)}", "registry.anonymous_pull=true")
     with served(folder, settings=settings) as running:
         with running.client(auth=("ada", _PASSWORD)) as client:

@@ -15,7 +15,6 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from engines import podman_of_our_own, running_docker
 from lapstrake.host.process import find_program
 from registry_server import Served, manifest_of, push_blob, put_manifest, served, sha256
 
@@ -23,9 +22,10 @@ _USER, _PASSWORD = "ada", "correct horse"
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def registry(memory: Path) -> Iterator[Served]:
     """Everybody may pull, and one may push: what asks most of clients."""
-    folder = tmp_path_factory.mktemp("clients")
+    folder = memory / "clients"
+    folder.mkdir()
     hashed = bcrypt.hashpw(_PASSWORD.encode(), bcrypt.gensalt(4)).decode()
     (folder / "htpasswd").write_text(f"{_USER}:{hashed}\n")
     settings = (f"registry.htpasswd={folder}/htpasswd", "registry.anonymous_pull=true")
@@ -90,18 +90,18 @@ def test_skopeo(registry: Served, image: str, tmp_path: Path) -> None:
         assert client.get("/v2/push/skopeo/tags/list").json()["tags"] == ["v1"]
 
 
-def test_podman(registry: Served, image: str, tmp_path: Path) -> None:
+def test_podman(
+    registry: Served, image: str, podman_settings: dict[str, str], tmp_path: Path
+) -> None:
     (tmp_path / "auth.json").write_text("{}")
-    with podman_of_our_own(tmp_path) as environment:
-        env = {**environment, "REGISTRY_AUTH_FILE": str(tmp_path / "auth.json")}
-        _engine("podman", registry, env, "--tls-verify=false")
+    env = {**podman_settings, "REGISTRY_AUTH_FILE": str(tmp_path / "auth.json")}
+    _engine("podman", registry, env, "--tls-verify=false")
     assert _digest(registry, "push/tiny", "v1") == image
 
 
-def test_docker(registry: Served, image: str, tmp_path: Path) -> None:
-    with running_docker(tmp_path) as address:
-        env = {"DOCKER_HOST": address, "DOCKER_CONFIG": str(tmp_path / "config")}
-        _engine("docker", registry, env)
+def test_docker(registry: Served, image: str, docker_daemon: str, tmp_path: Path) -> None:
+    env = {"DOCKER_HOST": docker_daemon, "DOCKER_CONFIG": str(tmp_path / "config")}
+    _engine("docker", registry, env)
     assert _digest(registry, "push/tiny", "v1") == image
 
 

@@ -40,10 +40,9 @@ _BLOB = os.urandom(8 << 20)
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def registry(memory: Path) -> Iterator[Served]:
     """Two processes that share a socket and a store."""
-    folder = tmp_path_factory.mktemp("server")
-    with served(folder, "--workers", "2", "--access-log", "json") as running:
+    with served(memory / "server", "--workers", "2", "--access-log", "json") as running:
         yield running
 
 
@@ -205,8 +204,8 @@ def test_what_was_pushed_survives_a_cleanup(tmp_path: Path) -> None:
     assert _store(running).stat().st_mode & 0o077 == 0
 
 
-def test_workers_end_with_their_parent(tmp_path: Path) -> None:
-    with served(tmp_path, "--workers", "2") as running:
+def test_workers_end_with_their_parent(memory_path: Path) -> None:
+    with served(memory_path, "--workers", "2") as running:
         with running.client() as client:
             assert client.get("/healthz").status_code == 200
         os.kill(running.process.pid, signal.SIGKILL)
@@ -220,15 +219,15 @@ def _is_open(running: Served) -> bool:
         return connection.connect_ex((host, int(port))) == 0
 
 
-def test_ten_thousand_tags(tmp_path: Path) -> None:
-    store = LocalBlobs(tmp_path / "images")
+def test_ten_thousand_tags(memory_path: Path) -> None:
+    store = LocalBlobs(memory_path / "images")
     repository, data = Repository(store, "push/many"), manifest_of(b"{}")
     digest = digest_bytes(data)
     repository.put(data, digest, read_manifest(data, ""), tag="first")
     folder = store.folder / "documents/pushed/push/many/_tags"
     for number in range(10_000):  # without flushing each of them
         (folder / f"v{number},").write_text(str(digest))
-    with served(tmp_path) as running, running.client() as client:
+    with served(memory_path) as running, running.client() as client:
         assert len(client.get("/v2/push/many/tags/list").json()["tags"]) == 10_001
         page = client.get("/v2/push/many/tags/list?n=3&last=v9997")
         assert page.json()["tags"] == ["v9998", "v9999"]
@@ -237,7 +236,7 @@ def test_ten_thousand_tags(tmp_path: Path) -> None:
 def test_a_full_disk(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    with small_disk(tmp_path / ".builder", "4m", kind="tmpfs") as disk:
+    with small_disk(tmp_path / "images", "4m", kind="tmpfs") as disk:
         with served(tmp_path) as running, running.client() as client:
             small = push_image(client, _NAME, "v1", b"small")
             path = f"/v2/{_NAME}/blobs/uploads/"
@@ -267,8 +266,8 @@ def _fill(path: Path) -> None:
             file.write(bytes(1 << 12))
 
 
-def test_collection(tmp_path: Path) -> None:
-    with served(tmp_path) as running, running.client() as client:
+def test_collection(memory_path: Path) -> None:
+    with served(memory_path) as running, running.client() as client:
         kept = push_image(client, _NAME, "v1", b"kept layer")
         gone = push_image(client, _NAME, "v2", b"layer that goes")
         push_blob(client, _NAME, b"for a manifest that never came")
@@ -277,15 +276,17 @@ def test_collection(tmp_path: Path) -> None:
         store = LocalBlobs(_store(running))
         before = set(store.digests())
 
-        done = run_cli("registry", "gc", work_dir=tmp_path)
+        done = run_cli("registry", "gc", work_dir=memory_path)
         assert done.ok, done.stderr
         assert set(store.digests()) == before, "all of it is younger than a day"
-        done = run_cli("registry", "gc", "--grace", "0s", "--dry-run", "--json", work_dir=tmp_path)
+        done = run_cli(
+            "registry", "gc", "--grace", "0s", "--dry-run", "--json", work_dir=memory_path
+        )
         said = json.loads(done.stdout)
         assert set(store.digests()) == before
         assert said["leftovers"] == 1
 
-        done = run_cli("registry", "gc", "--grace", "0s", "--json", work_dir=tmp_path)
+        done = run_cli("registry", "gc", "--grace", "0s", "--json", work_dir=memory_path)
         assert json.loads(done.stdout) == said
         left = {str(digest) for digest in before} - set(said["blobs"])
         assert {str(digest) for digest in store.digests()} == left
