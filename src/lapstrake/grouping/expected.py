@@ -7,7 +7,7 @@ from bisect import bisect_left
 from math import log2
 
 from lapstrake.grouping.base import Graph, Group, Knowledge
-from lapstrake.grouping.cost import Fleet, common_rate
+from lapstrake.grouping.cost import Fleet, common_rate, unseen_rate
 from lapstrake.grouping.moves import settle
 from lapstrake.grouping.order import place
 from lapstrake.grouping.part import Part
@@ -68,8 +68,9 @@ class _Grouping:
         self._recipe = recipe
         pinned = plan.knowledge if plan else Knowledge()
         rates = pinned.rates if plan else knowledge.rates
-        self._unseen = pinned.unseen if plan else knowledge.unseen
         self._sources = {name: node.source or name for name, node in graph.nodes.items()}
+        guessed = knowledge.unseen or unseen_rate(rates, set(self._sources.values()))
+        self._unseen = pinned.unseen if plan else guessed
         self._rates = {source: rates.get(source, self._unseen) for source in self._sources.values()}
         self._known = {source for source in self._rates if rates.get(source)}
         self._sizes = {
