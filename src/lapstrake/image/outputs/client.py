@@ -171,8 +171,7 @@ class RegistryClient:
         """Give up all requests: threads that wait for an answer wake up at once."""
         self._stopped.set()
         for each in self._sockets:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+            _end(each)
 
     def close(self) -> None:
         """Close all connections."""
@@ -233,11 +232,20 @@ class RegistryClient:
     def _note(self, event: str, info: dict[str, Any]) -> None:
         """Remember connections, for `stop`."""
         if event == "connection.connect_tcp.complete":
-            self._sockets.append(info["return_value"].get_extra_info("socket"))
+            made = info["return_value"].get_extra_info("socket")
+            self._sockets.append(made)
+            if self.stopped:  # too late for `stop` to see it
+                _end(made)
 
     def _is_ours(self, url: str) -> bool:
         """Whether a URL is the registry's own: nobody else sees our credentials."""
         return _origin(self._base) == _origin(url)
+
+
+def _end(connection: socket.socket) -> None:
+    """End a connection; whoever waits for it wakes up."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
