@@ -83,6 +83,7 @@ def walk_confined(
     path: PurePosixPath | str = ".",
     *,
     entries: int = 1_000_000,
+    deep: bool = True,
     error: type[LapstrakeError] = UnpackError,
 ) -> Iterator[Entry]:
     """List the regular files of a tree, or of a folder in it, sorted; links are left out.
@@ -91,6 +92,7 @@ def walk_confined(
         root: the tree.
         path: the folder to begin at; nothing is listed when it is missing.
         entries: how many names of any kind the tree may have.
+        deep: whether to look into the folders below.
         error: raised when there are more, folders nest too deep, or `path` crosses a link.
     """
     parts = _parts(path, error)
@@ -118,7 +120,8 @@ def walk_confined(
                 elif stat.S_ISREG(status.st_mode):
                     mode = stat.S_IMODE(status.st_mode) & 0o777
                     yield Entry(path=current / name, mode=mode, size=status.st_size)
-            pending.extend(reversed(below))
+            if deep:
+                pending.extend(reversed(below))
         finally:
             os.close(folder)
 
