@@ -6,7 +6,6 @@ layer; and it is learnt again only when somebody asks for it, or the branch is o
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import lzma
@@ -208,13 +207,9 @@ def _file(place: Workplace, branch: BranchName, release: str, name: str) -> Path
 def _texts(place: Workplace, branch: Branch) -> Iterator[tuple[str, str]]:
     """The lists of packages in a branch's root, by their files' names."""
     for layer in reversed(branch.layers):
-        paths = []
-        # The lists come before what is in folders beside them, and one of those is apt's user's
-        # alone: nobody may look into it in a rootless store.
-        with contextlib.suppress(PermissionError):
-            for entry in walk_confined(layer.tree, _LISTS, deep=False, error=BranchError):
-                if _LIST.search(entry.path.name):
-                    paths.append(entry.path)
+        # Not deep: in a rootless store one of the folders beside the lists is closed to us.
+        entries = walk_confined(layer.tree, _LISTS, deep=False, error=BranchError)
+        paths = [entry.path for entry in entries if _LIST.search(entry.path.name)]
         if paths:
             break
     strange = []
