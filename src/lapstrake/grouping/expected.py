@@ -40,7 +40,11 @@ def expected_groups(
     recipe = plan.recipe(budget) if plan else None
     grouping = _Grouping(graph, knowledge, plan, recipe, fleet or Fleet())
     if recipe:
+        grouping.start(recipe)
         grouping.follow(recipe, budget)
+        if len(grouping.parts) > budget:
+            grouping.start(recipe, rare_together=True)
+            grouping.follow(recipe, budget)
     grouping.fit(budget)
     groups = [
         Group(
@@ -78,12 +82,16 @@ class _Grouping:
             for name, node in graph.nodes.items()
         }
         self.parts: dict[Members, Part] = {}
-        if recipe:
-            self._start(recipe)
-        else:
+        if recipe is None:
             self._start_by_source(graph, knowledge)
 
-    def _start(self, recipe: Recipe) -> None:
+    def start(self, recipe: Recipe, *, rare_together: bool = False) -> None:
+        """Take the plan's parts, and what it does not know by source.
+
+        With `rare_together` that is put into a few classes of size and rate: in an image with too
+        many parts it must be joined anyhow, and so images agree about how.
+        """
+        self.parts = {}
         left = set(self._sizes)
         for members in recipe.parts:
             if left.issuperset(members):
@@ -91,13 +99,29 @@ class _Grouping:
                 reason = "always together" if len(members) > 1 else "alone"
                 self._add(members, share, f"{reason}{_often(share)}")
                 left.difference_update(members)
-        tails: dict[tuple[int, int], list[str]] = {}
+        rare = []
         for name in sorted(left):
             if name in recipe.packages:
                 self._add((name,), 0.0, "alone: what it mostly comes with is not here")
             else:
-                cell = tail_class(self._sizes[name], self._rates[self._sources[name]])
-                tails.setdefault(cell, []).append(name)
+                rare.append(name)
+        if rare_together:
+            self._add_classes(rare)
+        else:
+            self._add_sources(rare)
+
+    def _add_sources(self, rare: list[str]) -> None:
+        by_source: dict[str, list[str]] = {}
+        for name in rare:
+            by_source.setdefault(self._sources[name], []).append(name)
+        for source, names in by_source.items():
+            self._add(tuple(names), 0.0, f"rarely used, source {source}")
+
+    def _add_classes(self, rare: list[str]) -> None:
+        tails: dict[tuple[int, int], list[str]] = {}
+        for name in rare:
+            cell = tail_class(self._sizes[name], self._rates[self._sources[name]])
+            tails.setdefault(cell, []).append(name)
         for (often, _), names in tails.items():
             what = "not updated so far" if often < 0 else "updated about as often"
             self._add(tuple(names), 0.0, f"rarely used, {what}" if names[1:] else "rarely used")
