@@ -22,6 +22,7 @@ _INSTALLS = re.compile(
 _REMOVES = re.compile(r"^(?:Remv|Purg) (\S+)")
 _FILE = re.compile(r"^'[^']+' (?P<file>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})")
 _UNSATISFIED = re.compile(r"(?:: |^\s+)(?:Pre)?Depends: (.+?) but ", re.MULTILINE)
+_EXCLUDES = re.compile(r"^\s*(\S+) : (?:Conflicts|Breaks): ", re.MULTILINE)
 _UNKNOWN = re.compile(
     r"(?:Unable to locate package|candidate version from package) (\S+)"
     r"|Version '(\S+)' for '(\S+)' was not found"
@@ -143,7 +144,7 @@ def resolve(view: View, wanted: Wanted) -> Resolution:
             resolution = _with_own(view, _ask(apt, wanted))
         except DependencyError as failed:
             _refuse(_unknown(apt, wanted.packages))
-            blamed = _UNSATISFIED.findall(failed.details)
+            blamed = [*_UNSATISFIED.findall(failed.details), *_EXCLUDES.findall(failed.details)]
             clash = clash_of(apt, wanted.packages, blamed)
             raise (clash or _unsatisfied(view, failed)) from failed
     remember(view.place, _question(view, wanted), asdict(resolution))

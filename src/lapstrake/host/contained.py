@@ -59,9 +59,9 @@ def open_scratch(purpose: str) -> Iterator[Path]:
     prefix = f"lapstrake-{purpose}-{os.geteuid()}-"
     for left in top.glob(f"{prefix}*"):
         _remove_if_left(left)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=top))
-    folder.chmod(0o755)
-    try:
+    folder = top / f"{prefix}{os.urandom(8).hex()}"
+    try:  # of everything: an interruption may come at any line
+        folder.mkdir(mode=0o755)
         with locked(folder / _LOCK, what=str(folder)):
             yield folder
     finally:
