@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from lapstrake.branch.instance import Branch
 from lapstrake.bundle.base import BuildDependencies, Bundle
 from lapstrake.compose.base import ComposedRoot, How, Wanted
-from lapstrake.compose.root import compose_root, known_root
 from lapstrake.errors import DependencyError
 from lapstrake.layer.store import Layer
 from lapstrake.place.workplace import Workplace
@@ -59,6 +58,8 @@ def install_dependencies(
     """
     if bundle.build_depends == _NO_DEPENDENCIES:
         return Dependencies(reason="it needs nothing")
+    from lapstrake.compose.root import compose_root  # many modules, for these builds only
+
     try:
         root = compose_root(place, branch, repository, wanted_root(bundle))
     except DependencyError as failed:
@@ -72,6 +73,8 @@ def known_dependencies(
     place: Workplace, branch: Branch, bundle: Bundle, repository: Repository
 ) -> Dependencies | None:
     """What `install_dependencies` would find ready; ``None`` when it would have work to do."""
+    from lapstrake.compose.root import known_root
+
     root = known_root(place, branch, repository, wanted_root(bundle))
     return None if root is None else _dependencies(root)
 
