@@ -24,7 +24,7 @@ def _stop(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", _SIGNALS)
-@pytest.mark.parametrize("mark", [">>> resolving", ">>> unpacking", "Setting up"])
+@pytest.mark.parametrize("mark", [">>> resolving", ">>> unpacking", ">>> configuring"])
 def test_dependencies(victim: Victim, mark: str, number: signal.Signals) -> None:
     bundle = victim.bundle("needy", more=_NEEDY)
     process = victim.start_at(mark, "build", str(bundle), "stable")
