@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from lapstrake.bundle.base import Bundle
 from lapstrake.errors import PackError, ReproduceError, RunnerError
 from lapstrake.host import files
 from lapstrake.repository.flat import Repository
+from lapstrake.repository.shelf import file_sum
 from lapstrake.runner.base import Session
 
 _PACKAGES = frozenset({".deb"})
@@ -55,7 +55,7 @@ def collect(folder: Path, bundle: Bundle) -> tuple[Path, ...]:
 def describe(found: Sequence[Path]) -> tuple[Output, ...]:
     """Name, size and SHA-256 of files."""
     return tuple(
-        Output(name=file.name, size=file.stat().st_size, sha256=_sha256(file)) for file in found
+        Output(name=file.name, size=file.stat().st_size, sha256=file_sum(file)) for file in found
     )
 
 
@@ -99,8 +99,3 @@ def compare(first: Sequence[Output], second: Sequence[Output]) -> None:
             details="\n".join(differing),
             resolution="Compare the packages, for example with diffoscope.",
         )
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -187,3 +187,13 @@ def test_what_never_moved_may_yet() -> None:
 def test_what_has_one_source_changes_together() -> None:
     assert common_rate({"a": 0.5, "b": 0.25}, {"b": 0.25, "c": 1.0}) == 0.25
     assert common_rate({"a": 0.5}, {"c": 1.0}) == 0
+
+
+def test_packages_that_the_plan_does_not_know_stay_apart_while_there_is_room() -> None:
+    """So an image of one application shares its layer with an image of two."""
+    nodes = {name: Node(name=name, source=name, size=1000) for name in ("one", "other")}
+    graph = Graph(nodes=nodes, roots=tuple(nodes))
+    roomy = group_packages(graph, Knowledge(), budget=2, plan=a_plan())
+    tight = group_packages(graph, Knowledge(), budget=1, plan=a_plan())
+    assert sorted(group.members for group in roomy) == [("one",), ("other",)]
+    assert [group.members for group in tight] == [("one", "other")]

@@ -26,6 +26,7 @@ from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
 from lapstrake.registry.demand import images
 from lapstrake.registry.demand.accept import accepted, choose, wants_index
+from lapstrake.registry.demand.failures import missing_detail
 from lapstrake.registry.demand.images import Manifests, read_manifests
 from lapstrake.registry.demand.jobs import Jobs
 from lapstrake.registry.demand.making import Order, Workshop
@@ -246,7 +247,7 @@ def _refused(what: str, error: LapstrakeError) -> Problem:
     if isinstance(error, UsageError):
         return Problem(400, "NAME_INVALID", error.brief, detail)
     if isinstance(error, MissingError):
-        detail |= {"not_found": list(error.names), "pkgs": list(error.names)}
+        detail |= missing_detail(error)
         return Problem(404, "MANIFEST_UNKNOWN", error.brief, detail)
     if isinstance(error, BranchError):
         return Problem(404, "MANIFEST_UNKNOWN", error.brief, detail)

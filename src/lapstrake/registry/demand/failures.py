@@ -7,6 +7,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
+from lapstrake.errors import MissingError
 from lapstrake.registry.demand.jobs import Job, State
 from lapstrake.registry.problems import Problem
 
@@ -33,8 +34,7 @@ def child_problem(job: Job, log: str, status: int, answer: Mapping[str, Any]) ->
     error = answer.get("error") or {}
     missing = error.get("missing") or ()
     if missing:
-        names = list(missing)
-        detail: dict[str, object] = {"error": "not_found", "not_found": names, "pkgs": names}
+        detail = missing_detail(MissingError(tuple(missing)))
         return Problem(404, "MANIFEST_UNKNOWN", f"{job.name}: {error['brief']}", detail)
     if not error:
         how = _death(status)
@@ -46,6 +46,11 @@ def child_problem(job: Job, log: str, status: int, answer: Mapping[str, Any]) ->
     }
     detail = _detail(job, log) | told
     return Problem(CANNOT, "MANIFEST_UNKNOWN", f"{job.name}: {error['brief']}{_step(job)}", detail)
+
+
+def missing_detail(error: MissingError) -> dict[str, object]:
+    """What clients are told of packages that no source has."""
+    return error.document | {"not_found": list(error.names)}
 
 
 def late_problem(job: Job, log: str, *, seconds: float) -> Problem:
