@@ -232,6 +232,36 @@ class RegistryError(LapstrakeError):
     exit_code = 25
 
 
+class ProjectError(LapstrakeError):
+    """A project's or package's ``lapstrake.toml`` is wrong, or what it depends on is."""
+
+    exit_code = 26
+
+
+class ArtifactError(LapstrakeError):
+    """An artifact is nowhere to be had, is damaged, or cannot be kept."""
+
+    exit_code = 27
+
+
+class BuildError(LapstrakeError):
+    """A step of an artifact's platform failed; the details are the log's last lines."""
+
+    exit_code = 28
+
+
+class StaleError(LapstrakeError):
+    """Artifacts are missing or older than their inputs, and nobody allowed to build them here."""
+
+    exit_code = 29
+
+
+class ToolchainError(LapstrakeError):
+    """No environment for cross-compiling can be made of what there is."""
+
+    exit_code = 30
+
+
 class Interrupted(BaseException):
     """The user interrupted the work, or the process was told to terminate.
 

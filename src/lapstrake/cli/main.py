@@ -16,11 +16,12 @@ from lapstrake.cli.lazy import CommandRow, LazyGroup
 from lapstrake.cli.output import Output, Verbosity
 
 _BUILDING, _IMAGES, _BASE = "Building", "Images", "Base OS"
+_CROSS = "Cross-compiling"
 _LOOKING, _SETTING_UP = "Looking", "Setting up"
 
 
 def _row(name: str, module: str, section: str, text: str) -> CommandRow:
-    function = name.replace("-", "_")
+    function = f"{name.replace('-', '_')}_" if name == "exec" else name.replace("-", "_")
     target = f"lapstrake.cli.{module}:{function}"
     return CommandRow(name=name, target=target, help=text, section=section)
 
@@ -32,6 +33,11 @@ COMMANDS: tuple[CommandRow, ...] = (
     _row("registry", "registry", _IMAGES, "Serve images that are made when they are pulled."),
     _row("image", "image", _IMAGES, "Make images of packages, and look at those made."),
     _row("group-layers", "group_layers", _IMAGES, "Put a graph of store paths into layers."),
+    _row("artifact", "artifact", _CROSS, "Get, build and keep systems, toolchains and tools."),
+    _row("env", "cross_env", _CROSS, "Print the environment of the project's target."),
+    _row("exec", "cross_run", _CROSS, "Run a command in that environment."),
+    _row("shell", "cross_run", _CROSS, "Open a shell in that environment."),
+    _row("firmware", "firmware", _CROSS, "Pack the project with its system's own script."),
     _row("load-baseos", "baseos", _BASE, "Load the base OS."),
     _row("update-baseos", "baseos", _BASE, "Update the packages of the base OS."),
     _row("branch", "branch", _BASE, "List and manage branches."),

@@ -253,6 +253,27 @@ class RegistryConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactsConfig:
+    """``[artifacts]``: systems, toolchains and tools that are fetched, or built here."""
+
+    folder: Path | None = setting(
+        PATH,
+        "where artifacts are kept; below work_dir if not set",
+        default=None,
+        variables=("NERVES_ARTIFACTS_DIR",),
+    )
+    budget: int = setting(
+        SIZE, "room for artifacts when `artifact prune` is asked for none", default=50 * _GIB
+    )
+    timeout: float = setting(
+        above_zero(DURATION), "the most time without a byte of a site", default=60.0
+    )
+    retries: int = setting(whole_number(least=0), "more attempts at a site", default=3)
+    branch: str = setting(TEXT, "the branch whose root builds artifacts", default="stable")
+    offline: bool = setting(FLAG, "ask no site", default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rewrite:
     """URLs that start with a prefix are fetched from replacements instead, tried in order.
 
@@ -328,6 +349,7 @@ class Config:
     images: ImagesConfig = section(ImagesConfig)
     nix: NixConfig = section(NixConfig)
     registry: RegistryConfig = section(RegistryConfig)
+    artifacts: ArtifactsConfig = section(ArtifactsConfig)
     image_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rewrites: tuple[Rewrite, ...] = ()
     dependency_names: Mapping[str, str] = field(default_factory=dict)

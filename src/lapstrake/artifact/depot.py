@@ -1,0 +1,49 @@
+"""Where artifacts are on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lapstrake.artifact.base import Origin, Package
+from lapstrake.artifact.identity import Identity
+from lapstrake.config.model import Config
+
+_IN_PACKAGE = Path(".nerves", "artifacts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depot:
+    """The folders that all commands about artifacts share.
+
+    Attributes:
+        config: the configuration.
+        environment: our own environment, as it was at the start.
+    """
+
+    config: Config
+    environment: Mapping[str, str]
+
+    @property
+    def artifacts(self) -> Path:
+        """Artifacts, unpacked; absolute."""
+        folder = self.config.artifacts.folder or self.config.work_dir / "artifacts"
+        return folder.absolute()
+
+    @property
+    def downloads(self) -> Path:
+        """Archives by their names, and the platforms' own downloads; absolute."""
+        return self.config.cache.download_dir.absolute()
+
+    @property
+    def packages(self) -> Path:
+        """Packages that were fetched, unpacked."""
+        return self.config.work_dir / "packages"
+
+    def build_folder(self, package: Package, identity: Identity) -> Path:
+        """``ARTIFACT_DIR``: where a package is built; in the package, if somebody works on it."""
+        if package.origin is not Origin.FETCHED and os.access(package.folder, os.W_OK):
+            return package.folder / _IN_PACKAGE / identity.name
+        return self.config.work_dir / "artifact-builds" / identity.name

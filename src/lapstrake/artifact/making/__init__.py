@@ -1,0 +1,1 @@
+"""Artifacts made here: platforms, and the runners that they are built in."""

@@ -1,0 +1,1 @@
+"""What ``lapstrake.toml`` says of a package or a project, and all that it depends on."""

@@ -1,0 +1,1 @@
+"""Where prebuilt artifacts may be found, and what looks there."""

@@ -1,0 +1,67 @@
+"""Looking at sites: first a plan, which costs nothing, then the getting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from lapstrake.artifact.identity import Identity
+from lapstrake.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What all sites are asked under.
+
+    Attributes:
+        environment: our own environment: tokens, proxies.
+        offline: ask no network.
+        timeout: seconds without a byte after which an attempt is over.
+        retries: attempts after the first, where it may work another time.
+        largest: bytes that an archive may have.
+        on_bytes: told now and then how many bytes came, and of how many (0: unknown).
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    offline: bool = False
+    timeout: float = 60.0
+    retries: int = 3
+    largest: int = 64 << 30
+    on_bytes: Callable[[int, int], None] = lambda _done, _total: None
+
+
+class Candidate(Protocol):
+    """One place where the archive may be; nothing was asked of it yet."""
+
+    @property
+    def where(self) -> str:
+        """For people: the address, without secrets."""
+        ...
+
+    def get(self, target: Path, terms: Terms, progress: Progress) -> None:
+        """Put the archive into a file; what an earlier attempt left in it is gone on with.
+
+        Raises:
+            NotThereError: the place does not have it; the text says what it has instead, if that
+                can be told.
+            SiteError: it could not be asked, or what it sent is broken.
+        """
+        ...
+
+
+class Resolver(Protocol):
+    """From a site to the places to look at, without any network."""
+
+    def __call__(self, site: object, identity: Identity, terms: Terms) -> tuple[Candidate, ...]:
+        """Plan."""
+        ...
+
+
+class SiteError(Exception):
+    """A site could not be asked, or sent something broken; one line, for people."""
+
+
+class NotThereError(SiteError):
+    """A site was asked, and does not have the archive."""

@@ -1,0 +1,1 @@
+"""Registries of the OCI distribution specification, spoken to as a client."""

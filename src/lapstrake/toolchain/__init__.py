@@ -1,0 +1,1 @@
+"""The environment of cross-compiling, computed as a value."""
