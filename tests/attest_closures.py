@@ -6,9 +6,10 @@ import hashlib
 from pathlib import Path
 
 from lapstrake.grouping.base import Graph, Node
-from lapstrake.image.base import Descriptor, Image, ImageRequest
+from lapstrake.image.base import Image, ImageRequest
 from lapstrake.image.sources.base import Closure, Member
 from lapstrake.names import CacheKey, Digest
+from lapstrake.oci.descriptors import Descriptor
 
 OS_RELEASE = 'PRETTY_NAME="Debian"\nID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n'
 STATUS = """Package: libc6

@@ -17,8 +17,9 @@ from backports import zstd
 from lapstrake.blobs.base import BlobStore
 from lapstrake.config.model import Compression
 from lapstrake.host.process import find_program
-from lapstrake.image.base import Descriptor, Image, ImageIndex, ImageLayer, ImageRequest
+from lapstrake.image.base import Image, ImageIndex, ImageLayer, ImageRequest
 from lapstrake.names import Arch, CacheKey, Digest
+from lapstrake.oci.descriptors import Descriptor
 
 OCI, DOCKER = "application/vnd.oci.image", "application/vnd.docker"
 TIME = 1_700_000_000

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lapstrake.config.model import Compression, Strategy
 from lapstrake.names import Arch, CacheKey, Digest
+from lapstrake.oci.descriptors import Descriptor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +50,6 @@ class ImageRequest:
     budget: int = 94
     strategy: Strategy = Strategy.EXPECTED
     compression: Compression = Compression.GZIP
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Descriptor:
-    """What the OCI image specification calls a content descriptor (descriptor.md)."""
-
-    media_type: str
-    digest: Digest
-    size: int
-    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

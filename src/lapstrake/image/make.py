@@ -13,8 +13,8 @@ from lapstrake.errors import UsageError
 from lapstrake.formats.keys import Canonical, cache_key
 from lapstrake.grouping.base import Graph, Group
 from lapstrake.host.locks import locked
-from lapstrake.image import descriptors, manifest
-from lapstrake.image.base import Descriptor, Image, ImageIndex, ImageLayer, ImageRequest
+from lapstrake.image import manifest
+from lapstrake.image.base import Image, ImageIndex, ImageLayer, ImageRequest
 from lapstrake.image.divide import Portion, divide, groups_of
 from lapstrake.image.manifest import Runtime
 from lapstrake.image.pack import PROCEDURE, pack_layers
@@ -24,6 +24,8 @@ from lapstrake.image.sources.base import Closure, PackageSource
 from lapstrake.image.sources.open import bring_up_to_date, open_source
 from lapstrake.image.times import read_seconds
 from lapstrake.names import CacheKey, Digest
+from lapstrake.oci import descriptors
+from lapstrake.oci.descriptors import Descriptor
 from lapstrake.place.foreign import place_for
 from lapstrake.place.workplace import Workplace
 

@@ -10,18 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lapstrake.formats.keys import Canonical, canonical_json
-from lapstrake.image.base import Descriptor, ImageLayer
-from lapstrake.image.descriptors import (
+from lapstrake.image.base import ImageLayer
+from lapstrake.image.times import rfc3339
+from lapstrake.names import Arch
+from lapstrake.oci.descriptors import (
     DOCKER_CONFIG,
     DOCKER_LAYER,
     DOCKER_LIST,
     DOCKER_MANIFEST,
     OCI_INDEX,
     OCI_MANIFEST,
+    Descriptor,
     descriptor_document,
 )
-from lapstrake.image.times import rfc3339
-from lapstrake.names import Arch
 
 _MACHINES = {
     Arch.ARMHF: ("arm", "v7"), Arch.I386: ("386", ""), Arch.MIPS64EL: ("mips64le", ""),

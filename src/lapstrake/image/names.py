@@ -22,8 +22,8 @@ from dataclasses import replace
 from lapstrake.config.model import Config
 from lapstrake.errors import UsageError
 from lapstrake.image.base import ImageRequest
-from lapstrake.image.grammar import TAG_RULE, is_tag, name_fault
 from lapstrake.names import Arch, BranchName
+from lapstrake.oci.grammar import TAG_RULE, is_tag, name_fault
 
 _SHELL = ("bash", "coreutils", "dash", "moreutils", "nano")
 _NIX_SHELL = ("bashInteractive", "coreutils", "moreutils", "nano")

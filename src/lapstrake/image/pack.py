@@ -20,10 +20,9 @@ from lapstrake.formats.keys import cache_key
 from lapstrake.host import files
 from lapstrake.host.locks import locked
 from lapstrake.host.owned import run_module
-from lapstrake.image.base import Descriptor
-from lapstrake.image.descriptors import OCI_LAYER
 from lapstrake.image.record import PackedLayer, find_layer, record_layer
 from lapstrake.names import CacheKey, Digest
+from lapstrake.oci.descriptors import OCI_LAYER, Descriptor
 
 PROCEDURE = 1
 """Raised when the same trees become other bytes."""

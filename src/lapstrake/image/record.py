@@ -11,9 +11,9 @@ from typing import Any
 from lapstrake.blobs.base import BlobStore
 from lapstrake.config.model import Compression, Strategy
 from lapstrake.formats.keys import Canonical, canonical_json
-from lapstrake.image.base import Descriptor, Image, ImageLayer, ImageRequest
-from lapstrake.image.descriptors import descriptor_document, read_descriptor, read_digest
+from lapstrake.image.base import Image, ImageLayer, ImageRequest
 from lapstrake.names import Arch, CacheKey, Digest
+from lapstrake.oci.descriptors import Descriptor, descriptor_document, read_descriptor, read_digest
 
 _IMAGES, _LAYERS = "images/", "layers/"
 

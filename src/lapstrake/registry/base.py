@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from lapstrake.image.base import Descriptor
+from lapstrake.oci.descriptors import Descriptor
 
 
 class Demand(Protocol):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lapstrake.blobs.addresses import parse_digest
-from lapstrake.image.grammar import LONGEST_NAME, TAG_RULE, is_tag, name_fault
 from lapstrake.names import Digest
+from lapstrake.oci.grammar import LONGEST_NAME, TAG_RULE, is_tag, name_fault
 from lapstrake.registry.problems import Problem
 
 _SHOWN = 60  # characters of a name that is too long; clients show the whole message

@@ -23,10 +23,11 @@ from lapstrake.blobs.local import LocalBlobs
 from lapstrake.blobs.referrers import record_referrer
 from lapstrake.errors import RegistryError
 from lapstrake.host.process import find_program
-from lapstrake.image.base import Descriptor, Image
-from lapstrake.image.outputs import client
+from lapstrake.image.base import Image
 from lapstrake.image.outputs.write import write_image
 from lapstrake.names import Arch
+from lapstrake.oci import client
+from lapstrake.oci.descriptors import Descriptor
 from registry_gate import breaking_door, token_gate
 from registry_server import served
 from roots import Recorder

@@ -10,9 +10,9 @@ from pathlib import Path
 from attest_closures import debian_closure, image
 from lapstrake.blobs.local import LocalBlobs
 from lapstrake.image.attest.attach import DocumentKind, attach_documents, read_document
-from lapstrake.image.base import Descriptor
 from lapstrake.image.record import forget_image, record_image
 from lapstrake.names import Digest
+from lapstrake.oci.descriptors import Descriptor
 from lapstrake.registry.protocol.collect import collect_blobs
 
 _KIND = "application/vnd.oci.image.manifest.v1+json"

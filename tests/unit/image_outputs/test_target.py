@@ -116,7 +116,7 @@ def test_any_text_is_a_target_or_a_usage_error(text: str) -> None:
 )  # fmt: skip
 def test_what_is_on_this_machine(host: str, local: bool) -> None:
     """Passwords go there without TLS, and nowhere else."""
-    assert parse_target(f"docker://{host}/hello:v1").local == local
+    assert parse_target(f"docker://{host}/hello:v1").repository.local == local
 
 
 def test_a_folder_that_is_missing(tmp_path: Path) -> None:

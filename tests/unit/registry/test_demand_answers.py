@@ -6,9 +6,14 @@ import hashlib
 
 import pytest
 
-from lapstrake.image.base import Descriptor
-from lapstrake.image.descriptors import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from lapstrake.names import Digest
+from lapstrake.oci.descriptors import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Descriptor,
+)
 from lapstrake.registry.demand.accept import accepted, choose, wants_index
 from lapstrake.registry.demand.failures import (
     child_problem,

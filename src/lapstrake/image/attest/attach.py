@@ -19,15 +19,16 @@ from lapstrake.image.attest.cyclonedx import cyclonedx_document
 from lapstrake.image.attest.provenance import provenance_statement
 from lapstrake.image.attest.spdx import spdx_document
 from lapstrake.image.attest.subject import Subject
-from lapstrake.image.base import Descriptor, Image
-from lapstrake.image.descriptors import (
+from lapstrake.image.base import Image
+from lapstrake.image.sources.base import Closure
+from lapstrake.names import Digest
+from lapstrake.oci.descriptors import (
     OCI_MANIFEST,
+    Descriptor,
     describe,
     descriptor_document,
     read_digest,
 )
-from lapstrake.image.sources.base import Closure
-from lapstrake.names import Digest
 
 _EMPTY_DATA = b"{}"
 _EMPTY = describe(_EMPTY_DATA, "application/vnd.oci.empty.v1+json")

@@ -10,11 +10,10 @@ from typing import Any
 from lapstrake.blobs.base import BlobStore
 from lapstrake.blobs.referrers import referrers
 from lapstrake.errors import RegistryError
-from lapstrake.image.base import Descriptor
-from lapstrake.image.descriptors import OCI_INDEX, read_descriptor
-from lapstrake.image.outputs.client import RegistryClient
 from lapstrake.image.outputs.content import Content
 from lapstrake.names import Digest
+from lapstrake.oci.client import RegistryClient
+from lapstrake.oci.descriptors import OCI_INDEX, Descriptor, read_descriptor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

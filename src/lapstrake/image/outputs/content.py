@@ -8,9 +8,9 @@ from typing import Any
 
 from lapstrake.blobs.base import BlobStore
 from lapstrake.errors import ImageError
-from lapstrake.image.base import Descriptor, Image, ImageIndex
-from lapstrake.image.descriptors import INDEX_TYPES, read_descriptor
+from lapstrake.image.base import Image, ImageIndex
 from lapstrake.names import Digest
+from lapstrake.oci.descriptors import INDEX_TYPES, Descriptor, read_descriptor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 from lapstrake.blobs.base import BlobStore
 from lapstrake.errors import StoreError
-from lapstrake.image.outputs.target import Target
 from lapstrake.names import Digest
+from lapstrake.oci.repository import Repository
 
 _MOST = 10_000
 
@@ -23,14 +23,14 @@ class KnownPlaces:
 
     Args:
         blobs: whose documents remember it.
-        target: the registry, and the repository that is pushed to.
+        repository: the one that is pushed to, and its registry.
     """
 
-    def __init__(self, blobs: BlobStore, target: Target) -> None:
+    def __init__(self, blobs: BlobStore, repository: Repository) -> None:
         self._blobs = blobs
-        self._repository = target.name
+        self._repository = repository.name
         # No digest is written with its algorithm: that would keep the blob from being collected.
-        self._document = f"pushed-to/{re.sub(r'[^a-z0-9.-]', '+', target.host.lower())}"
+        self._document = f"pushed-to/{re.sub(r'[^a-z0-9.-]', '+', repository.host.lower())}"
         self._places = self._read()
 
     def find(self, digest: Digest) -> str:

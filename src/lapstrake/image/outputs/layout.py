@@ -15,17 +15,17 @@ from lapstrake.errors import ImageError
 from lapstrake.formats.keys import canonical_json
 from lapstrake.formats.plain_tar import END, add_member
 from lapstrake.host.files import copy_atomic, open_atomic, remove_leftovers, write_atomic
-from lapstrake.image.base import Descriptor
-from lapstrake.image.descriptors import (
-    INDEX_TYPES,
-    OCI_INDEX,
-    descriptor_document,
-    read_digest,
-)
 from lapstrake.image.outputs.content import Content, read_document
 from lapstrake.image.outputs.target import Target
 from lapstrake.image.outputs.writing import judged, new_file
 from lapstrake.names import Digest
+from lapstrake.oci.descriptors import (
+    INDEX_TYPES,
+    OCI_INDEX,
+    Descriptor,
+    descriptor_document,
+    read_digest,
+)
 from lapstrake.progress import Progress
 
 _NAME = "org.opencontainers.image.ref.name"

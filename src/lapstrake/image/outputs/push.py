@@ -9,13 +9,13 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 from lapstrake.blobs.base import BlobStore
 from lapstrake.formats.amounts import size_text
-from lapstrake.image.base import Descriptor
-from lapstrake.image.outputs import upload
 from lapstrake.image.outputs.attached import Attached, find_attached, list_attached
-from lapstrake.image.outputs.client import Answer, RegistryClient
 from lapstrake.image.outputs.content import Content, content_of, read_blob
 from lapstrake.image.outputs.known import KnownPlaces
 from lapstrake.image.outputs.target import Target
+from lapstrake.oci import upload
+from lapstrake.oci.client import Answer, RegistryClient
+from lapstrake.oci.descriptors import Descriptor
 from lapstrake.progress import Progress
 
 _AT_A_TIME = 4
@@ -40,7 +40,7 @@ def push_image(blobs: BlobStore, content: Content, target: Target, *, progress: 
     attached = find_attached(blobs, content)
     contents = (content, *(content_of(blobs, each.manifest) for each in attached))
     parts = {blob.digest: blob for each in contents for blob in each.blobs}
-    with contextlib.closing(RegistryClient(target)) as client:
+    with contextlib.closing(RegistryClient(target.repository)) as client:
         client.connect()
         Pusher(client, blobs, progress).push_blobs(tuple(parts.values()))
         for manifest in content.manifests:
@@ -64,7 +64,7 @@ class Pusher:
         self._blobs = blobs
         self._progress = progress
         self._telling = threading.Lock()
-        self._known = KnownPlaces(blobs, client.target)
+        self._known = KnownPlaces(blobs, client.repository)
 
     def push_blobs(self, wanted: Sequence[Descriptor]) -> None:
         """See to it that the repository has these blobs.
@@ -94,9 +94,9 @@ class Pusher:
             return
         upload.send_blob(
             self._client,
-            self._blobs,
             blob,
             session,
+            read=lambda start: self._blobs.read(blob.digest, start=start),
             on_sent=lambda count: self._tell(blob, f"{count / blob.size:.0%} sent"),
         )
         self._tell(blob, "pushed")

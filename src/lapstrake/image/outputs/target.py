@@ -6,12 +6,11 @@ import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from lapstrake.errors import ImageError, UsageError
-from lapstrake.image.grammar import LONGEST_NAME, TAG_RULE, is_name, is_tag
+from lapstrake.oci.grammar import LONGEST_NAME, TAG_RULE, is_name, is_tag
+from lapstrake.oci.repository import Repository, is_host
 
 
 class Kind(StrEnum):
@@ -38,8 +37,6 @@ _EXAMPLES = (
     "tar:FILE[.gz|.xz|.zst], squashfs:FILE"
 )
 _PLAIN = "docker+http"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?\Z")
 _LAYOUT_TAG = re.compile(r"[A-Za-z0-9]+(?:[-._:@/+][A-Za-z0-9]+)*\Z")  # image-spec, annotations.md
 
 
@@ -71,13 +68,9 @@ class Target:
         return f"{self.name}:{self.tag}" if self.name else ""
 
     @property
-    def local(self) -> bool:
-        """Whether the registry is on this very machine, where others cannot listen."""
-        name = urlsplit(f"//{self.host}").hostname or ""
-        try:
-            return name == "localhost" or ip_address(name).is_loopback
-        except ValueError:
-            return False
+    def repository(self) -> Repository:
+        """The registry's repository, if it goes to one."""
+        return Repository(host=self.host, name=self.name, plain=self.plain)
 
 
 def parse_target(text: str) -> Target:
@@ -146,7 +139,7 @@ def _usage() -> str:
 
 def _parse_registry(text: str, rest: str, *, plain: bool) -> Target:
     host, slash, name_tag = rest.removeprefix("//").partition("/")
-    if not rest.startswith("//") or not slash or not _is_host(host):
+    if not rest.startswith("//") or not slash or not is_host(host):
         raise UsageError(f"{text!r} names no registry", resolution="Write docker://HOST/NAME:TAG.")
     name, tag = _parse_name(name_tag, text, default="latest")
     if not is_name(name):
@@ -160,22 +153,14 @@ def _parse_name(rest: str, text: str, *, default: str) -> tuple[str, str]:
     if not colon or "/" in tag:
         name, tag = rest, default
     host, slash, path = name.partition("/")
-    is_host = slash and ("." in host or ":" in host or host == "localhost")
-    if not is_name(path if is_host else name) or (is_host and not _is_host(host)):
+    has_host = slash and ("." in host or ":" in host or host == "localhost")
+    if not is_name(path if has_host else name) or (has_host and not is_host(host)):
         raise _bad_name(name, text)
     if len(name) > LONGEST_NAME:
         raise UsageError(f"{text!r}: a name has at most {LONGEST_NAME} characters")
     if not is_tag(tag):
         raise UsageError(f"{text!r}: {tag!r} is no tag", resolution=f"Use {TAG_RULE}.")
     return name, tag
-
-
-def _is_host(text: str) -> bool:
-    """Whether this is a name or an address, with a port or without."""
-    try:
-        return bool(_HOST.match(text)) and urlsplit(f"//{text}").port != 0
-    except ValueError:  # no address, or no port
-        return False
 
 
 def _bad_name(name: str, text: str) -> UsageError:

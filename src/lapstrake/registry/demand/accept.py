@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lapstrake.image.base import Descriptor
-from lapstrake.image.descriptors import DOCKER_LIST, DOCKER_MANIFEST, INDEX_TYPES, MANIFEST_TYPES
+from lapstrake.oci.descriptors import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    Descriptor,
+)
 from lapstrake.registry.demand.images import Manifests
 from lapstrake.registry.problems import Problem
 

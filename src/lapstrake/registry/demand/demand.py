@@ -21,8 +21,9 @@ from typing import Any, ParamSpec, TypeVar
 from lapstrake.blobs.base import BlobStore
 from lapstrake.errors import BranchError, LapstrakeError, MissingError, StoreError, UsageError
 from lapstrake.formats.keys import cache_key
-from lapstrake.image.base import Descriptor, ImageRequest
+from lapstrake.image.base import ImageRequest
 from lapstrake.names import BranchName
+from lapstrake.oci.descriptors import Descriptor
 from lapstrake.place.workplace import Workplace
 from lapstrake.registry.demand import images
 from lapstrake.registry.demand.accept import accepted, choose, wants_index

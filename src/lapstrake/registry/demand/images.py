@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lapstrake.blobs.base import BlobStore
-from lapstrake.image.base import Descriptor, Image, ImageIndex, ImageRequest
-from lapstrake.image.descriptors import descriptor_document, read_descriptor
+from lapstrake.image.base import Image, ImageIndex, ImageRequest
 from lapstrake.image.make import made_image, make_image, make_index
 from lapstrake.image.names import read_name
+from lapstrake.oci.descriptors import Descriptor, descriptor_document, read_descriptor
 from lapstrake.place.workplace import Workplace
 
 

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lapstrake.blobs.referrers import referrers
-from lapstrake.image.descriptors import OCI_INDEX
+from lapstrake.oci.descriptors import OCI_INDEX
 from lapstrake.registry.answers import API_VERSION, list_page
 from lapstrake.registry.names import digest_of
 from lapstrake.registry.problems import Problem

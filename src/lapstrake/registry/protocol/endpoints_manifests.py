@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lapstrake.image.base import Descriptor
 from lapstrake.names import Digest
+from lapstrake.oci.descriptors import Descriptor
 from lapstrake.registry.answers import API_VERSION, is_current, while_connected
 from lapstrake.registry.base import MANIFEST_LIMIT
 from lapstrake.registry.names import reference_of

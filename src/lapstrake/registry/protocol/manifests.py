@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lapstrake.blobs.addresses import parse_digest
-from lapstrake.image.descriptors import INDEX_TYPES, MANIFEST_TYPES
 from lapstrake.names import Digest
+from lapstrake.oci.descriptors import INDEX_TYPES, MANIFEST_TYPES
 from lapstrake.registry.base import MANIFEST_LIMIT
 from lapstrake.registry.problems import Problem
 

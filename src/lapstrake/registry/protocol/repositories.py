@@ -25,8 +25,8 @@ from lapstrake.blobs.addresses import parse_digest
 from lapstrake.blobs.base import BlobStore
 from lapstrake.blobs.referrers import forget_referrer, record_referrer
 from lapstrake.host.locks import locked
-from lapstrake.image.base import Descriptor
 from lapstrake.names import Digest
+from lapstrake.oci.descriptors import Descriptor
 from lapstrake.registry.problems import Problem
 from lapstrake.registry.protocol.manifests import Manifest
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapstrake.image.outputs.authorization import parse_challenges
+from lapstrake.oci.authorization import parse_challenges
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lapstrake.errors import ConfigError, LapstrakeError, RegistryError
-from lapstrake.image.outputs.credentials import Credentials, config_files, find_credentials
+from lapstrake.oci.credentials import Credentials, config_files, find_credentials
 
 SECRET = "sesame opens"
 

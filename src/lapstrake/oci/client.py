@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from lapstrake.errors import RegistryError
-from lapstrake.image.outputs.authorization import Authorization
-from lapstrake.image.outputs.credentials import find_credentials
-from lapstrake.image.outputs.target import Target
+from lapstrake.oci.authorization import Authorization
+from lapstrake.oci.credentials import find_credentials
+from lapstrake.oci.repository import Repository
 
 if TYPE_CHECKING:
     import httpx2
@@ -26,6 +26,7 @@ Body = Callable[[], Iterator[bytes]] | bytes
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """The answers after which it may work another time."""
 _ATTEMPTS = 5
+_NO_PROXY = {"http://": None, "https://": None, "all://": None}
 _PORTS = {"http": 80, "https": 443}
 _INTRODUCTIONS = 4  # a token may end, or be good for few requests
 _FIRST_PAUSE = 0.25
@@ -51,24 +52,24 @@ class RegistryClient:
     """Speaks with one repository; may be used by several threads.
 
     Args:
-        target: the registry and the repository.
+        repository: which.
 
     Raises:
         ConfigError: a file of credentials is damaged.
         RegistryError: a helper for credentials failed.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, repository: Repository) -> None:
         import httpx2
 
         from lapstrake import __version__
 
-        self.target = target
+        self.repository = repository
         self._authorization = Authorization(
-            target.host,
-            find_credentials(target.host, target.name),
-            (f"repository:{target.name}:pull,push",),
-            plain=target.local or target.plain,
+            repository.host,
+            find_credentials(repository.host, repository.name),
+            (f"repository:{repository.name}:pull,push",),
+            plain=repository.local or repository.plain,
         )
         self._stopped = threading.Event()
         self._sockets: list[socket.socket] = []
@@ -77,7 +78,9 @@ class RegistryClient:
             timeout=httpx2.Timeout(60.0, connect=15.0, read=300.0),
             headers={"User-Agent": f"lapstrake/{__version__}"},
             # No proxy could reach what is on this machine, whatever the environment says.
-            mounts={"http://": None, "https://": None, "all://": None} if target.local else None,
+            mounts={"http://": None, "https://": None, "all://": None}
+            if repository.local
+            else None,
         )
 
     def connect(self) -> None:
@@ -86,11 +89,11 @@ class RegistryClient:
         Raises:
             RegistryError: it cannot be reached, or is none.
         """
-        plain = ("http",) if self.target.plain or self.target.local else ()
-        secure = () if self.target.plain else ("https",)
+        plain = ("http",) if self.repository.plain or self.repository.local else ()
+        secure = () if self.repository.plain else ("https",)
         complaints = []
         for scheme in (*plain, *secure):
-            self._base = f"{scheme}://{self.target.host}"
+            self._base = f"{scheme}://{self.repository.host}"
             attempts = 1 if secure and scheme == "http" else _ATTEMPTS
             try:
                 answer = self._send_patiently("GET", f"{self._base}/v2/", attempts=attempts)
@@ -101,7 +104,7 @@ class RegistryClient:
                 return
             complaints.append(f"{scheme}: status {answer.status}")
         raise RegistryError(
-            f"{self.target.host} cannot be reached, or is no registry",
+            f"{self.repository.host} cannot be reached, or is no registry",
             details="\n".join(complaints),
             resolution="Look at its name; one without TLS elsewhere is docker+http://HOST/NAME:TAG.",
         )
@@ -129,7 +132,7 @@ class RegistryClient:
         Raises:
             RegistryError: it does not work, or is refused.
         """
-        url = urljoin(f"{self._base}/v2/{self.target.name}/", path)
+        url = urljoin(f"{self._base}/v2/{self.repository.name}/", path)
         try:
             answer = self._send_patiently(method, url, body=body, headers=headers)
         except Broken as broken:
@@ -155,7 +158,7 @@ class RegistryClient:
                 return answer  # who asks after a redirection must not learn who we are
             challenge = answer.headers.get("www-authenticate", "")
             self._authorization.learn(challenge, shown, self._client)
-        raise refusal(answer, f"{self.target.host} does not let us in")
+        raise refusal(answer, f"{self.repository.host} does not let us in")
 
     def pause(self, count: int, seconds: float = 0.0) -> None:
         """Wait before another attempt: longer each time, and not all threads equally long."""

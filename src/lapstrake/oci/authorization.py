@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lapstrake.errors import RegistryError
-from lapstrake.image.outputs.credentials import Credentials
+from lapstrake.oci.credentials import Credentials
 
 if TYPE_CHECKING:
     import httpx2

@@ -8,10 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from lapstrake.blobs.base import BlobStore
 from lapstrake.errors import RegistryError
-from lapstrake.image.base import Descriptor
-from lapstrake.image.outputs.client import PASSING, Answer, Broken, RegistryClient, refusal
+from lapstrake.oci.client import PASSING, Answer, Broken, RegistryClient, refusal
+from lapstrake.oci.descriptors import Descriptor
+
+Read = Callable[[int], Iterator[bytes]]
+"""The bytes of a blob, from a position on."""
 
 _MOST_FAILURES = 6
 _TOLD_EVERY = 16 << 20
@@ -59,19 +61,19 @@ def begin(client: RegistryClient, blob: Descriptor, *, known_in: str = "") -> Se
 
 def send_blob(
     client: RegistryClient,
-    blobs: BlobStore,
     blob: Descriptor,
     session: Session,
     *,
+    read: Read,
     on_sent: Callable[[int], None],
 ) -> None:
     """Send a blob; a broken connection is taken up at the byte that the registry has.
 
     Args:
         client: the repository.
-        blobs: where the blob is.
         blob: what is sent.
         session: what `begin` gave.
+        read: gives its bytes from one on.
         on_sent: told now and then how many bytes are on their way.
 
     Raises:
@@ -79,7 +81,7 @@ def send_blob(
     """
     for count in range(_MOST_FAILURES):
         try:
-            _send_rest(client, blobs, blob, session, on_sent)
+            _send_rest(client, blob, session, read, on_sent)
             _finish(client, blob, session)
         except Broken as broken:
             if count == _MOST_FAILURES - 1 or client.stopped:
@@ -92,9 +94,9 @@ def send_blob(
 
 def _send_rest(
     client: RegistryClient,
-    blobs: BlobStore,
     blob: Descriptor,
     session: Session,
+    read: Read,
     on_sent: Callable[[int], None],
 ) -> None:
     """Send what the registry has not got yet, in one request."""
@@ -102,7 +104,7 @@ def _send_rest(
 
     def rest() -> Iterator[bytes]:
         sent = told = start
-        for piece in blobs.read(blob.digest, start=start):
+        for piece in read(start):
             if client.stopped:
                 raise Broken("given up")
             yield piece
