@@ -20,6 +20,7 @@ ENV = GuestPath("/nerves/env")
 PLATFORM = ENV / "platform"
 DOWNLOADS = GuestPath("/nerves/dl")
 ARTIFACTS = GuestPath("/nerves/host/artifacts")
+"""Below it: the artifacts that are needed, each by its package's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,10 @@ class Job:
         folder: ``ARTIFACT_DIR``: ours alone, kept between builds of this name.
         downloads: the folder of downloads, shown as `DOWNLOADS`.
         artifacts: the folder of artifacts, shown as `ARTIFACTS`.
-        inputs: artifacts of the packages it needs, by name (a system's toolchain).
+        inputs: artifacts of the packages it needs, by name; a root or container shows each as a
+            folder of that name below `ARTIFACTS`.
+        toolchain: which of them is the toolchain; empty for none.
+        machinery: a hash of the platform's package and of the defconfig.
         environment: variables for its steps.
         log: the file that takes everything (``build.log``).
         progress: hears the headlines.
@@ -48,6 +52,8 @@ class Job:
     downloads: Path
     artifacts: Path
     inputs: Mapping[str, Path] = field(default_factory=dict)
+    toolchain: str = ""
+    machinery: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     log: Path
     progress: Progress

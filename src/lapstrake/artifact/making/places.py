@@ -1,0 +1,42 @@
+"""Where the steps of a build find things; builders differ in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lapstrake.artifact.making.base import ARTIFACTS, DOWNLOADS, ENV, PLATFORM, WORK, Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Absolute paths, as a step sees them.
+
+    Attributes:
+        work: the build directory, where every step starts.
+        package: the package's folder.
+        platform: the folder of the machinery's package; the package's own if it is its own.
+        downloads: the folder of downloads.
+        artifacts: the folder of artifacts.
+        inputs: the artifacts of the packages it needs, by name.
+    """
+
+    work: str
+    package: str
+    platform: str
+    downloads: str
+    artifacts: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+def guest_places(job: Job) -> Places:
+    """The paths in a root or container; each input artifact is a folder of `ARTIFACTS`."""
+    package = str(ENV / job.package.name)
+    return Places(
+        work=str(WORK),
+        package=package,
+        platform=str(PLATFORM) if job.platform else package,
+        downloads=str(DOWNLOADS),
+        artifacts=str(ARTIFACTS),
+        inputs={name: str(ARTIFACTS / name) for name in job.inputs},
+    )
