@@ -148,7 +148,8 @@ class RunnerSpec:
         cpus: processors' worth of time.
         memory: bytes.
         volumes: more folders: a volume's name to where it is mounted.
-        network: whether steps may reach the network.
+        network: whether steps may reach the network; ``None`` for the runner's own way: in
+            containers and on the host they do, in a root they do not.
         ssh: see `SshAccess`.
     """
 
@@ -162,7 +163,7 @@ class RunnerSpec:
     cpus: float | None = None
     memory: int | None = None
     volumes: Mapping[str, GuestPath] = field(default_factory=dict)
-    network: bool = True
+    network: bool | None = None
     ssh: SshAccess = SshAccess.NONE
 
 
