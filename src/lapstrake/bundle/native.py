@@ -6,31 +6,25 @@ which commands run, one what comes out. `lapstrake.bundle.schema` publishes its 
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapstrake.bundle.base import BuildDependencies, Bundle, BundleFormat, Needs
 from lapstrake.bundle.debian_relations import package_names
-from lapstrake.bundle.native_lines import Location, line_of
 from lapstrake.bundle.native_outputs import DEFAULT_MAINTAINER, output_files, output_tables
 from lapstrake.bundle.native_presets import PRESETS
 from lapstrake.bundle.native_sources import source_specs, substitute
 from lapstrake.bundle.native_steps import step_scripts
 from lapstrake.errors import BundleError
-from lapstrake.host.files import read_regular
+from lapstrake.host.toml_file import TomlFile, read_toml
 from lapstrake.names import Arch
 
 if TYPE_CHECKING:
     from lapstrake.bundle.native_model import NativeBundle
 
-_LONGEST = 16 << 20  # bytes
 FILE_NAME = "lapstrake.toml"
 """The file that makes a folder a native bundle."""
-
-_TOML_PLACE = re.compile(r"\s*\(at line (\d+), column \d+\)")
 
 
 def read(path: Path, *, arch: Arch, maintainer: str = DEFAULT_MAINTAINER) -> Bundle:
@@ -46,15 +40,15 @@ def read(path: Path, *, arch: Arch, maintainer: str = DEFAULT_MAINTAINER) -> Bun
     """
     folder = path.parent if path.name == FILE_NAME else path
     file = folder / FILE_NAME
-    text = _read_text(file)
-    model = _validate(text, file)
+    toml = read_toml(file, error=BundleError)
+    model = _validate(toml)
     version = _version(model)
     try:
         sources = source_specs(model, origin=FILE_NAME)
         subdir = _subdir(model)
     except ValueError as wrong:
         problem, location = wrong.args
-        raise _error(file, text, location, problem) from wrong
+        raise BundleError(f"{toml.where(location)}: {problem}") from wrong
     outputs = output_tables(model)
     return Bundle(
         name=model.package.name,
@@ -69,7 +63,7 @@ def read(path: Path, *, arch: Arch, maintainer: str = DEFAULT_MAINTAINER) -> Bun
         runtime_depends=_runtime_depends(model),
         driver="native.sh",
         environment={"LAPSTRAKE_PACKAGE": model.package.name, "LAPSTRAKE_VERSION": version},
-        files=_plan(model, text=text, version=version, arch=arch, maintainer=maintainer),
+        files=_plan(model, text=toml.text, version=version, arch=arch, maintainer=maintainer),
         needs=Needs(
             network=model.needs.network,
             secrets=tuple(model.needs.secrets),
@@ -81,36 +75,37 @@ def read(path: Path, *, arch: Arch, maintainer: str = DEFAULT_MAINTAINER) -> Bun
     )
 
 
-def _read_text(file: Path) -> str:
-    try:
-        return read_regular(file, limit=_LONGEST).decode("utf-8").replace("\r\n", "\n")
-    except FileNotFoundError as missing:
-        raise BundleError(f"{file} does not exist") from missing
-    except OSError as trouble:
-        raise BundleError(f"{file}: {trouble.strerror}") from trouble
-    except UnicodeDecodeError as trouble:
-        line = trouble.object[: trouble.start].count(b"\n") + 1
-        raise BundleError(f"{file}:{line}: not UTF-8", resolution="Save it as UTF-8.") from trouble
-
-
-def _validate(text: str, file: Path) -> NativeBundle:
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as wrong:
-        place = _TOML_PLACE.search(str(wrong))
-        line = int(place[1]) if place else text.count("\n") + 1
-        problem = _TOML_PLACE.sub("", str(wrong)).removesuffix(" (at end of document)")
-        raise BundleError(f"{file}:{line}: {problem}") from wrong
+def _validate(toml: TomlFile) -> NativeBundle:
+    document = toml.parse(error=BundleError)
+    _refuse_other_files(toml, document)
 
     from pydantic import ValidationError
 
-    from lapstrake.bundle.native_errors import as_bundle_error
     from lapstrake.bundle.native_model import NativeBundle
+    from lapstrake.config.findings import as_error
 
     try:
         return NativeBundle.model_validate(document)
     except ValidationError as wrong:
-        raise as_bundle_error(wrong, file=file, text=text, model=NativeBundle) from wrong
+        raise as_error(
+            wrong, file=toml.path, text=toml.text, model=NativeBundle, kind=BundleError,
+            described="lapstrake.toml.schema.json",
+        ) from wrong  # fmt: skip
+
+
+def _refuse_other_files(toml: TomlFile, document: Mapping[str, object]) -> None:
+    """Say what it is instead, when a ``lapstrake.toml`` describes no bundle."""
+    package = document.get("package")
+    if isinstance(package, dict) and "type" in package:
+        raise BundleError(
+            f"{toml.where(('package', 'type'))}: this is a package of an artifact, not a bundle",
+            resolution="Build it with `lapstrake artifact build`.",
+        )
+    if "project" in document:
+        raise BundleError(
+            f"{toml.where(('project',))}: this is a project, not a bundle",
+            resolution="Get what it needs with `lapstrake artifact get`, or `artifact build`.",
+        )
 
 
 def _plan(
@@ -156,8 +151,3 @@ def _runtime_depends(model: NativeBundle) -> tuple[str, ...]:
     own = {output.name or model.package.name for output in outputs}
     relations = [*model.depends.run, *(item for output in outputs for item in output.depends)]
     return tuple(name for name in package_names(tuple(relations)) if name not in own)
-
-
-def _error(file: Path, text: str, location: Location, problem: str) -> BundleError:
-    key = ".".join(str(part) for part in location if isinstance(part, str))
-    return BundleError(f"{file}:{line_of(text, location)}: {key}: {problem}")

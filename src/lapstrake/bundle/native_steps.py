@@ -11,8 +11,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lapstrake.bundle.native_lines import line_of
 from lapstrake.bundle.native_presets import OPTIONS, PRESETS
+from lapstrake.formats.toml_lines import line_of
 
 if TYPE_CHECKING:
     from lapstrake.bundle.native_model import NativeBundle, Steps

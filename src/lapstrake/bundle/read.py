@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lapstrake import __version__
 from lapstrake.bundle.base import Bundle, BundleFormat
 from lapstrake.bundle.debian_binaries import BuildKind
 from lapstrake.bundle.find import BundleLocation
@@ -95,19 +94,12 @@ def _read_native(location: BundleLocation, arch: Arch, options: ReadOptions) -> 
         text = read_regular(file, limit=_LONGEST)
     except OSError:
         return read_now()  # which says what is wrong
-    from lapstrake.bundle.record import remembered
+    from lapstrake.host.record import reader_version, remembered
 
     inputs = {"path": str(location.path), "arch": str(arch), "maintainer": options.maintainer}
     encoded = {name: value.encode() for name, value in inputs.items()}
-    encoded |= {"file": text, "reader": _reader_version()}
-    return remembered(options.records, inputs=encoded, read=read_now)
-
-
-def _reader_version() -> bytes:
-    """What changes when the reader of native bundles does, also while somebody works on it."""
-    stats = ((path.name, path.stat()) for path in sorted(Path(__file__).parent.glob("*.py")))
-    files = [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats]
-    return "\n".join([__version__, *files]).encode()
+    encoded |= {"file": text, "reader": reader_version(Path(__file__).parent)}
+    return remembered(Bundle, options.records, inputs=encoded, read=read_now)
 
 
 _READERS: Mapping[BundleFormat, Callable[[BundleLocation, Arch, ReadOptions], Bundle]] = {

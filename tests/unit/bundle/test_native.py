@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from lapstrake.bundle import native
 from lapstrake.bundle.base import Bundle, BundleFormat
-from lapstrake.bundle.native_lines import line_of
 from lapstrake.bundle.native_sources import substitute
 from lapstrake.bundle.native_steps import ALIGNED, align
 from lapstrake.bundle.schema import schema_text
 from lapstrake.errors import BundleError
+from lapstrake.formats.toml_lines import line_of
 from lapstrake.host.process import run
 from lapstrake.names import Arch, Digest
 from lapstrake.source.spec import SourceKind, SourceSpec, Submodules

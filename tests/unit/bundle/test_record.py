@@ -15,8 +15,8 @@ from lapstrake.bundle import native
 from lapstrake.bundle.base import BuildDependencies, Bundle, BundleFormat, Needs
 from lapstrake.bundle.find import BundleLocation
 from lapstrake.bundle.read import ReadOptions, read
-from lapstrake.bundle.record import dump, load, remembered
 from lapstrake.errors import BundleError
+from lapstrake.host.record import dump, load, remembered
 from lapstrake.names import Arch, Digest
 from lapstrake.source.spec import SourceKind, SourceSpec, Submodules
 
@@ -56,7 +56,7 @@ bundles = st.builds(
 
 @given(bundles)
 def test_a_record_is_the_bundle(bundle: Bundle) -> None:
-    assert load(dump(bundle)) == bundle
+    assert load(Bundle, dump(bundle)) == bundle
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_record_is_the_bundle(bundle: Bundle) -> None:
 )
 def test_anything_else_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError):
-        load(data)
+        load(Bundle, data)
 
 
 def test_reading_is_spared_and_repeated_when_inputs_change(tmp_path: Path) -> None:
@@ -74,7 +74,12 @@ def test_reading_is_spared_and_repeated_when_inputs_change(tmp_path: Path) -> No
     reads: list[str] = []
 
     def get(inputs: dict[str, bytes]) -> Bundle:
-        return remembered(tmp_path / "r", inputs=inputs, read=lambda: reads.append("") or made)  # type: ignore[func-returns-value]
+        return remembered(
+            Bundle,
+            tmp_path / "r",
+            inputs=inputs,
+            read=lambda: reads.append("") or made,  # type: ignore[func-returns-value]
+        )
 
     for _ in range(2):
         assert get({"a": b"1", "b": b"2"}) == made
@@ -87,7 +92,7 @@ def test_reading_is_spared_and_repeated_when_inputs_change(tmp_path: Path) -> No
     assert get({"a": b"1", "b": b"2"}) == made
     assert len(reads) == 4
     (tmp_path / "file").write_text("")
-    nowhere = remembered(tmp_path / "file" / "r", inputs={}, read=lambda: made)
+    nowhere = remembered(Bundle, tmp_path / "file" / "r", inputs={}, read=lambda: made)
     assert nowhere == made
 
 

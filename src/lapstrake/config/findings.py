@@ -1,4 +1,4 @@
-"""Pydantic's findings as a message for packagers: file, line, key, and the key that was meant."""
+"""Pydantic's findings as a message for people: file, line, key, and the key that was meant."""
 
 from __future__ import annotations
 
@@ -7,26 +7,41 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from lapstrake.bundle.native_lines import line_of
-from lapstrake.errors import BundleError
+from lapstrake.errors import LapstrakeError
+from lapstrake.formats.toml_lines import line_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
 
 
-def as_bundle_error(
-    error: ValidationError, *, file: Path, text: str, model: type[BaseModel]
-) -> BundleError:
-    """Turn a validation error into ours: the first finding is the brief, others the details."""
+def as_error(
+    error: ValidationError,
+    *,
+    file: Path,
+    text: str,
+    model: type[BaseModel],
+    kind: type[LapstrakeError],
+    described: str,
+) -> LapstrakeError:
+    """Turn a validation error into ours: the first finding is the brief, others the details.
+
+    Args:
+        error: what pydantic found.
+        file: the TOML file.
+        text: its text.
+        model: what it was read as.
+        kind: the class of our error.
+        described: the page that describes the format.
+    """
     findings = sorted(
         {_finding(item, text=text, model=model) for item in error.errors(include_url=False)}
     )
     lines = [f"{file}:{line}: {problem}" for line, problem in findings]
-    return BundleError(
+    return kind(
         lines[0],
         details="\n".join(lines[1:]),
-        resolution="The format is described by docs/reference/lapstrake.toml.schema.json.",
+        resolution=f"The format is described by docs/reference/{described}.",
     )
 
 
