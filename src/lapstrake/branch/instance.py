@@ -32,17 +32,25 @@ class Branch:
         base: the base OS' layer.
         instance: its own layer.
         refreshed: why the instance was made just now; empty when it was still fresh.
+        foreign: the layer by which it knows packages of another architecture, see
+            `lapstrake.branch.foreign`.
     """
 
     name: BranchName
     base: Layer
     instance: Layer
     refreshed: str = ""
+    foreign: Layer | None = None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """Its stack, lowest first."""
-        return (self.base, self.instance)
+        return (self.base, self.instance, *([self.foreign] if self.foreign else []))
+
+    @property
+    def top(self) -> CacheKey:
+        """The uppermost layer's key: it stands for all that is in the branch."""
+        return self.layers[-1].key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

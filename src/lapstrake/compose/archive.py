@@ -163,7 +163,7 @@ def _sums(view: View, packages: Sequence[Package]) -> dict[str, str]:
     question = cache_key(
         "package-files",
         {
-            "instance": view.branch.instance.key.hex,
+            "instance": view.branch.top.hex,
             "repository": str(view.repository.state()),
             "names": names,
         },
@@ -172,7 +172,7 @@ def _sums(view: View, packages: Sequence[Package]) -> dict[str, str]:
     if known is None:
         with view.ask("look-up") as apt:
             found = look_up(apt, names)
-        known = {name: item.sha256 for (name, _), item in found.items()}
+        known = {item.name: item.sha256 for item in found.values()}
         remember(view.place, question, known)
     lost = [package.id for package in packages if package.name not in known]
     if lost:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from lapstrake.branch.instance import Branch
 from lapstrake.layer.store import Layer
+from lapstrake.names import Arch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -53,12 +54,15 @@ class Wanted:
         relations: dependencies as ``apt-get satisfy`` takes them; empty for none.
         conflicts: relations of packages that must not be there.
         profiles: build profiles that hold for them, divided by blanks.
+        host: the architecture that is built for, if it is not the root's own: relations that name
+            none are for that one, as in ``Build-Depends`` (Debian's multiarch cross-building).
     """
 
     packages: tuple[str, ...] = ()
     relations: str = ""
     conflicts: tuple[str, ...] = ()
     profiles: str = ""
+    host: Arch | None = None
 
 
 class How(StrEnum):

@@ -48,7 +48,7 @@ def find_installed(view: View, resolution: Resolution) -> Layer | None:
 
 def _inputs(view: View, resolution: Resolution) -> dict[str, Canonical]:
     return {
-        "instance": view.branch.instance.key.hex,
+        "instance": view.branch.top.hex,
         "packages": [
             [item.name, item.version, item.arch, item.sha256] for item in resolution.items
         ],

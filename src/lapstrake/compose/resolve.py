@@ -122,10 +122,11 @@ def satisfy_words(wanted: Wanted) -> list[str]:
     ['satisfy', 'a', 'Conflicts: b']
     """
     profiles = ",".join(wanted.profiles.split())
-    option = [f"-oAPT::Build-Profiles={profiles}"] if profiles else []
+    options = [f"-oAPT::Build-Profiles={profiles}"] if profiles else []
+    options += [f"--host-architecture={wanted.host}"] if wanted.host else []
     relations = relations_of(wanted)
     conflicts = [f"Conflicts: {other}" for other in wanted.conflicts]
-    return [*option, "satisfy", *([relations] if relations else []), *conflicts]
+    return [*options, "satisfy", *([relations] if relations else []), *conflicts]
 
 
 def resolve(view: View, wanted: Wanted) -> Resolution:
@@ -206,11 +207,11 @@ def remembered(view: View, wanted: Wanted) -> Resolution | None:
     return Resolution(items=items, removed=tuple(known["removed"]))
 
 
-def look_up(apt: Apt, names: Sequence[str]) -> dict[tuple[str, str], Item]:
+def look_up(apt: Apt, names: Sequence[str]) -> dict[str, Item]:
     """Ask apt's index for package files, by ``NAME=VERSION``.
 
     Returns:
-        what was found, by name and version.
+        what was found, by `Item.exactly`.
 
     Raises:
         DependencyError: the archive has one of them no longer.
@@ -218,7 +219,7 @@ def look_up(apt: Apt, names: Sequence[str]) -> dict[tuple[str, str], Item]:
     if not names:
         return {}
     output = apt.get("--print-uris", "download", *names, network=False)
-    return {(item.name, item.version): item for item in _files(output.decode("utf-8", "replace"))}
+    return {item.exactly: item for item in _files(output.decode("utf-8", "replace"))}
 
 
 def _ask(apt: Apt, wanted: Wanted) -> Resolution:
@@ -253,9 +254,9 @@ def _item(match: re.Match[str]) -> Item:
     )
 
 
-def _joined(item: Item, found: dict[tuple[str, str], Item]) -> Item:
+def _joined(item: Item, found: dict[str, Item]) -> Item:
     """What apt says of a package, and of its file."""
-    file = found.get((item.name, item.version))
+    file = found.get(item.exactly)
     if file is None:
         return item
     return Item(**{**asdict(file), "arch": item.arch, "old": item.old})
@@ -323,10 +324,11 @@ def _question(view: View, wanted: Wanted) -> CacheKey:
         "resolution",
         {
             "format": _FORMAT,
-            "instance": view.branch.instance.key.hex,
+            "instance": view.branch.top.hex,
             "repository": str(view.repository.state()),
             "wanted": relations_of(wanted),
             "conflicts": list(wanted.conflicts),
             "profiles": wanted.profiles,
+            **({"host": wanted.host.value} if wanted.host else {}),
         },
     )

@@ -265,7 +265,7 @@ class _Job:
         items = sorted(self.resolution.items, key=lambda item: item.exactly)
         return {
             "format": _FORMAT,
-            "instance": self.view.branch.instance.key.hex,
+            "instance": self.view.branch.top.hex,
             "packages": [[item.name, item.version, item.arch, item.sha256] for item in items],
             "automatic": sorted(name for name, _ in self._automatic()),
         }

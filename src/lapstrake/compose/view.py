@@ -103,7 +103,7 @@ class View:
         """Find or make the layer of what apt makes of its indices."""
         facts: dict[str, Canonical] = {
             "format": _FORMAT,
-            "instance": self.branch.instance.key.hex,
+            "instance": self.branch.top.hex,
             "repository": str(self.repository.state()),
         }
         return self.place.store.make(
@@ -126,7 +126,7 @@ class View:
 
     def _forget_indices(self) -> None:
         """Those of the repository as it was before serve nobody any more, and are large."""
-        store, instance = self.place.store, self.branch.instance.key.hex
+        store, instance = self.place.store, self.branch.top.hex
         for layer in store.layers():
             if layer.kind == "indices" and layer.facts["instance"] == instance:
                 store.remove(layer)
