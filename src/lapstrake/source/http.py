@@ -8,24 +8,41 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapstrake.errors import FetchError
 from lapstrake.source.job import Job, NotThereError, PassingError, Stage
+from lapstrake.source.web import PRIVATE, Private
 
 if TYPE_CHECKING:
     import httpx2
 
 _PROGRESS_EVERY = 1 << 20
 _PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 522, 524})
-_LONGEST_WAIT = 30.0
 _LARGEST_PAGE = 64 << 20
 
 
-def download(job: Job, url: str, partial: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How a URL is asked for.
+
+    Attributes:
+        headers: sent to the URL's own server, and to no other one that it redirects to.
+        shown: the URL in messages, when it has secrets in it.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    shown: str = ""
+
+
+_PLAINLY = Asking()
+
+
+def download(job: Job, url: str, partial: Path, asking: Asking = _PLAINLY) -> None:
     """Download into a file, going on where an earlier attempt ended.
 
     Args:
@@ -33,6 +50,7 @@ def download(job: Job, url: str, partial: Path) -> None:
         url: where.
         partial: the file; beside it, ``.json`` keeps what tells whether the server's is still the
             same.
+        asking: more headers.
 
     Raises:
         PassingError: it may work another time; what came is kept.
@@ -45,10 +63,10 @@ def download(job: Job, url: str, partial: Path) -> None:
     headers = {"Range": f"bytes={start}-"} if start else {}
     if start and (validator := _read_validator(facts)):
         headers["If-Range"] = validator  # RFC 9110, 13.1.5: all of it, if it changed since
-    with _answer(job, url, headers) as response:
+    with _answer(job, url, headers, asking) as response:
         if start and response.headers.get("Content-Range", "") == f"bytes */{start}":
             return  # 416: there is no more, since all of it is here
-        start = _accepted_start(response, start, url, partial)
+        start = _accepted_start(response, start, asking.shown or url, partial)
         total = start + int(response.headers.get("Content-Length") or 0)
         _check_size(job, total)
         facts.write_text(json.dumps(_validator(response)), encoding="utf-8")
@@ -65,7 +83,9 @@ def download(job: Job, url: str, partial: Path) -> None:
     facts.unlink(missing_ok=True)
 
 
-def get_page(job: Job, url: str, *, accept: str) -> tuple[bytes, str, str]:
+def get_page(
+    job: Job, url: str, *, accept: str, asking: Asking = _PLAINLY
+) -> tuple[bytes, str, str]:
     """Get something small, such as an index.
 
     Returns:
@@ -73,34 +93,43 @@ def get_page(job: Job, url: str, *, accept: str) -> tuple[bytes, str, str]:
 
     Raises: as `download`.
     """
-    with _answer(job, url, {"Accept": accept}) as response:
+    with _answer(job, url, {"Accept": accept}, asking) as response:
         data = b""
         for piece in response.iter_bytes():
             job.remaining()
             data += piece
             if len(data) > _LARGEST_PAGE:
-                raise NotThereError(f"{url}: an index of more than {_LARGEST_PAGE} bytes")
+                raise NotThereError(
+                    f"{asking.shown or url}: an index of more than {_LARGEST_PAGE} bytes"
+                )
         return data, response.headers.get("Content-Type", ""), str(response.url)
 
 
 @contextmanager
-def _answer(job: Job, url: str, headers: dict[str, str]) -> Iterator[httpx2.Response]:
+def _answer(
+    job: Job, url: str, headers: dict[str, str], asking: Asking
+) -> Iterator[httpx2.Response]:
     """Ask for a URL and judge the status; every error of the library becomes one of ours."""
     import httpx2
 
     timeout = min(job.rules.timeout, job.remaining())
+    shown = asking.shown or url
+    extensions = {PRIVATE: Private(names=tuple(asking.headers), url=url)}
     try:
-        with job.web.client().stream("GET", url, headers=headers, timeout=timeout) as response:
-            _judge(response, url)
+        with job.web.client().stream(
+            "GET", url, headers={**headers, **asking.headers}, timeout=timeout,
+            extensions=extensions,
+        ) as response:  # fmt: skip
+            _judge(response, shown)
             with job.cancelled.calling(lambda: _hang_up(response)):
                 yield response
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.TooManyRedirects) as wrong:
-        raise NotThereError(f"{url}: {wrong}") from wrong
+        raise NotThereError(f"{shown}: {wrong}") from wrong
     except httpx2.TimeoutException as late:
-        raise PassingError(f"{url}: no answer within {timeout:.0f} s") from late
+        raise PassingError(f"{shown}: no answer within {timeout:.0f} s") from late
     except httpx2.HTTPError as broken:
         job.remaining()
-        raise PassingError(f"{url}: {broken or type(broken).__name__}") from broken
+        raise PassingError(f"{shown}: {broken or type(broken).__name__}") from broken
 
 
 def _hang_up(response: httpx2.Response) -> None:
@@ -116,10 +145,8 @@ def _judge(response: httpx2.Response, url: str) -> None:
     if status in (200, 206, 416):
         return
     said = f"{url}: status {status} {response.reason_phrase}".rstrip()
-    if status in _PASSING_STATUSES:
-        after = response.headers.get("Retry-After", "")
-        raise PassingError(said, wait=min(float(after), _LONGEST_WAIT) if after.isdigit() else 0.0)
-    raise NotThereError(said)
+    kind = PassingError if status in _PASSING_STATUSES else NotThereError
+    raise kind(said, status=status, headers=dict(response.headers))
 
 
 def _accepted_start(response: httpx2.Response, start: int, url: str, partial: Path) -> int:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 
 from lapstrake.errors import FetchError
 from lapstrake.host.process import Completed, run
@@ -18,6 +19,7 @@ from lapstrake.source.rules import FetchRules
 from lapstrake.source.spec import SourceSpec
 from lapstrake.source.web import Web
 
+_LONGEST_WAIT = 30.0
 _PATIENCE = 1.0
 """Seconds between looks at whether a source that waits for another process was given up."""
 
@@ -85,19 +87,38 @@ class CancelledError(FetchError):
     """The fetch was given up because another source failed."""
 
 
-class PassingError(FetchError):
-    """An attempt failed for a reason that may be gone the next time.
+class AttemptError(FetchError):
+    """An attempt failed.
 
     Attributes:
-        wait: seconds the server asked us to wait.
+        status: the HTTP status, if there was an answer.
+        headers: of that answer, names in lower case.
     """
 
-    def __init__(self, brief: str, *, wait: float = 0.0, details: str = "") -> None:
+    def __init__(
+        self,
+        brief: str,
+        *,
+        details: str = "",
+        status: int = 0,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         super().__init__(brief, details=details)
-        self.wait = wait
+        self.status = status
+        self.headers = headers
 
 
-class NotThereError(FetchError):
+class PassingError(AttemptError):
+    """An attempt failed for a reason that may be gone the next time."""
+
+    @property
+    def wait(self) -> float:
+        """Seconds the server asked us to wait, within reason."""
+        after = self.headers.get("retry-after", "")
+        return min(float(after), _LONGEST_WAIT) if after.isascii() and after.isdigit() else 0.0
+
+
+class NotThereError(AttemptError):
     """An attempt failed, and so would the next one at this URL."""
 
 

@@ -99,10 +99,27 @@ def _with_retries(job: Job, url: str, partial: Path) -> None:
             f"{url}: no way to fetch such a URL",
             details=f"known: {', '.join(_ATTEMPTS)}, file; debian:/// needs a rewrite rule",
         )
+    with_retries(job, url, partial, lambda: attempt(job, url, partial))
+
+
+def with_retries(job: Job, shown: str, partial: Path, attempt: Callable[[], None]) -> None:
+    """Attempt a download as often as the rules allow, with growing pauses.
+
+    Args:
+        job: for the rules; it is told of each further attempt.
+        shown: the URL in messages.
+        partial: what the attempt writes; removed when the disk is full.
+        attempt: downloads, going on with what is in `partial`.
+
+    Raises:
+        PassingError: also the last attempt failed so.
+        NotThereError: what an attempt raised.
+        StoreError: the disk refused.
+    """
     for count in range(job.rules.retries + 1):
         try:
-            with job.cache.writing(f"downloading {url}"):
-                attempt(job, url, partial)
+            with job.cache.writing(f"downloading {shown}"):
+                attempt()
         except PassingError as passing:
             if count == job.rules.retries:
                 raise

@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import httpx2
 
 
-class Web:
-    """Makes the client once; connections are reused, certificates are loaded once."""
+PRIVATE = "lapstrake_private"
+"""The extension of a request that names its `Private` headers."""
 
-    def __init__(self) -> None:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Private:
+    """Headers that only one server may see, whatever it redirects to.
+
+    Attributes:
+        names: their names.
+        url: where the server is; its scheme, host and port count.
+    """
+
+    names: tuple[str, ...]
+    url: str
+
+
+class Web:
+    """Makes the client once; connections are reused, certificates are loaded once.
+
+    Args:
+        redirects: the most that one request follows.
+    """
+
+    def __init__(self, *, redirects: int = 10) -> None:
+        self._redirects = redirects
         self._lock = threading.Lock()
         self._client: httpx2.Client | None = None
 
@@ -26,7 +49,8 @@ class Web:
             if self._client is None:
                 self._client = httpx2.Client(
                     follow_redirects=True,
-                    max_redirects=10,
+                    max_redirects=self._redirects,
+                    event_hooks={"request": [_guard]},
                     headers={
                         "User-Agent": f"lapstrake/{__version__}",
                         "Accept-Encoding": "identity",  # checksums are of the bytes as they are
@@ -40,3 +64,13 @@ class Web:
             if self._client is not None:
                 self._client.close()
                 self._client = None
+
+
+def _guard(request: httpx2.Request) -> None:
+    """Called for each request of a chain of redirects, which hands the headers on."""
+    import httpx2
+
+    private: Private | None = request.extensions.get(PRIVATE)
+    if private and private.names and request.url.origin != httpx2.URL(private.url).origin:
+        for name in private.names:
+            request.headers.pop(name, None)
