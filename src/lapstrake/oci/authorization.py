@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r'([A-Za-z0-9_-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+)))?[\s,]*')
 _LARGEST_ANSWER = 1 << 20
-_LOGIN = "Log in with docker login or podman login, or see whether you may push there."
+_LOGIN = "Log in with docker login or podman login, or see whether you may do that there."
 
 
 def parse_challenges(header: str) -> dict[str, dict[str, str]]:

@@ -25,8 +25,6 @@ Body = Callable[[], Iterator[bytes]] | bytes
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """The answers after which it may work another time."""
-_ATTEMPTS = 5
-_NO_PROXY = {"http://": None, "https://": None, "all://": None}
 _PORTS = {"http": 80, "https": 443}
 _INTRODUCTIONS = 4  # a token may end, or be good for few requests
 _FIRST_PAUSE = 0.25
@@ -53,13 +51,23 @@ class RegistryClient:
 
     Args:
         repository: which.
+        actions: what is done there, as token servers read it: ``pull``, or ``pull,push``.
+        silence: the seconds without a byte after which an answer is given up.
+        attempts: at most, for each request.
 
     Raises:
         ConfigError: a file of credentials is damaged.
         RegistryError: a helper for credentials failed.
     """
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        *,
+        actions: str = "pull,push",
+        silence: float = 300.0,
+        attempts: int = 5,
+    ) -> None:
         import httpx2
 
         from lapstrake import __version__
@@ -68,19 +76,18 @@ class RegistryClient:
         self._authorization = Authorization(
             repository.host,
             find_credentials(repository.host, repository.name),
-            (f"repository:{repository.name}:pull,push",),
+            (f"repository:{repository.name}:{actions}",),
             plain=repository.local or repository.plain,
         )
         self._stopped = threading.Event()
         self._sockets: list[socket.socket] = []
         self._base = ""
+        self._attempts = attempts
         self._client = httpx2.Client(
-            timeout=httpx2.Timeout(60.0, connect=15.0, read=300.0),
+            timeout=httpx2.Timeout(60.0, connect=min(15.0, silence), read=silence),
             headers={"User-Agent": f"lapstrake/{__version__}"},
             # No proxy could reach what is on this machine, whatever the environment says.
-            mounts={"http://": None, "https://": None, "all://": None}
-            if repository.local
-            else None,
+            mounts=dict.fromkeys(("http://", "https://", "all://")) if repository.local else None,
         )
 
     def connect(self) -> None:
@@ -94,7 +101,7 @@ class RegistryClient:
         complaints = []
         for scheme in (*plain, *secure):
             self._base = f"{scheme}://{self.repository.host}"
-            attempts = 1 if secure and scheme == "http" else _ATTEMPTS
+            attempts = 1 if secure and scheme == "http" else self._attempts
             try:
                 answer = self._send_patiently("GET", f"{self._base}/v2/", attempts=attempts)
             except Broken as broken:
@@ -132,9 +139,8 @@ class RegistryClient:
         Raises:
             RegistryError: it does not work, or is refused.
         """
-        url = urljoin(f"{self._base}/v2/{self.repository.name}/", path)
         try:
-            answer = self._send_patiently(method, url, body=body, headers=headers)
+            answer = self._send_patiently(method, path, body=body, headers=headers)
         except Broken as broken:
             raise RegistryError(f"{doing}: {broken}") from broken
         if answer.status not in allowed:
@@ -150,15 +156,31 @@ class RegistryClient:
             Broken: the connection broke.
             RegistryError: the registry does not let us in.
         """
+        with self.open(method, url, body=body, headers=headers) as response:
+            return answer_of(response)
+
+    @contextlib.contextmanager
+    def open(
+        self, method: str, path: str, *, body: Body = b"", headers: Mapping[str, str] | None = None
+    ) -> Iterator[httpx2.Response]:
+        """As `send`, but the answer's body is still to be read, inside the block.
+
+        Raises: as `send`; breaks while it is read, too.
+        """
+        url = urljoin(f"{self._base}/v2/{self.repository.name}/", path)
         ours = self._is_ours(url)
-        for _ in range(_INTRODUCTIONS):
+        for count in range(_INTRODUCTIONS):
             shown = self._authorization.header if ours else ""
-            answer = self._exchange(method, url, body, headers, shown)
-            if answer.status != 401 or not ours or not self._is_ours(answer.url):
-                return answer  # who asks after a redirection must not learn who we are
-            challenge = answer.headers.get("www-authenticate", "")
+            with self._exchange(method, url, body, headers, shown) as response:
+                if response.status_code != 401 or not ours or not self._is_ours(str(response.url)):
+                    # Who asks after a redirection must not learn who we are.
+                    yield response
+                    return
+                refused = answer_of(response)
+            if count == _INTRODUCTIONS - 1:
+                raise refusal(refused, f"{self.repository.host} does not let us in")
+            challenge = refused.headers.get("www-authenticate", "")
             self._authorization.learn(challenge, shown, self._client)
-        raise refusal(answer, f"{self.repository.host} does not let us in")
 
     def pause(self, count: int, seconds: float = 0.0) -> None:
         """Wait before another attempt: longer each time, and not all threads equally long."""
@@ -187,9 +209,10 @@ class RegistryClient:
         *,
         body: Body = b"",
         headers: Mapping[str, str] | None = None,
-        attempts: int = _ATTEMPTS,
+        attempts: int = 0,
     ) -> Answer:
         """Send until it works; the last answer counts, whatever it is."""
+        attempts = attempts or self._attempts
         for count in range(attempts):
             try:
                 answer = self.send(method, url, body=body, headers=headers)
@@ -203,9 +226,10 @@ class RegistryClient:
             self.pause(count, seconds=_wished_pause(answer))
         raise AssertionError  # the last round returns or raises
 
+    @contextlib.contextmanager
     def _exchange(
         self, method: str, url: str, body: Body, headers: Mapping[str, str] | None, shown: str
-    ) -> Answer:
+    ) -> Iterator[httpx2.Response]:
         import httpx2
 
         if self.stopped:
@@ -223,12 +247,7 @@ class RegistryClient:
                 request, stream=True, follow_redirects=method in ("GET", "HEAD")
             )
             with contextlib.closing(response):
-                return Answer(
-                    status=response.status_code,
-                    headers={name.lower(): value for name, value in response.headers.items()},
-                    body=_read(response),
-                    url=str(response.url),
-                )
+                yield response
         except (httpx2.HTTPError, httpx2.InvalidURL) as failed:
             raise Broken(str(failed) or type(failed).__name__) from failed
 
@@ -271,7 +290,9 @@ def refusal(answer: Answer, doing: str) -> RegistryError:
     return RegistryError(
         f"{doing}: the registry answers with status {answer.status}",
         details=details,
-        resolution="Log in with docker login, or see whether you may push there." if denied else "",
+        resolution="Log in with docker login, or see whether you may do that there."
+        if denied
+        else "",
     )
 
 
@@ -279,6 +300,20 @@ def _wished_pause(answer: Answer) -> float:
     after = answer.headers.get("retry-after", "")
     seconds = after.isascii() and after.isdigit()
     return min(float(after[:9]), _LONGEST_PAUSE) if seconds else 0.0
+
+
+def answer_of(response: httpx2.Response) -> Answer:
+    """Read an answer to its end.
+
+    Raises:
+        Broken: it is too long.
+    """
+    return Answer(
+        status=response.status_code,
+        headers={name.lower(): value for name, value in response.headers.items()},
+        body=_read(response),
+        url=str(response.url),
+    )
 
 
 def _read(response: httpx2.Response) -> bytes:

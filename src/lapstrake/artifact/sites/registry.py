@@ -1,0 +1,156 @@
+"""Archives in a repository of an OCI registry: one artifact manifest each, by tag.
+
+The tag is the archive's name without its suffix, as `lapstrake.oci.file_artifact.tag_of` spells it;
+the manifest's only layer is the archive, so its digest vouches for the bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lapstrake.artifact.base import OciSite
+from lapstrake.artifact.identity import Identity
+from lapstrake.artifact.sites.base import Candidate, NotThereError, SiteError, Terms
+from lapstrake.errors import LapstrakeError
+from lapstrake.oci.file_artifact import FileArtifact, read_manifest, tag_of
+from lapstrake.oci.grammar import name_fault
+from lapstrake.oci.repository import Repository, is_host
+from lapstrake.progress import Progress
+
+if TYPE_CHECKING:
+    from lapstrake.oci.client import RegistryClient
+
+KIND = "application/vnd.lapstrake.artifact.v1"
+"""The ``artifactType`` of our manifests; others are taken, too, if they have one fitting file."""
+CHECKSUM = "lapstrake.artifact.checksum"
+"""The annotation with the checksum of the inputs, all 64 digits."""
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryPlace:
+    """The tag that the archive should have."""
+
+    repository: Repository
+    identity: Identity
+
+    @property
+    def tag(self) -> str:
+        """The tag."""
+        return tag_of(self.identity.download_name)
+
+    @property
+    def where(self) -> str:
+        """The address, for people."""
+        return f"oci:{self.repository}:{self.tag}"
+
+    def get(self, target: Path, terms: Terms, progress: Progress) -> None:  # noqa: ARG002
+        """See `lapstrake.artifact.sites.base.Candidate.get`."""
+        from lapstrake.oci.pull import get_blob
+
+        with judged(self.where), opened(self.repository, terms, actions="pull") as client:
+            found = self._find(client)
+            if found.file.size > terms.largest:
+                raise SiteError(
+                    f"{self.where}: has {found.file.size} bytes, {terms.largest} are the most"
+                )
+            get_blob(client, found.file, target, retries=terms.retries, on_bytes=terms.on_bytes)
+
+    def _find(self, client: RegistryClient) -> FileArtifact:
+        """What the tag stands for, which must be the very file that is looked for."""
+        from lapstrake.oci.pull import get_manifest
+
+        document = get_manifest(client, self.tag)
+        if document is None:
+            raise NotThereError(f"{self.where}: not there{self._others(client)}")
+        try:
+            found = read_manifest(document)
+        except ValueError as wrong:
+            raise SiteError(f"{self.where}: {wrong}") from wrong
+        if found.title != self.identity.file_name:
+            raise NotThereError(f"{self.where}: is {found.title!r}, another file")
+        checksum = found.annotations.get(CHECKSUM, self.identity.checksum)
+        if checksum != self.identity.checksum:
+            raise NotThereError(f"{self.where}: was made from other inputs ({checksum})")
+        return found
+
+    def _others(self, client: RegistryClient) -> str:
+        """What there is of the same package, in words."""
+        from lapstrake.oci.pull import list_tags
+
+        with contextlib.suppress(LapstrakeError):  # a hint, no more
+            beginning = tag_of(f"{self.identity.package}-")
+            tags = [tag for tag in list_tags(client) if tag.startswith(beginning)]
+            return others_text(self.identity.package, tags)
+        return ""
+
+
+def plan(site: object, identity: Identity, terms: Terms) -> tuple[Candidate, ...]:  # noqa: ARG001
+    """Where a registry may have an archive, see `lapstrake.artifact.sites.base.Resolver`.
+
+    Raises:
+        SiteError: the site names no repository.
+    """
+    if not isinstance(site, OciSite):
+        raise TypeError(site)
+    return (RegistryPlace(repository=repository_of(site), identity=identity),)
+
+
+def repository_of(site: OciSite) -> Repository:
+    """The repository that a site names.
+
+    Raises:
+        SiteError: it names none.
+    """
+    host, _, name = site.repository.partition("/")
+    if not is_host(host):
+        raise SiteError(f"oci:{site.repository}: {host!r} is no host of a registry")
+    if fault := name_fault(name):
+        raise SiteError(f"oci:{site.repository}: the name {name!r} {fault}")
+    return Repository(host=host, name=name, plain=site.plain)
+
+
+def others_text(package: str, names: list[str]) -> str:
+    """What a site has instead, to be put behind "not there"; the newest names come last."""
+    if not names:
+        return f"; it has nothing of {package}"
+    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"; of {package} it has {', '.join(sorted(names)[-_SHOWN:])}{rest}"
+
+
+@contextlib.contextmanager
+def opened(repository: Repository, terms: Terms, *, actions: str) -> Iterator[RegistryClient]:
+    """A connected client.
+
+    Raises:
+        RegistryError: the registry cannot be reached.
+        ConfigError: a file of credentials is damaged.
+    """
+    from lapstrake.oci.client import RegistryClient
+
+    client = RegistryClient(
+        repository, actions=actions, silence=terms.timeout, attempts=terms.retries + 1
+    )
+    with contextlib.closing(client):
+        client.connect()
+        yield client
+
+
+@contextlib.contextmanager
+def judged(where: str) -> Iterator[None]:
+    """Say in one line what a registry refused.
+
+    Raises:
+        SiteError: in place of our errors.
+    """
+    try:
+        yield
+    except LapstrakeError as failed:
+        details = failed.details.strip().partition("\n")[0]
+        raise SiteError(
+            f"{where}: {failed.brief}" + (f" ({details})" if details else "")
+        ) from failed
