@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from lapstrake.bundle.debian_relations import RelationError, split_relations
 from lapstrake.bundle.native_presets import PRESETS
-from lapstrake.config.units import parse_duration, parse_size
+from lapstrake.config.tables import Commands, Duration, Line, RelativePath, Size, Table, Variable
 
 STEPS = ("prepare", "configure", "build", "check", "install")
 """The steps, in the order they run."""
@@ -22,7 +22,6 @@ SOURCE_KINDS = ("url", "git", "svn", "hg", "bzr", "fossil", "pypi", "npm")
 
 _VERSION = r"^[0-9][A-Za-z0-9.+~]*$"
 _NAME = r"^[a-z0-9][a-z0-9+.-]+$"
-_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _ADDRESS = re.compile(r"[^<>]+ <[^<>@\s]+@[^<>\s]+>\Z")
 
 
@@ -34,21 +33,9 @@ def _relation(text: str) -> str:
     return relation
 
 
-def _relative(text: str) -> str:
-    if text.startswith("/") or ".." in text.split("/"):
-        raise ValueError(f"{text!r} must be relative and stay below its folder")
-    return text
-
-
 def _address(text: str) -> str:
     if not _ADDRESS.match(text):
         raise ValueError(f'{text!r} is not an address such as "Ada Lovelace <ada@example.org>"')
-    return text
-
-
-def _one_line(text: str) -> str:
-    if not text.isprintable() or not text.strip():
-        raise ValueError("must be one line of text, and not empty")
     return text
 
 
@@ -56,26 +43,10 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _size(value: object) -> object:
-    return parse_size(value) if isinstance(value, str) else value
-
-
-def _duration(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
-
-
 Relation = Annotated[str, AfterValidator(_relation)]
-RelativePath = Annotated[str, Field(min_length=1), AfterValidator(_relative)]
-Line = Annotated[str, AfterValidator(_one_line)]
-Commands = str | list[str | list[str]]
-"""Shell text, or a list of commands: each a line of shell text, or a list of words."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
-
-
-class Package(_Table):
+class Package(Table):
     """What is built."""
 
     name: str = Field(pattern=_NAME, description="The source package's name.")
@@ -104,7 +75,7 @@ class Package(_Table):
     homepage: Line | None = Field(default=None, description="Where upstream is at home.")
 
 
-class Source(_Table):
+class Source(Table):
     """One source. ``${name}`` and ``${version}`` stand for the package's in all texts but sums."""
 
     model_config = ConfigDict(
@@ -164,7 +135,7 @@ class Source(_Table):
         return str(getattr(self, self.kind))
 
 
-class Depends(_Table):
+class Depends(Table):
     """Relations to other packages, in Debian's syntax."""
 
     build: list[Relation] = Field(default=[], description="Installed before the build.")
@@ -181,7 +152,7 @@ class Depends(_Table):
     )
 
 
-class Steps(_Table):
+class Steps(Table):
     """The commands, step by step; an empty step does nothing, a missing one is the preset's."""
 
     use: Literal[tuple(PRESETS)] | None = Field(  # type: ignore[valid-type]
@@ -194,9 +165,7 @@ class Steps(_Table):
         default=None,
         description="The folder of the sources to run in; the only one there is by default.",
     )
-    environment: dict[Annotated[str, Field(pattern=_VARIABLE)], str] = Field(
-        default={}, description="Variables for all steps."
-    )
+    environment: dict[Variable, str] = Field(default={}, description="Variables for all steps.")
     prepare: Commands | None = Field(default=None, description="Patches, generated files.")
     configure: Commands | None = None
     build: Commands | None = None
@@ -210,7 +179,7 @@ class Steps(_Table):
         return self
 
 
-class Scripts(_Table):
+class Scripts(Table):
     """Maintainer scripts (Debian policy 6), as text; ``#!/bin/sh`` is put first if need be."""
 
     preinst: str | None = None
@@ -219,7 +188,7 @@ class Scripts(_Table):
     postrm: str | None = None
 
 
-class Output(_Table):
+class Output(Table):
     """A package that comes out; what it does not say it takes from ``[package]``."""
 
     name: str | None = Field(default=None, pattern=_NAME, description="The package's own name.")
@@ -230,20 +199,20 @@ class Output(_Table):
     description: str | None = None
     section: Line | None = None
     architecture: Literal["any", "all"] | None = None
-    depends: list[Relation] = []
-    recommends: list[Relation] = []
-    suggests: list[Relation] = []
-    conflicts: list[Relation] = []
-    breaks: list[Relation] = []
-    replaces: list[Relation] = []
-    provides: list[Relation] = []
+    depends: list[Relation] = Field(default=[])
+    recommends: list[Relation] = Field(default=[])
+    suggests: list[Relation] = Field(default=[])
+    conflicts: list[Relation] = Field(default=[])
+    breaks: list[Relation] = Field(default=[])
+    replaces: list[Relation] = Field(default=[])
+    provides: list[Relation] = Field(default=[])
     conffiles: list[RelativePath] | None = Field(
         default=None, description="Globs; all files below etc/ by default."
     )
     scripts: Scripts = Scripts()
 
 
-class Results(_Table):
+class Results(Table):
     """Plain files to keep besides packages."""
 
     files: list[RelativePath] = Field(
@@ -251,25 +220,23 @@ class Results(_Table):
     )
 
 
-class NeedsTable(_Table):
+class NeedsTable(Table):
     """What the build asks for beyond the default sandbox."""
 
     network: bool = Field(default=False, description="Whether steps may reach the network.")
-    secrets: list[Annotated[str, Field(pattern=_VARIABLE)]] = Field(
+    secrets: list[Variable] = Field(
         default=[], description="Names of the configuration's secrets that steps may read."
     )
-    memory: Annotated[int, BeforeValidator(_size, json_schema_input_type=int | str)] | None = Field(
+    memory: Size | None = Field(
         default=None, ge=1, description='Such as "2GiB"; a number is bytes.'
     )
-    disk: Annotated[int, BeforeValidator(_size, json_schema_input_type=int | str)] | None = Field(
-        default=None, ge=1, description='Such as "10GiB"; a number is bytes.'
+    disk: Size | None = Field(default=None, ge=1, description='Such as "10GiB"; a number is bytes.')
+    time: Duration | None = Field(
+        default=None, gt=0, description='Such as "1h30m"; a number is seconds.'
     )
-    time: (
-        Annotated[float, BeforeValidator(_duration, json_schema_input_type=float | str)] | None
-    ) = Field(default=None, gt=0, description='Such as "1h30m"; a number is seconds.')
 
 
-class NativeBundle(_Table):
+class NativeBundle(Table):
     """A bundle of Lapstrake's own format."""
 
     package: Package
