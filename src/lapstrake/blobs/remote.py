@@ -12,29 +12,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from obstore import sign
 from obstore.exceptions import BaseError
-from obstore.store import GCSStore, S3Store
 
 from lapstrake.blobs import addresses
+from lapstrake.blobs.bucket import Bucket, first_line, open_bucket
 from lapstrake.errors import ConfigError, StoreError
 from lapstrake.host import files
 from lapstrake.names import Digest
-
-if TYPE_CHECKING:
-    from obstore.store import RetryConfig
 
 _PIECE = 8 << 20
 _YOUNG = 6 * 3600
 """Seconds in which what is there is not sent again; collections spare what is a day old."""
 _KNOWN_SECONDS = 600.0
 _MOST_KNOWN = 100_000
-
-_RETRIES: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
-"""Enough for a hiccup; whoever waits for a blob wants to hear of more."""
 
 
 def remote_blobs(url: str, *, scratch: Path) -> RemoteBlobs:
@@ -47,23 +39,13 @@ def remote_blobs(url: str, *, scratch: Path) -> RemoteBlobs:
     Raises:
         ConfigError: the URL names no storage, or the environment lacks what the provider needs.
     """
-    parts = urlsplit(url)
-    kinds = {"s3": S3Store, "gs": GCSStore}
-    if parts.scheme not in kinds or not parts.netloc:
-        raise ConfigError(
-            f"registry.storage: {url!r} is no storage",
-            resolution="Leave it empty, or give s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.",
-        )
     try:
-        bucket = kinds[parts.scheme](
-            parts.netloc, prefix=parts.path.strip("/") or None, retry_config=_RETRIES
-        )
-    except BaseError as failed:
+        # Enough for a hiccup; whoever waits for a blob wants to hear of more.
+        bucket = open_bucket(url, retries=4, patience=30.0)
+    except ConfigError as wrong:
         raise ConfigError(
-            f"registry.storage: {url} cannot be opened",
-            details=_first_line(failed),
-            resolution="Set the variables that the provider's own client reads.",
-        ) from failed
+            f"registry.storage: {wrong.brief}", details=wrong.details, resolution=wrong.resolution
+        ) from wrong
     return RemoteBlobs(bucket, url=url, scratch=scratch)
 
 
@@ -76,7 +58,7 @@ class RemoteBlobs:
         scratch: as of `remote_blobs`.
     """
 
-    def __init__(self, bucket: S3Store | GCSStore, *, url: str, scratch: Path) -> None:
+    def __init__(self, bucket: Bucket, *, url: str, scratch: Path) -> None:
         self._bucket = bucket
         self._url = url
         self._scratch = scratch
@@ -220,12 +202,7 @@ class RemoteBlobs:
             yield
         except BaseError as failed:
             raise StoreError(
-                f"{doing}: the storage {self._url} failed", details=_first_line(failed)
+                f"{doing}: the storage {self._url} failed", details=first_line(failed)
             ) from failed
         except OSError as failed:
             raise files.disk_error(failed, doing=doing) from failed
-
-
-def _first_line(failed: BaseError) -> str:
-    """What the library says, without its value's debugging form."""
-    return str(failed).strip().partition("\n")[0]

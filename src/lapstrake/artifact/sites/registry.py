@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from lapstrake.artifact.base import OciSite
 from lapstrake.artifact.identity import Identity
-from lapstrake.artifact.sites.base import Candidate, NotThereError, SiteError, Terms
+from lapstrake.artifact.sites.base import NotThereError, SiteError, Terms
+from lapstrake.artifact.sites.others import describe_others
 from lapstrake.errors import LapstrakeError
 from lapstrake.oci.file_artifact import FileArtifact, read_manifest, tag_of
 from lapstrake.oci.grammar import name_fault
@@ -28,7 +29,6 @@ KIND = "application/vnd.lapstrake.artifact.v1"
 """The ``artifactType`` of our manifests; others are taken, too, if they have one fitting file."""
 CHECKSUM = "lapstrake.artifact.checksum"
 """The annotation with the checksum of the inputs, all 64 digits."""
-_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +52,11 @@ class RegistryPlace:
         """See `lapstrake.artifact.sites.base.Candidate.get`."""
         from lapstrake.oci.pull import get_blob
 
-        with judged(self.where), opened(self.repository, terms, actions="pull") as client:
+        terms.need_network()
+        with judged(), opened(self.repository, terms, actions="pull") as client:
             found = self._find(client)
             if found.file.size > terms.largest:
-                raise SiteError(
-                    f"{self.where}: has {found.file.size} bytes, {terms.largest} are the most"
-                )
+                raise SiteError(f"it has {found.file.size} bytes, {terms.largest} are the most")
             get_blob(client, found.file, target, retries=terms.retries, on_bytes=terms.on_bytes)
 
     def _find(self, client: RegistryClient) -> FileArtifact:
@@ -66,37 +65,34 @@ class RegistryPlace:
 
         document = get_manifest(client, self.tag)
         if document is None:
-            raise NotThereError(f"{self.where}: not there{self._others(client)}")
+            raise NotThereError(f"no such tag{self._others(client)}")
         try:
             found = read_manifest(document)
         except ValueError as wrong:
-            raise SiteError(f"{self.where}: {wrong}") from wrong
+            raise SiteError(str(wrong)) from wrong
         if found.title != self.identity.file_name:
-            raise NotThereError(f"{self.where}: is {found.title!r}, another file")
+            raise NotThereError(f"the tag is of another file: {found.title!r}")
         checksum = found.annotations.get(CHECKSUM, self.identity.checksum)
         if checksum != self.identity.checksum:
-            raise NotThereError(f"{self.where}: was made from other inputs ({checksum})")
+            raise NotThereError(f"the tag was made from other inputs: {checksum!r}")
         return found
 
     def _others(self, client: RegistryClient) -> str:
         """What there is of the same package, in words."""
         from lapstrake.oci.pull import list_tags
 
+        others = ""
         with contextlib.suppress(LapstrakeError):  # a hint, no more
-            beginning = tag_of(f"{self.identity.package}-")
-            tags = [tag for tag in list_tags(client) if tag.startswith(beginning)]
-            return others_text(self.identity.package, tags)
-        return ""
+            others = describe_others(self.identity, list_tags(client))
+        return f"; {others}" if others else ""
 
 
-def plan(site: object, identity: Identity, terms: Terms) -> tuple[Candidate, ...]:  # noqa: ARG001
-    """Where a registry may have an archive, see `lapstrake.artifact.sites.base.Resolver`.
+def plan_registry(site: OciSite, identity: Identity) -> tuple[RegistryPlace]:
+    """The tag that the archive should have.
 
     Raises:
         SiteError: the site names no repository.
     """
-    if not isinstance(site, OciSite):
-        raise TypeError(site)
     return (RegistryPlace(repository=repository_of(site), identity=identity),)
 
 
@@ -108,18 +104,10 @@ def repository_of(site: OciSite) -> Repository:
     """
     host, _, name = site.repository.partition("/")
     if not is_host(host):
-        raise SiteError(f"oci:{site.repository}: {host!r} is no host of a registry")
+        raise SiteError(f"{host!r} is no host of a registry")
     if fault := name_fault(name):
-        raise SiteError(f"oci:{site.repository}: the name {name!r} {fault}")
+        raise SiteError(f"the name {name!r} {fault}")
     return Repository(host=host, name=name, plain=site.plain)
-
-
-def others_text(package: str, names: list[str]) -> str:
-    """What a site has instead, to be put behind "not there"; the newest names come last."""
-    if not names:
-        return f"; it has nothing of {package}"
-    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"; of {package} it has {', '.join(sorted(names)[-_SHOWN:])}{rest}"
 
 
 @contextlib.contextmanager
@@ -135,13 +123,13 @@ def opened(repository: Repository, terms: Terms, *, actions: str) -> Iterator[Re
     client = RegistryClient(
         repository, actions=actions, silence=terms.timeout, attempts=terms.retries + 1
     )
-    with contextlib.closing(client):
+    with contextlib.closing(client), terms.cancelled.calling(client.stop):
         client.connect()
         yield client
 
 
 @contextlib.contextmanager
-def judged(where: str) -> Iterator[None]:
+def judged() -> Iterator[None]:
     """Say in one line what a registry refused.
 
     Raises:
@@ -151,6 +139,4 @@ def judged(where: str) -> Iterator[None]:
         yield
     except LapstrakeError as failed:
         details = failed.details.strip().partition("\n")[0]
-        raise SiteError(
-            f"{where}: {failed.brief}" + (f" ({details})" if details else "")
-        ) from failed
+        raise SiteError(failed.brief + (f" ({details})" if details else "")) from failed
