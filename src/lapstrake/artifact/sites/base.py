@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from lapstrake.artifact.identity import Identity
 from lapstrake.progress import Progress
+from lapstrake.source.job import Cancellation
+from lapstrake.source.web import Web
+
+_REDIRECTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,8 @@ class Terms:
         retries: attempts after the first, where it may work another time.
         largest: bytes that an archive may have.
         on_bytes: told now and then how many bytes came, and of how many (0: unknown).
+        web: the HTTP client, shared by all that is got together.
+        cancelled: set when all should give up.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -30,6 +35,17 @@ class Terms:
     retries: int = 3
     largest: int = 64 << 30
     on_bytes: Callable[[int, int], None] = lambda _done, _total: None
+    web: Web = field(default_factory=lambda: Web(redirects=_REDIRECTS))
+    cancelled: Cancellation = field(default_factory=Cancellation)
+
+    def need_network(self) -> None:
+        """Refuse to go on when no network may be asked.
+
+        Raises:
+            SiteError: offline.
+        """
+        if self.offline:
+            raise SiteError("not asked, since the network may not be used (--offline)")
 
 
 class Candidate(Protocol):
@@ -48,14 +64,6 @@ class Candidate(Protocol):
                 can be told.
             SiteError: it could not be asked, or what it sent is broken.
         """
-        ...
-
-
-class Resolver(Protocol):
-    """From a site to the places to look at, without any network."""
-
-    def __call__(self, site: object, identity: Identity, terms: Terms) -> tuple[Candidate, ...]:
-        """Plan."""
         ...
 
 
