@@ -7,32 +7,26 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from lapstrake.errors import RunnerError
 from lapstrake.host import process, transfer
 from lapstrake.host.cgroup import ControlGroup
+from lapstrake.host.engine_version import EngineKind, is_unreachable, parse_version, remedy
 from lapstrake.host.usage import Ending
 from lapstrake.names import GuestPath
 
 _QUICK = 60.0  # seconds for what only asks
 _LONG = 1800.0  # for what copies
+_ROOT = GuestPath("/")
 _OBSERVE_SECONDS = 0.2
 _PASSED_ON = (
     "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "CONTAINER_HOST",
     "CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
 )  # fmt: skip
-
-
-class EngineKind(StrEnum):
-    """Which of the two it is: their command lines differ in a few words."""
-
-    DOCKER = "docker"
-    PODMAN = "podman"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +35,7 @@ class Engine:
 
     program: Path
     kind: EngineKind
+    version: tuple[int, ...] = ()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -53,20 +48,41 @@ class Engine:
         return process.clean_environment(self.environment)
 
     def call(
-        self, *words: str | Path, doing: str, timeout: float = _QUICK, stdin: bytes | int = b""
+        self,
+        *words: str | Path,
+        doing: str,
+        timeout: float = _QUICK,
+        stdin: bytes | int = b"",
+        env: Mapping[str, str] | None = None,
     ) -> process.Completed:
-        """Run the client; raises `RunnerError` with the engine's own words."""
-        return process.run(
-            [self.program, *words],
-            timeout=timeout,
-            error=RunnerError,
-            doing=doing,
-            env=self.environment,
-            stdin=stdin,
-        )
+        """Run the client; raises `RunnerError` with the engine's own words.
+
+        Args:
+            words: its arguments; never a secret, since anybody may read them.
+            doing: what for, the beginning of the error's brief.
+            timeout: seconds.
+            stdin: what it reads, or a descriptor that it reads from.
+            env: more variables for it: what ``--env NAME`` hands to a container.
+        """
+        try:
+            return process.run(
+                [self.program, *words],
+                timeout=timeout,
+                error=RunnerError,
+                doing=doing,
+                env={**(env or {}), **self.environment},
+                stdin=stdin,
+            )
+        except RunnerError as refused:
+            refused.resolution = refused.resolution or remedy(refused.details)
+            raise
 
     def inspect(self, kind: str, name: str) -> dict[str, Any] | None:
-        """What the engine knows of a ``container`` or an ``image``; ``None`` if there is none."""
+        """What the engine knows of a container, an image or a volume; ``None`` if there is none.
+
+        Raises:
+            RunnerError: it does not answer.
+        """
         answer = process.run(
             [self.program, kind, "inspect", name],
             timeout=_QUICK,
@@ -75,23 +91,32 @@ class Engine:
             env=self.environment,
             allowed=(0, 1, 125),
         )
+        said = answer.stderr.decode("utf-8", "replace")
+        if answer.status != 0 and is_unreachable(said):
+            raise RunnerError(
+                f"{self.kind} does not answer", details=said.strip(), resolution=remedy(said)
+            )
         rows = json.loads(answer.text or "[]") if answer.status == 0 else []
         return rows[0] if rows else None
 
     def labelled(self, kind: str, label: str) -> list[str]:
-        """The ids of the containers or images that have a label."""
-        listing = ("ps", "--all") if kind == "container" else ("images",)
+        """The ids of the containers or images that have a label, or the volumes' names."""
+        listing = {
+            "container": ("ps", "--all", "--no-trunc"),
+            "image": ("images", "--no-trunc"),
+            "volume": ("volume", "ls"),
+        }
         answer = self.call(
-            *listing, "--quiet", "--no-trunc", "--filter", f"label={label}",
+            *listing[kind], "--quiet", "--filter", f"label={label}",
             doing=f"listing {self.kind}'s {kind}s",
         )  # fmt: skip
         return list(dict.fromkeys(answer.text.split()))
 
-    def copy_in(self, container: str, tar: Path) -> None:
-        """Unpack a tar at the root of a container that does not run."""
+    def copy_in(self, container: str, tar: Path, target: GuestPath = _ROOT) -> None:
+        """Unpack a tar in a folder of a container that does not run."""
         with tar.open("rb") as file:
             self.call(
-                "cp", "-", f"{container}:/",
+                "cp", "-", f"{container}:{target}",
                 doing="copying into the container", timeout=_LONG, stdin=file.fileno(),
             )  # fmt: skip
 
@@ -126,36 +151,30 @@ def find_engine(program: str = "") -> Engine:
     Raises:
         RunnerError: none answers; the details say why.
     """
-    problems = []
+    problems, remedies = [], []
     for name in (program,) if program else tuple(EngineKind):
-        path = process.find_program(name)
-        if path is None:
-            problems.append(f"{name} is not installed")
-            continue
         try:
-            answer = process.run(
-                [path, "version", "--format", "{{.Client.Version}} {{.Server}}"],
-                timeout=_QUICK, error=RunnerError, env=_environment(), allowed=(0, 1, 125),
-            )  # fmt: skip
-        except RunnerError as silent:
-            problems.append(silent.brief)
-            continue
-        kind = _kind(path)
-        if answer.status == 0:
-            return Engine(program=path, kind=kind)
-        problems.append(process.tail(answer.stderr, 1))
-    raise RunnerError(
-        "no container engine answers",
-        details="\n".join(problems),
-        resolution="Install one (apt install podman, or docker.io), or start docker's daemon and "
-        "join the group docker.",
-    )
+            return _ask(name)
+        except RunnerError as useless:
+            problems.append(f"{name}: {useless.brief}")
+            remedies.append(useless.resolution)
+    advice = next(filter(None, remedies), "Install one: apt install podman, or docker.io.")
+    raise RunnerError("no container engine answers", details="\n".join(problems), resolution=advice)
 
 
-def _kind(program: Path) -> EngineKind:
-    """Which engine a program is: podman-docker calls podman ``docker``."""
-    answer = process.run([program, "--version"], timeout=_QUICK, error=RunnerError)
-    return EngineKind.PODMAN if answer.text.startswith("podman") else EngineKind.DOCKER
+def _ask(name: str) -> Engine:
+    """An engine by its program's name; raises `RunnerError` when it cannot be used."""
+    path = process.find_program(name)
+    if path is None:
+        raise RunnerError("not installed")
+    quick: dict[str, Any] = {"timeout": _QUICK, "error": RunnerError, "env": _environment()}
+    version = parse_version(process.run([path, "--version"], **quick).text)
+    words: list[str | Path] = [path, "version", "--format", "{{.Client.Version}} {{.Server}}"]
+    answer = process.run(words, **quick, allowed=(0, 1, 125))
+    if answer.status != 0:
+        message = process.tail(answer.stderr, 1)
+        raise RunnerError(message, resolution=remedy(message))
+    return Engine(program=path, kind=version.kind, version=version.numbers)
 
 
 def _environment() -> dict[str, str]:
