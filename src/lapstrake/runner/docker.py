@@ -15,6 +15,7 @@ from pathlib import Path
 from lapstrake.errors import RunnerError
 from lapstrake.host import engine as engines
 from lapstrake.host.engine import Engine
+from lapstrake.host.engine_version import EngineKind
 from lapstrake.runner.base import Lack, Session
 from lapstrake.runner.docker_image import LABEL, image_of
 from lapstrake.runner.docker_owner import OWNER, is_dead, own_name
@@ -46,7 +47,7 @@ class DockerRunner:
         except RunnerError as none:
             what = f"{none.brief} ({none.details.replace(chr(10), '; ')})"
             return (Lack(what=what, remedy=none.resolution),)
-        if os.geteuid() != 0 and engine.kind is engines.EngineKind.DOCKER:
+        if os.geteuid() != 0 and engine.kind is EngineKind.DOCKER:
             return (
                 Lack(
                     what="docker's files are not ours: the disk limit does not hold",

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from lapstrake.errors import RunnerError
 from lapstrake.host import files, sandbox, seccomp, supervise, terminal, transfer
-from lapstrake.host.engine import ContainerMeter, Engine, EngineKind
+from lapstrake.host.engine import ContainerMeter, Engine
+from lapstrake.host.engine_version import EngineKind
 from lapstrake.host.sandbox import SandboxPlan
 from lapstrake.host.usage import Ending
 from lapstrake.names import GuestPath
