@@ -1,0 +1,76 @@
+"""What a build left, as an archive in the folder of downloads: whole, verified, under its name."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path, PurePosixPath
+
+from lapstrake.artifact.archive import pack_archive, verify_archive
+from lapstrake.artifact.making.base import Job
+from lapstrake.errors import ArtifactError, BuildError
+from lapstrake.host import files
+
+
+def deliver(job: Job, work: Path, output: str) -> Path:
+    """Take the output of a build; nothing of it may run any more.
+
+    A folder is packed so that the same files give the same bytes; an archive is taken as it is.
+
+    Args:
+        job: what was made.
+        work: the build directory, as the host sees it; what is in it is not trusted.
+        output: the archive or folder, relative to it.
+
+    Returns:
+        the archive, in `Job.downloads`.
+
+    Raises:
+        BuildError: it is missing, is reached through a link, or is no archive.
+        StoreError: the disk is full.
+    """
+    source = _found(job, work, output)
+    target = job.downloads / job.identity.file_name
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            pack_archive(source, target, top=job.identity.download_name, epoch=job.epoch)
+        else:
+            _verify(job, source)
+            files.copy_atomic(source, target)
+    except OSError as refused:
+        raise files.disk_error(refused, doing=f"writing {target}") from refused
+    return target
+
+
+def _found(job: Job, work: Path, output: str) -> Path:
+    """The output; no link on the way is followed, it could lead anywhere on this host."""
+    place = work
+    for part in PurePosixPath(output).parts:
+        place = place / part
+        try:
+            kind = place.lstat().st_mode
+        except OSError as missing:
+            raise _no_output(job, output, "is not there") from missing
+        if part == ".." or stat.S_ISLNK(kind):
+            raise _no_output(job, output, f"is reached through {part!r}, which is not followed")
+    if not (stat.S_ISDIR(kind) or stat.S_ISREG(kind)):
+        raise _no_output(job, output, "is neither a file nor a folder")
+    return place
+
+
+def _verify(job: Job, archive: Path) -> None:
+    try:
+        verify_archive(archive)
+    except ArtifactError as broken:
+        raise BuildError(
+            f"{job.package.name}: its build left a broken archive: {broken.brief}",
+            details=broken.details,
+            resolution="Mend the archive step of its platform.",
+        ) from broken
+
+
+def _no_output(job: Job, output: str, why: str) -> BuildError:
+    return BuildError(
+        f"{job.package.name}: its build ended well, but {output} {why}",
+        resolution="Look at the platform's `archive` and `output`.",
+    )
