@@ -174,11 +174,13 @@ class Dependency:
     Attributes:
         name: its name.
         source: a folder, or what is fetched.
+        folder: the package's folder in what is fetched; empty for the top.
         build: whether it may be built here when no site has it.
     """
 
     name: str
     source: Path | SourceSpec
+    folder: str = ""
     build: bool = False
 
 
@@ -259,6 +261,7 @@ class Project:
         version: likewise.
         folder: where it is.
         packages: all packages, each behind those it needs; the project itself last, if it is one.
+        target: the tuple of the machine: its own word, else its system's, else its toolchain's.
         env: the project's own variables; they come after those of its packages.
         firmware: how it is packed.
         file: where it was said.
@@ -268,6 +271,7 @@ class Project:
     version: str
     folder: Path
     packages: tuple[Package, ...]
+    target: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     firmware: Firmware = field(default_factory=Firmware)
     file: Path | None = None

@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from lapstrake.branch.instance import Branch
-from lapstrake.build.fetch import fetch_specs
 from lapstrake.bundle.debian_uris import SourcePackageRequest, parse_print_uris
 from lapstrake.config.branches import one_branch
 from lapstrake.errors import BundleError
@@ -17,6 +16,7 @@ from lapstrake.layer.store import Layer
 from lapstrake.names import Digest, GuestPath
 from lapstrake.place.answers import recall, remember
 from lapstrake.place.apt import Apt
+from lapstrake.place.fetching import fetch_specs
 from lapstrake.place.lists import lists_of_root
 from lapstrake.place.workplace import Workplace
 from lapstrake.runner.base import Session
@@ -41,7 +41,9 @@ def locate_source_package(
     dsc = next((spec for spec in specs if spec.name.endswith(".dsc")), None)
     if dsc is None or dsc.digest is None:
         raise BundleError(f"{request}: the archive names no .dsc")
-    (fetched,) = fetch_specs(place, (dsc,), folder=place.config.work_dir, offline=offline)
+    (fetched,) = fetch_specs(
+        place.config, (dsc,), folder=place.config.work_dir, offline=offline, progress=place.progress
+    )
     path = place.private / "dsc" / dsc.digest.hex / dsc.name
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)

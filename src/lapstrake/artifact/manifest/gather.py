@@ -1,0 +1,196 @@
+"""From the topmost manifest to the manifests of all packages that it needs, however far away."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lapstrake.artifact.base import Origin
+from lapstrake.artifact.depot import Depot
+from lapstrake.artifact.manifest.base import FILE_NAME, Manifest, Override
+from lapstrake.artifact.manifest.fetched import (
+    fetch_packages,
+    fetched_folder,
+    same_source,
+    source_text,
+)
+from lapstrake.artifact.manifest.read import read_manifest
+from lapstrake.errors import ProjectError
+from lapstrake.host.toml_file import read_toml
+from lapstrake.progress import Progress
+from lapstrake.source.spec import SourceSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """That a package is needed, and where that is said.
+
+    Attributes:
+        name: the package.
+        source: where it comes from.
+        folder: of a fetched source, the package's folder in it.
+        by: the manifest that says so.
+        section: in which of its tables.
+        inside: the folder that paths may not lead out of: `by` was fetched from elsewhere.
+    """
+
+    name: str
+    source: Path | SourceSpec
+    folder: str = ""
+    by: Manifest
+    section: str = "dependencies"
+    inside: Path | None = None
+
+    @property
+    def where(self) -> str:
+        """``FILE:LINE: KEY``, for messages."""
+        return place_of(self.by, self.section, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A manifest of the project.
+
+    Attributes:
+        manifest: the manifest.
+        origin: how it came in.
+        need: the first that asked for it; ``None`` for the topmost.
+        inside: the folder it was fetched into, with whatever else came along.
+    """
+
+    manifest: Manifest
+    origin: Origin
+    need: Need | None = None
+    inside: Path | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Gathering:
+    """Manifests being collected, those nearest to the topmost first.
+
+    Attributes:
+        top: the topmost manifest.
+        depot: where fetched packages go.
+        progress: hears what is fetched.
+        offline: fetch nothing.
+        records: where manifests are remembered.
+        members: what was found, by name.
+    """
+
+    top: Manifest
+    depot: Depot
+    progress: Progress
+    offline: bool
+    records: Path
+    members: dict[str, Member] = field(default_factory=dict)
+
+    def run(self) -> Mapping[str, Member]:
+        """Collect everything, the topmost too.
+
+        Raises:
+            ProjectError: a manifest is missing or wrong, or two want different packages of one
+                name.
+            FetchError: a package could not be fetched; likewise ChecksumError and UnpackError.
+        """
+        self.members[self.top.name] = Member(manifest=self.top, origin=Origin.PROJECT)
+        waiting = list(self._needs(self.members[self.top.name]))
+        while waiting:
+            new: dict[str, Need] = {}
+            for need in waiting:
+                self._check_same(need, new.get(need.name))
+                if need.name not in self.members:
+                    new.setdefault(need.name, need)
+            specs = [need.source for need in new.values() if isinstance(need.source, SourceSpec)]
+            fetch_packages(specs, depot=self.depot, progress=self.progress, offline=self.offline)
+            for need in new.values():
+                self.members[need.name] = self._read(need)
+            waiting = [need for name in new for need in self._needs(self.members[name])]
+        self._check_overrides()
+        return self.members
+
+    def _needs(self, member: Member) -> Iterator[Need]:
+        overrides = {each.name: each for each in self.top.overrides}
+        for each in member.manifest.dependencies:
+            override = overrides.get(each.name)
+            if override is not None and override.source is not None:
+                yield self._overridden(override)
+            else:
+                yield Need(
+                    name=each.name, source=each.source, folder=each.folder, by=member.manifest,
+                    inside=member.inside,
+                )  # fmt: skip
+
+    def _overridden(self, override: Override) -> Need:
+        if override.source is None:
+            raise ValueError("an override without a source overrides no source")
+        return Need(
+            name=override.name, source=override.source, folder=override.folder, by=self.top,
+            section="overrides",
+        )  # fmt: skip
+
+    def _check_same(self, need: Need, other: Need | None) -> None:
+        """Refuse a second package of a name that there is already."""
+        member = self.members.get(need.name)
+        if member is not None:
+            other = member.need
+        if member is not None and other is None:
+            source: Path | SourceSpec = self.top.folder
+            said, folder = f"{self.top.file}", ""
+        elif other is not None:
+            source, said, folder = other.source, other.where, other.folder
+        else:
+            return
+        if same_source(source, need.source) and folder == need.folder:
+            return
+        raise ProjectError(
+            f"{need.where}: there are two packages of the name {need.name}",
+            details=f"{said}: {source_text(source)}\n{need.where}: {source_text(need.source)}",
+            resolution=f"Decide in [overrides.{need.name}] of {self.top.file}.",
+        )
+
+    def _read(self, need: Need) -> Member:
+        if isinstance(need.source, SourceSpec):
+            inside: Path | None = fetched_folder(need.source, self.depot)
+            folder = fetched_folder(need.source, self.depot) / need.folder
+            came = f"{source_text(need.source)}{f', folder {need.folder}' if need.folder else ''}"
+        else:
+            inside, folder, came = need.inside, need.source, str(need.source)
+        if inside is not None and not folder.resolve().is_relative_to(inside.resolve()):
+            raise ProjectError(f"{need.where}: {came} leads out of what was fetched")
+        if not (folder / FILE_NAME).is_file():
+            missing = "has no lapstrake.toml" if folder.is_dir() else "is no folder"
+            raise ProjectError(f"{need.where}: {came} {missing}")
+        # Not resolved: people know a package by the path that they wrote.
+        manifest = read_manifest(_tidy(folder), records=self.records)
+        if manifest.package is None:
+            raise ProjectError(f"{need.where}: {manifest.file} is a project, not a package")
+        if manifest.name != need.name:
+            raise ProjectError(
+                f"{need.where}: the package in {came} is called {manifest.name}",
+                resolution=f"Write [{need.section}.{manifest.name}].",
+            )
+        origin = Origin.PATH if inside is None else Origin.FETCHED
+        return Member(manifest=manifest, origin=origin, need=need, inside=inside)
+
+    def _check_overrides(self) -> None:
+        for override in self.top.overrides:
+            if override.name not in self.members:
+                meant = difflib.get_close_matches(override.name, self.members, n=1)
+                hint = f", did you mean {meant[0]}?" if meant else ""
+                where = place_of(self.top, "overrides", override.name)
+                raise ProjectError(f"{where}: nothing depends on {override.name}{hint}")
+
+
+def place_of(manifest: Manifest, *location: str) -> str:
+    """``FILE:LINE: KEY`` of a place in a manifest, for messages."""
+    return read_toml(manifest.file, error=ProjectError).where(location)
+
+
+def _tidy(folder: Path) -> Path:
+    """A path without ``..``, where leaving it out means the same."""
+    import os
+
+    plain = Path(os.path.normpath(folder))
+    return plain if plain.exists() and plain.samefile(folder) else folder

@@ -1,0 +1,136 @@
+"""Read a project: a package or an application, and all that it depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from lapstrake.artifact.base import Package, PackageType, Project
+from lapstrake.artifact.depot import Depot
+from lapstrake.artifact.manifest.base import FILE_NAME, Manifest
+from lapstrake.artifact.manifest.gather import Gathering, Member, place_of
+from lapstrake.artifact.manifest.platforms import with_platform
+from lapstrake.artifact.manifest.read import read_manifest
+from lapstrake.errors import ProjectError
+from lapstrake.progress import Progress, Silent
+
+_ONLY_ONE = (PackageType.SYSTEM, PackageType.TOOLCHAIN)
+
+
+def read_project(
+    folder: Path, *, depot: Depot, progress: Progress | None = None, offline: bool = False
+) -> Project:
+    """Read a project; packages that it needs from elsewhere are fetched, and kept.
+
+    Args:
+        folder: the project's folder, or one below it.
+        depot: where fetched packages, and what is remembered of manifests, go.
+        progress: hears what is fetched.
+        offline: fetch nothing; what was fetched before is used.
+
+    Raises:
+        ProjectError: a manifest is missing or wrong, dependencies go in circles, two packages have
+            one name, there are two systems or toolchains, or a target without a system.
+        FetchError: a package could not be fetched; likewise ChecksumError and UnpackError.
+    """
+    records = depot.packages / ".manifests"
+    top = read_manifest(project_folder(folder), records=records)
+    members = Gathering(
+        top=top, depot=depot, progress=progress or Silent(), offline=offline, records=records
+    ).run()
+    order = _order(members)
+    drafts = {
+        name: _draft(members[name], top, members)
+        for name in order
+        if members[name].manifest.package is not None
+    }
+    packages = tuple(with_platform(members[name].manifest, drafts) for name in drafts)
+    _check_types(packages, members)
+    return _project(top, packages)
+
+
+def project_folder(folder: Path) -> Path:
+    """The folder itself, or the nearest around it, that has a ``lapstrake.toml``.
+
+    Raises:
+        ProjectError: there is none.
+    """
+    start = folder.absolute()
+    for place in (start, *start.parents):
+        if (place / FILE_NAME).is_file():
+            return place
+    raise ProjectError(
+        f"neither {start} nor a folder around it has a {FILE_NAME}",
+        resolution="Go to a project's folder; docs/reference/packages.md describes the file.",
+    )
+
+
+def _order(members: Mapping[str, Member]) -> list[str]:
+    """The names, each behind those it needs.
+
+    Raises:
+        ProjectError: they go in circles.
+    """
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for name, member in members.items():
+        sorter.add(name, *(each.name for each in member.manifest.dependencies))
+    try:
+        return list(sorter.static_order())
+    except CycleError as circle:
+        names = list(reversed(circle.args[1]))  # now each depends on the next
+        first = members[names[0]].manifest
+        raise ProjectError(
+            f"{place_of(first, 'dependencies', names[1])}: dependencies go in circles: "
+            f"{' -> '.join(names)}"
+        ) from circle
+
+
+def _draft(member: Member, top: Manifest, members: Mapping[str, Member]) -> Package:
+    """A package as its own manifest describes it, with what others decide about it."""
+    package = member.manifest.package
+    if package is None:
+        raise ValueError("an application is no package")
+    name = package.name
+    override = next((each for each in top.overrides if each.name == name), None)
+    if member.manifest is top:
+        allowed = True
+    elif override is not None and override.build is not None:
+        allowed = override.build
+    else:
+        wants = (need for each in members.values() for need in each.manifest.dependencies)
+        allowed = any(need.build for need in wants if need.name == name)
+    return replace(package, origin=member.origin, build_allowed=allowed)
+
+
+def _check_types(packages: tuple[Package, ...], members: Mapping[str, Member]) -> None:
+    for kind in _ONLY_ONE:
+        found = [package for package in packages if package.type is kind]
+        if len(found) > 1:
+            lines = []
+            for package in found:
+                need = members[package.name].need
+                lines.append(f"{package.name}: {need.where if need else package.file}")
+            raise ProjectError(
+                f"a project has at most one {kind}, here are {len(found)}: "
+                f"{', '.join(package.name for package in found)}",
+                details="\n".join(lines),
+            )
+
+
+def _project(top: Manifest, packages: tuple[Package, ...]) -> Project:
+    project = Project(
+        name=top.name, version=top.version, folder=top.folder, packages=packages,
+        env=top.env, firmware=top.firmware, file=top.file,
+    )  # fmt: skip
+    if top.target and top.package is None and project.system is None:
+        raise ProjectError(
+            f"{place_of(top, 'project', 'target')}: the target is {top.target}, but no dependency "
+            "is a system",
+            details="The host's own compiler would be used.",
+            resolution="Depend on a system for it, or leave the target out.",
+        )
+    tuples = (top, project.system, project.toolchain)
+    target = next((each.target for each in tuples if each is not None and each.target), "")
+    return replace(project, target=target)

@@ -1,0 +1,185 @@
+"""Read the ``lapstrake.toml`` of a package or a project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lapstrake.artifact.base import Origin, Package
+from lapstrake.artifact.manifest.base import FILE_NAME, Manifest
+from lapstrake.errors import ProjectError
+from lapstrake.host.files import read_regular
+from lapstrake.host.record import reader_version, remembered
+from lapstrake.host.toml_file import TomlFile, read_toml
+
+_LONGEST_VERSION_FILE = 4096  # bytes
+_DESCRIBED = "packages.schema.json"
+_ONLY_BUNDLES = frozenset({"source", "steps", "output", "depends", "results", "needs"})
+
+
+def read_package(
+    folder: Path, *, origin: Origin = Origin.PROJECT, records: Path | None = None
+) -> Package:
+    """Read a package; what it depends on is not looked at.
+
+    Args:
+        folder: where its ``lapstrake.toml`` is.
+        origin: how it came into the project.
+        records: see `read_manifest`.
+
+    Raises:
+        ProjectError: see `read_manifest`; or it is a project.
+    """
+    manifest = read_manifest(folder, records=records)
+    if manifest.package is None:
+        raise ProjectError(
+            f"{manifest.file}: this is a project, not a package",
+            resolution="Projects have no artifacts; depend on the packages that it depends on.",
+        )
+    return settled(replace(manifest.package, origin=origin))
+
+
+def settled(package: Package) -> Package:
+    """The package, with what holds where neither it nor its platform's package says anything."""
+    if package.platform is None or package.platform.name:
+        return package
+    return replace(package, platform=replace(package.platform, name="script"))
+
+
+def read_manifest(folder: Path, *, records: Path | None = None) -> Manifest:
+    """Read a ``lapstrake.toml`` of a package or a project, and check the files it names.
+
+    Args:
+        folder: where it is.
+        records: a folder where manifests are remembered that were read: the second time is fast.
+
+    Raises:
+        ProjectError: the file is missing, wrong, or describes a bundle; a file that it names is
+            missing. The brief names file, line and key.
+    """
+    toml = read_toml(folder / FILE_NAME, error=ProjectError)
+    if records is None:
+        return _completed(_understood(toml), toml)
+    inputs = {
+        "path": bytes(toml.path),
+        "home": bytes(Path.home()),
+        "text": toml.text.encode(),
+        "reader": _reader_version(),
+    }
+    manifest = remembered(Manifest, records, inputs=inputs, read=lambda: _understood(toml))
+    return _completed(manifest, toml)
+
+
+@cache
+def _reader_version() -> bytes:
+    return reader_version(Path(__file__).parent, Path(__file__).parents[1])
+
+
+def _understood(toml: TomlFile) -> Manifest:
+    document = toml.parse(error=ProjectError)
+    _refuse_bundles(toml, document)
+    _refuse_zeros(toml, document)
+
+    from pydantic import ValidationError
+
+    from lapstrake.artifact.manifest.model import PackageManifest, ProjectManifest
+    from lapstrake.artifact.manifest.values import package_manifest, project_manifest
+    from lapstrake.config.findings import as_error
+
+    model = ProjectManifest if "project" in document else PackageManifest
+    try:
+        if "project" in document:
+            return project_manifest(ProjectManifest.model_validate(document), toml)
+        return package_manifest(PackageManifest.model_validate(document), toml)
+    except ValidationError as wrong:
+        raise as_error(
+            wrong, file=toml.path, text=toml.text, model=model, kind=ProjectError,
+            described=_DESCRIBED,
+        ) from wrong  # fmt: skip
+
+
+def _refuse_bundles(toml: TomlFile, document: Mapping[str, Any]) -> None:
+    package = document.get("package")
+    if "project" in document:
+        if "package" in document:
+            raise ProjectError(
+                f"{toml.where(('project',))}: a file has either a project or a package",
+                resolution="Give the package a folder of its own, and make it a dependency.",
+            )
+    elif package is None:
+        raise ProjectError(
+            f"{toml.path}: there is neither [package] nor [project]",
+            resolution="The format is described by docs/reference/packages.md.",
+        )
+    elif isinstance(package, dict) and "type" not in package:
+        raise _without_type(toml, document)
+
+
+def _without_type(toml: TomlFile, document: Mapping[str, Any]) -> ProjectError:
+    where = f"{toml.where(('package',))}"
+    if _ONLY_BUNDLES.isdisjoint(document):
+        return ProjectError(
+            f"{where}: the key package.type is missing",
+            resolution='Add `type = "system"`, "toolchain", "package", "system_platform" or '
+            '"toolchain_platform". Without a type the folder is a bundle, see `lapstrake build`.',
+        )
+    return ProjectError(
+        f"{where}: this is a bundle, not a package of an artifact",
+        resolution="Build it with `lapstrake build`.",
+    )
+
+
+def _refuse_zeros(toml: TomlFile, value: object, location: tuple[str | int, ...] = ()) -> None:
+    """No program takes a text with a zero character, and no path may have one."""
+    if isinstance(value, str) and "\0" in value:
+        raise ProjectError(f"{toml.where(location)}: the text has a zero character in it")
+    if isinstance(value, list):
+        for position, item in enumerate(value):
+            _refuse_zeros(toml, item, (*location, position))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _refuse_zeros(toml, key, location)
+            _refuse_zeros(toml, item, (*location, key))
+
+
+def _completed(manifest: Manifest, toml: TomlFile) -> Manifest:
+    """Read the version's file; see that the files are there without which no build can begin."""
+    package = manifest.package
+    if package is None:
+        return manifest
+    if package.platform and package.platform.defconfig:
+        _need_file(manifest, package.platform.defconfig, ("platform", "defconfig"), toml)
+    if package.runner.dockerfile:
+        _need_file(manifest, package.runner.dockerfile, ("runner", "docker"), toml)
+    if not manifest.version_file:
+        return manifest
+    version = _version(manifest, toml)
+    return replace(manifest, version=version, package=replace(package, version=version))
+
+
+def _need_file(manifest: Manifest, name: str, location: tuple[str, ...], toml: TomlFile) -> None:
+    if not (manifest.folder / name).is_file():
+        raise ProjectError(f"{toml.where(location)}: there is no file {name!r} in the package")
+
+
+def _version(manifest: Manifest, toml: TomlFile) -> str:
+    import re
+
+    where = toml.where(("package", "version_file"))
+    file = manifest.folder / manifest.version_file
+    try:
+        text = read_regular(file, limit=_LONGEST_VERSION_FILE).decode("utf-8")
+    except OSError as trouble:
+        raise ProjectError(f"{where}: {file}: {trouble.strerror}") from trouble
+    except UnicodeDecodeError as trouble:
+        raise ProjectError(f"{where}: {file}: not UTF-8") from trouble
+    version = text.strip().partition("\n")[0].strip()
+    if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+~_-]{0,99}", version):
+        raise ProjectError(
+            f"{where}: {file}:1: {version[:100]!r} cannot be a version",
+            resolution="Use letters, digits and . + ~ _ -, first a letter or digit, at most 100.",
+        )
+    return version
