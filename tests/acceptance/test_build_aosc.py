@@ -20,6 +20,44 @@ TREE = EXAMPLES / "tree"
 DEFINES = "PKGNAME=sample\nPKGSEC=utils\nPKGDES='A sample'\nABSPLITDBG=no\n"
 INSTALL = 'install -Dm644 /dev/null "$PKGDIR"/usr/share/sample/file\n'
 
+# Bundle, template, and paths (with modes) that its package must have.
+TEMPLATES = [
+    ("app-network/corkscrew", "autotools", {"/usr/bin/corkscrew": "-rwxr-xr-x"}),
+    ("app-network/fping", "autotools", {"/usr/bin/fping": "-r-sr-xr-x"}),
+    ("lang-tcl/jimtcl", "autosetup", {"/usr/bin/jimsh": "-rwxr-xr-x"}),
+    ("app-devel/cmocka", "cmakeninja", {"/usr/lib/libcmocka-static.a": "-rw-r--r--"}),
+    ("runtime-data/serd", "meson", {"/usr/bin/serdi": "-rwxr-xr-x"}),
+    ("runtime-multimedia/lv2", "waf", {"/usr/lib/pkgconfig/lv2.pc": "-rw-r--r--"}),
+    ("app-examples/greet-go", "gomod", {"/usr/bin/greet-go": "-rwxr-xr-x"}),
+    ("lang-python/semver", "pep517", {"/usr/bin/pysemver": "-rwxr-xr-x"}),
+    (
+        "lang-perl/perl-string-shellquote",
+        "perl",
+        {"/usr/share/perl5/String/ShellQuote.pm": "-r--r--r--"},
+    ),
+    ("app-examples/greet-rust", "rust", {"/usr/bin/greet": "-rwxr-xr-x"}),
+    ("lang-python/six", "python", {"/usr/lib/python3/dist-packages/six.py": "-rw-r--r--"}),
+    ("app-examples/greet-qmake", "qtproj", {"/usr/bin/greet-qmake": "-rwxr-xr-x"}),
+    ("app-examples/greet-ruby", "ruby", {"/usr/bin/greet-ruby": "-rwxr-xr-x"}),
+    (
+        "lang-js/is-number",
+        "npm",
+        {"/usr/lib/node_modules/is-number/package.json": "-rw-r--r--"},
+    ),
+    (
+        "runtime-web/http-parser",
+        "plainmake",
+        {
+            "/usr/include/http_parser.h": "-rw-r--r--",
+            "/usr/lib/libhttp_parser.so.2.9.4": "-rwxr-xr-x",
+        },
+    ),
+    ("app-utils/aeskeyfind", "self", {"/usr/bin/aeskeyfind": "-rwxr-xr-x"}),
+    ("app-utils/rsakeyfind", "self", {"/usr/bin/rsakeyfind": "-rwxr-xr-x"}),
+    ("app-web/micro-httpd", "plainmake", {"/usr/bin/micro_httpd": "-rwxr-xr-x"}),
+    ("meta-bases/base-example", "dummy", {}),
+]
+
 
 def bundle(shop: Shop, name: str = "sample", **files: str) -> Path:
     """Write a bundle without sources; ``__`` stands for a slash."""
@@ -53,6 +91,11 @@ def test_the_whole_tree_as_one_group(shop: Shop, branch: str) -> None:
     members = json.loads(done.stdout)
     assert done.status == 0, [(row["name"], row["reason"]) for row in members]
     assert len(members) == len(specs) >= 20
+    records = {row["name"]: row["record"] for row in members}
+    for name, template, paths in TEMPLATES:
+        assert f"with {template}\n" in shop.log({"id": records[name]})
+        found = content(built(shop, branch, name.partition("/")[2]))
+        assert {path: found[path].split()[0] for path in paths} == paths
     order = [row["name"] for row in members]
     assert order.index("meta-bases/base-example") > order.index("app-network/fping")
     dummy = control(built(shop, branch, "base-example"))

@@ -1,4 +1,8 @@
-"""Builds bundles with the toolbox as the host does, in a Debian root with all templates' tools."""
+"""Builds bundles with the toolbox as the host does, in a Debian root with some templates' tools.
+
+That every template builds is shown by tests/acceptance/test_build_aosc.py, in the program's own
+roots.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +33,7 @@ TOOLBOX = REPOSITORY / "src/lapstrake/toolbox"
 TREE = REPOSITORY / "examples/tree"
 EPOCH = 1_600_000_000
 BUILDROOT = GuestPath("/buildroot")
-# What bundles of the examples' tree need beyond their templates.
-_EXTRA = ("git", "python3-setuptools-scm")
+_TEMPLATES = ("autotools", "plainmake", "python")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +97,13 @@ def runner() -> Runner:
 
 @pytest.fixture(scope="session")
 def root(cache: Path) -> Path:
-    """A Debian root with what `tools.toml` says for all templates."""
+    """A Debian root with what `tools.toml` says for `_TEMPLATES`."""
     if find_program("mmdebstrap") is None:
         pytest.skip("mmdebstrap is not installed")
     tools = tomllib.loads((TOOLBOX / "tools.toml").read_text())
-    packages = sorted({*tools["always"], *chain(*tools["templates"].values()), *_EXTRA})
+    packages = sorted(
+        {*tools["always"], *chain(*(tools["templates"][name] for name in _TEMPLATES))}
+    )
     key = hashlib.sha256(json.dumps(packages).encode()).hexdigest()[:12]
     target = cache / f"root-{key}"
     with locked(cache / "root.lock", what="the test root", error=BaseError):
@@ -150,12 +155,9 @@ def _fetch(item: str, target: Path) -> None:
     if ARCHIVE_PREFIX in rest:
         url = rest.replace(ARCHIVE_PREFIX, archive_uris()[0].rstrip("/") + "/")
         _client(["/usr/lib/apt/apt-helper", "download-file", url, folder / "archive"])
-    elif type_.startswith("pypi::version="):
+    else:
         pip = ["pip", "download", "--quiet", "--no-deps", "--no-binary=:all:", f"--dest={folder}"]
         _client([*pip, f"{rest}=={type_.removeprefix('pypi::version=')}"])
-    else:
-        npm = ["npm", "pack", f"--pack-destination={folder}"]
-        _client([*npm, f"{rest}@{type_.removeprefix('npm::version=')}"])
     (file,) = folder.iterdir()
     file.rename(target)
     folder.rmdir()
