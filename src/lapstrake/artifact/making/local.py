@@ -9,7 +9,7 @@ from pathlib import Path
 from lapstrake.artifact.base import SshAccess
 from lapstrake.artifact.making.base import Job
 from lapstrake.artifact.making.deliver import deliver
-from lapstrake.artifact.making.places import Places
+from lapstrake.artifact.making.places import Places, sources_folder
 from lapstrake.artifact.making.running import (
     SHELL,
     limits_of,
@@ -84,7 +84,7 @@ class LocalBuilder:
             work=str(_work(job)),
             package=str(job.package.folder.absolute()),
             platform=str(platform_folder.absolute()),
-            downloads=str(job.downloads.absolute()),
+            downloads=str(sources_folder(job)),
             artifacts=str(job.artifacts.absolute()),
             inputs={name: str(folder.absolute()) for name, folder in job.inputs.items()},
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lapstrake.artifact.making.base import ARTIFACTS, DOWNLOADS, ENV, PLATFORM, WORK, Job
 
@@ -16,7 +17,7 @@ class Places:
         work: the build directory, where every step starts.
         package: the package's folder.
         platform: the folder of the machinery's package; the package's own if it is its own.
-        downloads: the folder of downloads.
+        downloads: the platforms' own downloads; see `sources_folder`.
         artifacts: the folder of artifacts.
         inputs: the artifacts of the packages it needs, by name.
     """
@@ -40,3 +41,14 @@ def guest_places(job: Job) -> Places:
         artifacts=str(ARTIFACTS),
         inputs={name: str(ARTIFACTS / name) for name in job.inputs},
     )
+
+
+def sources_folder(job: Job) -> Path:
+    """Where platforms keep what they download, on the host; made when missing.
+
+    It is below `Job.downloads` and not that itself: finished archives are trusted by their names,
+    so no build may write there.
+    """
+    folder = (job.downloads / "sources").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -12,7 +12,7 @@ from lapstrake.artifact.base import SshAccess
 from lapstrake.artifact.making.base import ARTIFACTS, DOWNLOADS, ENV, PLATFORM, WORK, Job
 from lapstrake.artifact.making.deliver import deliver
 from lapstrake.artifact.making.kept import KeptBuild
-from lapstrake.artifact.making.places import guest_places
+from lapstrake.artifact.making.places import guest_places, sources_folder
 from lapstrake.artifact.making.running import (
     SHELL,
     limits_of,
@@ -31,7 +31,6 @@ from lapstrake.repository.open import repository_of
 from lapstrake.runner.base import Bind, Command, Lack, Network, OnOutput, Outcome, Session
 
 _AGENT = GuestPath("/nerves/ssh-agent")
-_SOURCES = "sources"
 _Result = TypeVar("_Result")
 
 
@@ -178,17 +177,12 @@ def _command(argv: tuple[str, ...], job: Job, steps: Steps) -> Command:
 
 
 def _binds(job: Job) -> tuple[Bind, ...]:
-    """What a step sees of the host.
-
-    Of the downloads it may write below a folder of their own only: finished archives are trusted
-    by their names.
-    """
-    sources = job.downloads / _SOURCES
-    writable = {sources: DOWNLOADS} | {
-        job.folder / "volumes" / name: target for name, target in job.package.runner.volumes.items()
-    }
-    for folder in writable:
-        folder.mkdir(parents=True, exist_ok=True)
+    """What a step sees of the host."""
+    writable = {sources_folder(job): DOWNLOADS}
+    for name, target in job.package.runner.volumes.items():
+        volume = job.folder / "volumes" / name
+        volume.mkdir(parents=True, exist_ok=True)
+        writable[volume] = target
     seen = {job.package.folder: ENV / job.package.name}
     if job.platform is not None:
         seen[job.platform.folder] = PLATFORM
