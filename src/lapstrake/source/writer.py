@@ -20,10 +20,13 @@ class TreeWriter:
         root: an empty folder.
         limit: bytes of content that may be written.
         inside_only: refuse symbolic links that leave the folder.
+        modes: keep permissions, but for set-id bits and others' right to write; otherwise files
+            are 0644 or 0755.
     """
 
-    def __init__(self, root: Path, *, limit: int, inside_only: bool) -> None:
+    def __init__(self, root: Path, *, limit: int, inside_only: bool, modes: bool = False) -> None:
         self._root = root
+        self._modes = modes
         self._tree = ArchiveTree(inside_only=inside_only)
         self._left = limit
         self._limit = limit
@@ -92,9 +95,14 @@ class TreeWriter:
                     )
                 file.write(piece)
             file.flush()
-            os.fchmod(descriptor, 0o755 if entry.mode & 0o111 else 0o644)
+            os.fchmod(descriptor, self._file_mode(entry))
             time = _clamped(entry.mtime)
             os.utime(descriptor, (time, time))
+
+    def _file_mode(self, entry: ArchiveEntry) -> int:
+        if self._modes:
+            return entry.mode & 0o755 | 0o600
+        return 0o755 if entry.mode & 0o111 else 0o644
 
 
 def _clamped(mtime: int) -> int:

@@ -1,0 +1,167 @@
+"""Archives of artifacts: unpacked without trust, and verified.
+
+An archive holds one folder, which is the artifact; its own name means nothing (Nerves: tar
+``--strip-components=1``). Links of a sysroot may lead anywhere, since a sysroot is no root of this
+host; but nothing is ever written through one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lapstrake.artifact.archive_read import damages, open_plain
+from lapstrake.errors import ArtifactError
+from lapstrake.formats.archive_entry import ArchiveEntry, EntryKind
+from lapstrake.host.files import disk_error
+from lapstrake.source.archive_tree import RefusedEntry
+from lapstrake.source.readers import MeteredStream, read_tar
+from lapstrake.source.unpack import OUT_OF_DISK
+from lapstrake.source.writer import TreeWriter
+
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much an archive may become.
+
+    Attributes:
+        size: bytes of content.
+        entries: how many.
+        ratio: how many times its own size; judged beyond `ratio_from` bytes.
+        ratio_from: bytes that are never too many for a small archive.
+    """
+
+    size: int = 256 << 30
+    entries: int = 5_000_000
+    ratio: int = 1000
+    ratio_from: int = 1 << 30
+
+    def limit(self, archive_size: int) -> int:
+        """Bytes that the content of an archive of this size may have."""
+        return min(self.size, max(self.ratio_from, self.ratio * archive_size))
+
+
+def unpack_archive(archive: Path, target: Path, *, bounds: Bounds | None = None) -> None:
+    """Unpack what is in an archive's only folder.
+
+    Owners are ours, set-id bits and others' right to write are not kept.
+
+    Args:
+        archive: ``tar`` compressed with gzip, xz or zstd, told by its bytes and not by its name.
+        target: an empty folder that nobody else writes to; what is in it after an error is the
+            caller's to remove.
+        bounds: how much it may become.
+
+    Raises:
+        ArtifactError: it is damaged, hostile, too large, or holds no folder.
+        StoreError: the disk is full.
+    """
+    bounds = bounds or Bounds()
+    with _said(archive):
+        limit = bounds.limit(archive.stat().st_size)
+        writer = TreeWriter(target, limit=limit, inside_only=False, modes=True)
+        written = 0
+        for count, entry in enumerate(_entries(archive), start=1):
+            if count > bounds.entries:
+                raise RefusedEntry(f"there are more than {bounds.entries} entries")
+            inner = _stripped(entry)
+            if inner is None:
+                continue
+            try:
+                writer.write(inner)
+            except RefusedEntry as refused:
+                raise RefusedEntry(f"entry {entry.name!r}: {refused}") from refused
+            written += 1
+        writer.finish()
+        if not written:
+            raise RefusedEntry("it holds nothing but an empty folder")
+
+
+def verify_archive(archive: Path, *, sha256: str = "") -> None:
+    """Read an archive to its end.
+
+    Args:
+        archive: the file.
+        sha256: what its bytes' SHA-256 must be, if that is known.
+
+    Raises:
+        ArtifactError: it is empty, cut short, damaged, of another kind, or not what was expected.
+    """
+    with _said(archive):
+        if sha256:
+            _compare(archive, sha256)
+        with open_plain(archive) as plain:
+            while plain.read(_PIECE):
+                pass
+
+
+def _compare(archive: Path, sha256: str) -> None:
+    with archive.open("rb") as file:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != sha256.lower():
+        raise ArtifactError(
+            f"{archive} is not what it should be",
+            details=f"SHA-256 expected: {sha256.lower()}\nSHA-256 found:    {actual}",
+            resolution="Somebody changed the archive, or the digest that is expected is old.",
+        )
+
+
+def _entries(archive: Path) -> Iterator[ArchiveEntry]:
+    """The entries of an archive, read to the end of its compression: there the checksum is."""
+    with open_plain(archive) as plain:
+        yield from read_tar(MeteredStream(plain), marked_end=False)
+        while plain.read(_PIECE):
+            pass
+
+
+def _stripped(entry: ArchiveEntry) -> ArchiveEntry | None:
+    """An entry as it is in the archive's folder; ``None`` for the folder itself.
+
+    Raises:
+        RefusedEntry: it is in no folder.
+    """
+    name = _inner(entry.name)
+    if not name:
+        if entry.kind is EntryKind.FOLDER:
+            return None
+        raise RefusedEntry(f"it is flat: {entry.name!r} is in no folder")
+    target = _inner(entry.target) if entry.kind is EntryKind.HARD_LINK else entry.target
+    return replace(entry, name=name, target=target)
+
+
+def _inner(name: str) -> str:
+    """A name without its first part; an absolute one stays what it is, to be refused."""
+    return name if name.startswith("/") else name.partition("/")[2]
+
+
+@contextmanager
+def _said(archive: Path) -> Iterator[None]:
+    """Turn what is found in an archive into errors for people."""
+    try:
+        yield
+    except RefusedEntry as refused:
+        raise ArtifactError(
+            f"{archive}: {refused}",
+            resolution="Nothing of it is used. An archive holds one folder, which is the artifact.",
+        ) from refused
+    except OSError as refused:
+        if refused.errno in OUT_OF_DISK:
+            raise disk_error(refused, doing=f"unpacking {archive}") from refused
+        if refused.errno is not None:
+            raise ArtifactError(f"{archive}: {refused.strerror}") from refused
+        raise _damaged(archive, refused) from refused
+    except damages() as damage:
+        raise _damaged(archive, damage) from damage
+
+
+def _damaged(archive: Path, damage: Exception) -> ArtifactError:
+    return ArtifactError(
+        f"{archive} is damaged or cut short",
+        details=str(damage),
+        resolution="Remove it, and get it again.",
+    )

@@ -1,0 +1,366 @@
+"""Artifacts, unpacked, on this machine: found by name and checksum, so branches keep their own.
+
+::
+
+    NAME-1234567/                       an artifact: a tree, or a link to a build; CHECKSUM in it
+    NAME/                               one that Nerves put there: used, never changed
+    .lapstrake/records/NAME-1234567     what it was made of; its time is when it was last used
+    .lapstrake/locks/NAME-1234567       held while one is put or removed; .use while it is used
+    .lapstrake/work/NAME-1234567/       one that is being put; the next to put it clears it away
+
+An artifact appears by rename when all of it is on the disk: killed at any moment there is the old
+one, or none.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+
+from lapstrake.artifact import entries
+from lapstrake.artifact.archive import unpack_archive
+from lapstrake.artifact.checksum import Inputs
+from lapstrake.artifact.entries import CHECKSUM, Entry, Record, read_checksum, read_record
+from lapstrake.artifact.identity import Identity
+from lapstrake.errors import ArtifactError
+from lapstrake.host import files
+from lapstrake.host.locks import locked
+from lapstrake.host.owned import copy_owned
+from lapstrake.host.supervise import tree_size
+
+_OURS = ".lapstrake"
+
+
+class BusyError(ArtifactError):
+    """Somebody uses the artifact."""
+
+
+class ArtifactCache:
+    """The folder of artifacts, for any number of processes at once.
+
+    Args:
+        root: the folder; made when it is first written to.
+        on_wait: told, once, whom a wait is for.
+    """
+
+    def __init__(self, root: Path, *, on_wait: Callable[[str], None] | None = None) -> None:
+        self.root = root.absolute()
+        self._on_wait = on_wait
+
+    def find(self, identity: Identity) -> Path | None:
+        """The artifact made of these inputs, which counts as used now; or nothing."""
+        path = self.root / identity.download_name
+        if read_checksum(path) == identity.checksum:
+            with suppress(OSError):  # a cache that may only be read
+                os.utime(self._record(identity.download_name))
+            return path
+        foreign = self.root / identity.name
+        return foreign if read_checksum(foreign) == identity.checksum else None
+
+    def put_archive(
+        self,
+        identity: Identity,
+        archive: Path,
+        *,
+        inputs: Inputs | None = None,
+        again: bool = False,
+    ) -> Path:
+        """Unpack an archive as an artifact, unless it is kept already.
+
+        Args:
+            identity: what it is.
+            archive: see `unpack_archive`.
+            inputs: noted, to say later what changed.
+            again: replace one that is kept.
+
+        Returns:
+            where it is.
+
+        Raises:
+            ArtifactError: the archive is no good; what was kept before still is.
+            BusyError: it would be replaced, and somebody uses it.
+            StoreError: the disk is full; the same.
+        """
+
+        def make(new: Path) -> None:
+            new.mkdir()
+            unpack_archive(archive, new)
+
+        return self._put(identity, make, inputs, again=again)
+
+    def put_folder(
+        self,
+        identity: Identity,
+        folder: Path,
+        *,
+        link: bool = False,
+        inputs: Inputs | None = None,
+        again: bool = False,
+    ) -> Path:
+        """Keep a folder as an artifact: a copy, or a link to it.
+
+        Args:
+            identity: what it is.
+            folder: what was built; a linked one gets the file CHECKSUM.
+            link: make a link, as Nerves does: cheap, and good for as long as the build stays.
+            inputs: as of `put_archive`.
+            again: as of `put_archive`.
+
+        Returns:
+            where it is: in the cache, or `folder` itself when that is the artifact's place.
+
+        Raises:
+            ArtifactError: there is no such folder, or one of the two is in the other.
+            BusyError, StoreError: as `put_archive`.
+        """
+        folder = folder.absolute()
+        target = self.root / identity.download_name
+        if not folder.is_dir():
+            raise ArtifactError(f"{folder} is no folder: there is nothing to keep")
+        if self._same_place(folder, target):
+            _write_checksum(folder, identity)
+            return folder
+
+        def make(new: Path) -> None:
+            if link:
+                _write_checksum(folder, identity)
+                new.symlink_to(folder)
+            else:
+                copy_owned(folder, new)
+
+        return self._put(identity, make, inputs, again=again or link)
+
+    def use(self, identity: Identity) -> AbstractContextManager[None]:
+        """Keep an artifact from being removed or replaced while the block runs."""
+        if not os.access(self.root, os.W_OK):
+            return nullcontext()
+        return self._in_use(identity.download_name, exclusive=False)
+
+    def inputs(self, name: str) -> Mapping[str, str]:
+        """What an artifact was made of: files and their SHA-256; empty when that was not noted."""
+        record = read_record(self._record(name))
+        return record.inputs if record else {}
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All that is kept, by name."""
+        try:
+            names = sorted(each.name for each in self.root.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        return tuple(self._entry(name) for name in names if self._is_kept(name))
+
+    def remove(self, name: str) -> bool:
+        """Remove one by its name (`Identity.download_name`); what a link leads to stays.
+
+        Returns:
+            whether there was one.
+
+        Raises:
+            BusyError: somebody uses it.
+        """
+        with self._changing(name), self._in_use(name, exclusive=True):
+            target = self.root / name
+            there = os.path.lexists(target)
+            if there:
+                self._set_aside(name)
+            self._record(name).unlink(missing_ok=True)
+            files.remove_tree(self._work(name))
+            return there
+
+    def prune(
+        self,
+        *,
+        older_than: float | None = None,
+        max_size: int | None = None,
+        keep: int = 0,
+        names: Collection[str] = (),
+        archives: Path | None = None,
+        dry_run: bool = False,
+    ) -> tuple[Entry, ...]:
+        """Remove what was used longest ago; what somebody uses now stays.
+
+        Args:
+            older_than: as of `choose_old`; likewise the next three.
+            max_size: see there.
+            keep: see there.
+            names: see there.
+            archives: the folder of downloads, whose archives are judged as well.
+            dry_run: only tell.
+
+        Returns:
+            what is gone, or would be.
+        """
+        all_ = [*self.entries(), *(entries.archives_in(archives) if archives else ())]
+        chosen = entries.choose_old(
+            all_, now=time.time(), older_than=older_than, max_size=max_size, keep=keep, names=names
+        )
+        if dry_run:
+            return chosen
+        self._clear_work()
+        return tuple(entry for entry in chosen if self._removed(entry))
+
+    def _put(
+        self,
+        identity: Identity,
+        make: Callable[[Path], None],
+        inputs: Inputs | None,
+        *,
+        again: bool,
+    ) -> Path:
+        """Make an artifact in private and give it its name."""
+        name = identity.download_name
+        target = self.root / name
+        with self._changing(name):
+            kept = None if again else self.find(identity)
+            if kept is not None:
+                return kept
+            work = self._work(name)
+            try:
+                files.remove_tree(work)
+                work.mkdir(parents=True, mode=0o700)
+                new = work / "new"
+                make(new)
+                if not new.is_symlink():
+                    _write_checksum(new, identity)
+                self._note(identity, new, inputs)
+                files.sync_filesystem(work)
+                with self._in_use(name, exclusive=True) if target.exists() else nullcontext():
+                    self._publish(name, new)
+            except OSError as failed:
+                raise files.disk_error(failed, doing=f"keeping {name}") from failed
+            finally:
+                with suppress(OSError):
+                    files.remove_tree(work)
+        return target
+
+    def _publish(self, name: str, new: Path) -> None:
+        """Give an artifact its name; what had it is removed afterwards."""
+        target = self.root / name
+        try:
+            if new.is_symlink():  # over a link or nothing
+                new.rename(target)
+                files.sync_folder(self.root)
+            else:
+                files.replace_dir(new, target, durable=False)
+                files.sync_folder(self.root)
+        except OSError as refused:
+            if refused.errno not in (errno.EISDIR, errno.ENOTDIR):
+                raise
+            self._set_aside(name)
+            new.rename(target)
+            files.sync_folder(self.root)
+
+    def _set_aside(self, name: str) -> None:
+        """Take an artifact's name away; what it had is removed with the working folder."""
+        work = self._work(name)
+        work.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self.root / name).rename(files.temporary_name(work / "old"))
+        files.sync_folder(self.root)
+
+    def _same_place(self, folder: Path, target: Path) -> bool:
+        """Whether a folder is the artifact's place already.
+
+        Raises:
+            ArtifactError: the folder holds the cache, or the other way round.
+        """
+        real, root = folder.resolve(), self.root.resolve()
+        place = root / target.name
+        if real in (place, target.resolve()):
+            return True
+        if root.is_relative_to(real) or real.is_relative_to(place):
+            raise ArtifactError(
+                f"{folder} cannot be kept in {self.root}: one of the two is in the other",
+                resolution="Set artifacts.folder (NERVES_ARTIFACTS_DIR) to a folder outside builds.",
+            )
+        return False
+
+    def _note(self, identity: Identity, tree: Path, inputs: Inputs | None) -> None:
+        digests = {name: digest.hex() for name, digest in inputs.files.items()} if inputs else {}
+        size = 0 if tree.is_symlink() else tree_size(tree)
+        record = Record(identity=identity, size=size, inputs=digests)
+        path = self._record(identity.download_name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_atomic(path, record.encode(), durable=False)
+
+    def _is_kept(self, name: str) -> bool:
+        path = self.root / name
+        if name.startswith((_OURS, files.TEMPORARY)):
+            return False
+        return path.is_symlink() or bool(read_checksum(path))
+
+    def _entry(self, name: str) -> Entry:
+        path = self.root / name
+        record = read_record(self._record(name))
+        link = path.readlink() if path.is_symlink() else None
+        foreign = record is None
+        package, host, version, _ = entries.split_name(name)
+        if record is not None:
+            said = record.identity
+            package, host, version = said.package, said.host, said.version
+        marker = path / CHECKSUM if foreign else self._record(name)
+        try:
+            used = marker.stat().st_mtime
+        except OSError:
+            used = path.lstat().st_mtime
+        size = record.size if record else tree_size(path)
+        return Entry(
+            name=name,
+            path=path,
+            package=package,
+            host=host,
+            version=version,
+            checksum=read_checksum(path),
+            size=0 if link else size,
+            used=used,
+            link=link,
+            foreign=foreign,
+        )
+
+    def _removed(self, entry: Entry) -> bool:
+        if entry.archive:
+            entry.path.unlink(missing_ok=True)
+            return True
+        try:
+            return self.remove(entry.name)
+        except BusyError:
+            return False
+
+    def _clear_work(self) -> None:
+        """Remove what killed processes left."""
+        work = self.root / _OURS / "work"
+        for left in work.iterdir() if work.is_dir() else ():
+            with suppress(BusyError), self._changing(left.name, timeout=0.0):
+                files.remove_tree(left)
+
+    @contextmanager
+    def _changing(self, name: str, *, timeout: float | None = None) -> Iterator[None]:
+        """Be the only one who puts or removes an artifact."""
+        with locked(
+            self._lock(name), what=f"the artifact {name}", timeout=timeout, error=BusyError,
+            on_wait=self._on_wait,
+        ):  # fmt: skip
+            yield
+
+    def _in_use(self, name: str, *, exclusive: bool) -> AbstractContextManager[None]:
+        timeout = 0.0 if exclusive else None
+        return locked(
+            self._lock(f"{name}.use"), what=f"the artifact {name}", exclusive=exclusive,
+            timeout=timeout, error=BusyError,
+        )  # fmt: skip
+
+    def _lock(self, name: str) -> Path:
+        return self.root / _OURS / "locks" / name
+
+    def _work(self, name: str) -> Path:
+        return self.root / _OURS / "work" / name
+
+    def _record(self, name: str) -> Path:
+        return self.root / _OURS / "records" / name
+
+
+def _write_checksum(folder: Path, identity: Identity) -> None:
+    files.write_atomic(folder / CHECKSUM, f"{identity.checksum}\n".encode(), durable=False)

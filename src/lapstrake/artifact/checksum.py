@@ -1,0 +1,130 @@
+"""The checksum of a package's inputs, byte for byte as Nerves computes it.
+
+SHA-256 of the raw SHA-256 digests of the listed files' content, one behind the other: neither names
+nor modes count, the order does. Each entry of the list is a pattern (see
+`lapstrake.artifact.wildcard`); what it stands for is sorted by the whole path, a folder stands for
+the files below it, links are followed, and a file that comes twice counts where it came first.
+"""
+
+# ruff: noqa: PTH116
+# A package may have many files, and paths as texts are quick.
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from lapstrake.artifact import wildcard
+from lapstrake.artifact.base import Package
+from lapstrake.errors import ProjectError
+
+_PIECE = 1 << 18
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a package is made from.
+
+    Attributes:
+        files: each covered file, relative to the package, and the SHA-256 of its content, in order.
+        unmatched: entries of the list that stand for nothing; Nerves ignores them, and so does the
+            checksum, but they are mostly mistakes.
+    """
+
+    files: Mapping[str, bytes]
+    unmatched: tuple[str, ...] = ()
+
+    @cached_property
+    def checksum(self) -> str:
+        """64 digits in upper case."""
+        return hashlib.sha256(b"".join(self.files.values())).hexdigest().upper()
+
+
+def source_checksum(package: Package) -> str:
+    """Compute the checksum of a package's inputs: 64 digits in upper case.
+
+    Raises:
+        ProjectError: a listed file cannot be read, or an entry is malformed.
+    """
+    return read_inputs(package).checksum
+
+
+def covered_files(package: Package) -> tuple[str, ...]:
+    """The files that a package's checksum covers, relative to the package, in their order.
+
+    Raises:
+        ProjectError: as `source_checksum`.
+    """
+    files, _ = _covered(package)
+    return tuple(files)
+
+
+def read_inputs(package: Package) -> Inputs:
+    """Find and read what a package is made from.
+
+    Raises:
+        ProjectError: as `source_checksum`.
+    """
+    top = os.fspath(package.folder)
+    files, unmatched = _covered(package)
+    try:
+        digests = {file: _digest(f"{top}/{file}") for file in files}
+    except OSError as refused:
+        raise ProjectError(
+            f"{_place(package)}: {refused.filename}, which the checksum covers, cannot be read",
+            details=refused.strerror or str(refused),
+        ) from refused
+    return Inputs(files=digests, unmatched=unmatched)
+
+
+def _covered(package: Package) -> tuple[dict[str, None], tuple[str, ...]]:
+    """The covered files in order, and the entries that cover none."""
+    top = os.fspath(package.folder)
+    files: dict[str, None] = {}
+    unmatched = []
+    for entry in package.checksum:
+        try:
+            found = list(_files(top, entry))
+        except (ValueError, OSError) as wrong:
+            said = wrong.strerror or "" if isinstance(wrong, OSError) else str(wrong)
+            raise ProjectError(f"{_place(package)}: {entry!r}: {said}") from wrong
+        if not found:
+            unmatched.append(entry)
+        files |= dict.fromkeys(found)
+    return files, tuple(unmatched)
+
+
+def _files(top: str, entry: str) -> Iterator[str]:
+    """The files that one entry stands for."""
+    for path in wildcard.expand(top, entry):
+        try:
+            mode = os.stat(f"{top}/{path}").st_mode
+        except OSError:  # a link to nothing, or to itself
+            continue
+        if stat.S_ISREG(mode):
+            yield posixpath.normpath(path)
+        elif stat.S_ISDIR(mode):
+            yield from map(posixpath.normpath, wildcard.below(top, path))
+
+
+def _digest(path: str) -> bytes:
+    """SHA-256 of a file's content; what is no file any more does not make us wait."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        first = os.read(descriptor, _PIECE)
+        total = hashlib.sha256(first)
+        while len(first) == _PIECE:
+            first = os.read(descriptor, _PIECE)
+            total.update(first)
+        return total.digest()
+    finally:
+        os.close(descriptor)
+
+
+def _place(package: Package) -> str:
+    """Where the list is, for messages."""
+    return f"{package.file or package.folder}: checksum of {package.name}"

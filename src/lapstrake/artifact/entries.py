@@ -1,0 +1,182 @@
+"""What is kept of artifacts on this machine: one value for each, and the choice of what goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lapstrake.artifact.identity import SHORT, Identity
+from lapstrake.host.files import read_regular
+
+CHECKSUM = "CHECKSUM"
+"""The file in an artifact that holds the checksum of its inputs."""
+
+_NAME = re.compile(r"(?P<package>.+?)-(?P<host>portable|(?:linux|darwin|win)_\w+?)-(?P<version>.+)")
+_SHORT = re.compile(rf"(?P<name>.+)-(?P<short>[0-9A-F]{{{SHORT}}})")
+_SUFFIXES = (".tar.gz", ".tar.xz", ".tar.zst")
+_RECORD_LIMIT = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One artifact that is kept, or the archive of one.
+
+    Attributes:
+        name: its file name.
+        path: where it is.
+        package: whose it is, and likewise:
+        host: see `Identity`.
+        version: see `Identity`.
+        checksum: of its inputs: 64 digits, or as many as are known; empty when none is.
+        size: bytes on disk; of a link 0.
+        used: when it was last asked for, seconds since 1970.
+        link: what it is a link to (a build folder), or ``None``.
+        foreign: whether Nerves put it there; such are shown and used, and never removed.
+        archive: whether it is a file of the downloads.
+    """
+
+    name: str
+    path: Path
+    package: str = ""
+    host: str = ""
+    version: str = ""
+    checksum: str = ""
+    size: int = 0
+    used: float = 0.0
+    link: Path | None = None
+    foreign: bool = False
+    archive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is noted beside an artifact.
+
+    Attributes:
+        identity: what it is.
+        size: bytes on disk.
+        inputs: each file that its checksum covers, and its SHA-256 in hexadecimal digits.
+    """
+
+    identity: Identity
+    size: int = 0
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """As JSON."""
+        names = ("package", "host", "version", "checksum", "suffix")
+        identity = {name: getattr(self.identity, name) for name in names}
+        document = {"identity": identity, "size": self.size, "inputs": dict(self.inputs)}
+        return json.dumps(document).encode()
+
+
+def read_record(path: Path) -> Record | None:
+    """Read what was noted; ``None`` when there is nothing, or nothing that makes sense."""
+    try:
+        document = json.loads(read_regular(path, limit=_RECORD_LIMIT))
+        return Record(
+            identity=Identity(**document["identity"]),
+            size=int(document["size"]),
+            inputs=dict(document["inputs"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read_checksum(folder: Path) -> str:
+    """The checksum that an artifact's folder says, or nothing."""
+    try:
+        text = read_regular(folder / CHECKSUM, limit=1024)
+    except OSError:
+        return ""
+    return text.decode("ascii", "replace").strip()
+
+
+def split_name(name: str) -> tuple[str, str, str, str]:
+    """Take a name apart: package, host, version and the beginning of the checksum.
+
+    What cannot be told is empty; a package or version may hold dashes, and the first host tuple
+    counts.
+
+    >>> split_name("my-sys-portable-1.0-rc1-0123ABC")
+    ('my-sys', 'portable', '1.0-rc1', '0123ABC')
+    """
+    short = _SHORT.fullmatch(name)
+    found = _NAME.fullmatch(short["name"] if short else name)
+    if found is None:
+        return ("", "", "", "")
+    return (found["package"], found["host"], found["version"], short["short"] if short else "")
+
+
+def archives_in(downloads: Path) -> list[Entry]:
+    """The archives of artifacts in the folder of downloads; other files are left out."""
+    found = []
+    try:
+        with os.scandir(downloads) as files:
+            for file in files:
+                suffix = next((each for each in _SUFFIXES if file.name.endswith(each)), "")
+                package, host, version, short = split_name(file.name.removesuffix(suffix))
+                if not suffix or not short or not file.is_file(follow_symlinks=False):
+                    continue
+                facts = file.stat(follow_symlinks=False)
+                found.append(
+                    Entry(
+                        name=file.name,
+                        path=Path(file.path),
+                        package=package,
+                        host=host,
+                        version=version,
+                        checksum=short,
+                        size=facts.st_blocks * 512,
+                        used=max(facts.st_mtime, facts.st_atime),
+                        archive=True,
+                    )
+                )
+    except FileNotFoundError:
+        return []
+    return found
+
+
+def choose_old(
+    entries: Iterable[Entry],
+    *,
+    now: float,
+    older_than: float | None = None,
+    max_size: int | None = None,
+    keep: int = 0,
+    names: Collection[str] = (),
+) -> tuple[Entry, ...]:
+    """Choose what goes: what is too old, then what was used longest ago until the rest fits.
+
+    Args:
+        entries: all that is kept; foreign ones count for no size and stay.
+        now: seconds since 1970.
+        older_than: seconds without use after which one goes.
+        max_size: bytes that all together may take.
+        keep: how many of each package (artifacts, and archives apart) stay in any case.
+        names: those that stay as well.
+
+    Returns:
+        the chosen, used longest ago first.
+    """
+    ours = sorted((each for each in entries if not each.foreign), key=lambda each: each.used)
+    kept: dict[tuple[str, bool], int] = {}
+    total = sum(each.size for each in ours)
+    free = []
+    for entry in reversed(ours):
+        group = (entry.package, entry.archive)
+        kept[group] = kept.get(group, 0) + 1
+        if kept[group] > keep and entry.name not in names:
+            free.append(entry)
+    gone = []
+    for entry in reversed(free):
+        too_old = older_than is not None and now - entry.used > older_than
+        too_much = max_size is not None and total > max_size and entry.size > 0
+        if too_old or too_much:
+            gone.append(entry)
+            total -= entry.size
+    return tuple(gone)
