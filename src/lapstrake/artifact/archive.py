@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lapstrake.artifact.archive_read import damages, open_plain
+from lapstrake.artifact.archive_read import BadArchiveError, damages, open_plain
 from lapstrake.errors import ArtifactError
 from lapstrake.formats.archive_entry import ArchiveEntry, EntryKind
 from lapstrake.host.files import disk_error
@@ -58,7 +58,7 @@ def unpack_archive(archive: Path, target: Path, *, bounds: Bounds | None = None)
         bounds: how much it may become.
 
     Raises:
-        ArtifactError: it is damaged, hostile, too large, or holds no folder.
+        BadArchiveError: it is damaged, hostile, too large, or holds no folder.
         StoreError: the disk is full.
     """
     bounds = bounds or Bounds()
@@ -90,21 +90,26 @@ def verify_archive(archive: Path, *, sha256: str = "") -> None:
         sha256: what its bytes' SHA-256 must be, if that is known.
 
     Raises:
-        ArtifactError: it is empty, cut short, damaged, of another kind, or not what was expected.
+        BadArchiveError: it is empty, cut short, damaged, of another kind, or not what was expected.
     """
     with _said(archive):
         if sha256:
-            _compare(archive, sha256)
+            compare_digest(archive, sha256)
         with open_plain(archive) as plain:
             while plain.read(_PIECE):
                 pass
 
 
-def _compare(archive: Path, sha256: str) -> None:
+def compare_digest(archive: Path, sha256: str) -> None:
+    """Compare an archive's bytes with what they must be.
+
+    Raises:
+        BadArchiveError: they are something else.
+    """
     with archive.open("rb") as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if actual != sha256.lower():
-        raise ArtifactError(
+        raise BadArchiveError(
             f"{archive} is not what it should be",
             details=f"SHA-256 expected: {sha256.lower()}\nSHA-256 found:    {actual}",
             resolution="Somebody changed the archive, or the digest that is expected is old.",
@@ -145,7 +150,7 @@ def _said(archive: Path) -> Iterator[None]:
     try:
         yield
     except RefusedEntry as refused:
-        raise ArtifactError(
+        raise BadArchiveError(
             f"{archive}: {refused}",
             resolution="Nothing of it is used. An archive holds one folder, which is the artifact.",
         ) from refused
@@ -159,8 +164,8 @@ def _said(archive: Path) -> Iterator[None]:
         raise _damaged(archive, damage) from damage
 
 
-def _damaged(archive: Path, damage: Exception) -> ArtifactError:
-    return ArtifactError(
+def _damaged(archive: Path, damage: Exception) -> BadArchiveError:
+    return BadArchiveError(
         f"{archive} is damaged or cut short",
         details=str(damage),
         resolution="Remove it, and get it again.",

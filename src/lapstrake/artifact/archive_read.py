@@ -22,18 +22,22 @@ KINDS = (Compression.GZIP, Compression.XZ, Compression.ZSTD)
 """How archives of artifacts may be compressed, whatever their names say."""
 
 
+class BadArchiveError(ArtifactError):
+    """An archive is damaged, hostile, or no archive of an artifact: the fault is in the file."""
+
+
 def kind_of(archive: Path) -> Compression:
     """Tell how an archive is compressed by its first bytes.
 
     Raises:
-        ArtifactError: it is empty, or no archive of artifacts.
+        BadArchiveError: it is empty, or no archive of artifacts.
         OSError: it cannot be read.
     """
     with archive.open("rb") as file:
         head = file.read(SNIFF_BYTES)
     kind = compression(head)
     if kind not in KINDS:
-        raise ArtifactError(
+        raise BadArchiveError(
             f"{archive} is {'no archive of a known kind' if head else 'empty'}",
             details=f"It begins with {head[:16]!r}." if head else "",
             resolution="Artifacts are tar archives compressed with gzip, xz or zstd.",
@@ -49,7 +53,7 @@ def open_plain(archive: Path) -> Iterator[BinaryIO]:
     thread, while this one writes files.
 
     Raises:
-        ArtifactError: as `kind_of`.
+        BadArchiveError: as `kind_of`.
     """
     kind = kind_of(archive)
     with archive.open("rb") as raw:

@@ -15,17 +15,16 @@ from lapstrake.artifact.base import (
     UrlSite,
 )
 from lapstrake.artifact.identity import Identity
-from lapstrake.artifact.sites.base import Candidate, Terms
+from lapstrake.artifact.sites.base import Candidate
 
 
-def plan(site: Site, identity: Identity, package: Package, terms: Terms) -> tuple[Candidate, ...]:
+def plan(site: Site, identity: Identity, package: Package) -> tuple[Candidate, ...]:
     """Find the places where a site may have an archive, in the order to ask them.
 
     Args:
         site: the site.
         identity: what is wanted.
         package: whose site it is; relative folders are below its own.
-        terms: for the environment.
 
     Raises:
         SiteError: the site names no place.
@@ -34,7 +33,7 @@ def plan(site: Site, identity: Identity, package: Package, terms: Terms) -> tupl
         case UrlSite():
             folder = local_folder(site.url)
             if folder is not None:
-                return plan(FolderSite(path=folder), identity, package, terms)
+                return plan(FolderSite(path=folder), identity, package)
             from lapstrake.artifact.sites.url import plan_url
 
             return plan_url(site, identity)
@@ -47,13 +46,13 @@ def plan(site: Site, identity: Identity, package: Package, terms: Terms) -> tupl
 
             return plan_release(site, identity)
         case OciSite():
-            from lapstrake.artifact.sites.registry import plan as plan_registry
+            from lapstrake.artifact.sites.registry import plan_registry
 
-            return plan_registry(site, identity, terms)
+            return plan_registry(site, identity)
         case BucketSite():
-            from lapstrake.artifact.sites.bucket import plan as plan_bucket
+            from lapstrake.artifact.sites.bucket import plan_bucket
 
-            return plan_bucket(site, identity, terms)
+            return plan_bucket(site, identity)
 
 
 def local_folder(url: str) -> Path | None:

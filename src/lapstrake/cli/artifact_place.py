@@ -1,0 +1,51 @@
+"""From the folder that a command is run in to the project in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lapstrake.cli.context import AppContext
+from lapstrake.cli.progress import OpenProgress, open_progress
+
+if TYPE_CHECKING:
+    from lapstrake.artifact.base import Project
+    from lapstrake.artifact.depot import Depot
+
+
+def open_depot(app: AppContext) -> Depot:
+    """Where artifacts are, by the configuration and our environment."""
+    from lapstrake.artifact.depot import Depot
+
+    return Depot(config=app.config, environment=dict(os.environ))
+
+
+@contextmanager
+def open_project(
+    app: AppContext, *, offline: bool = False
+) -> Iterator[tuple[Project, Depot, OpenProgress]]:
+    """Read the project that this folder is in; the progress is shown while the block runs.
+
+    Args:
+        app: the command line's options.
+        offline: fetch nothing that it depends on.
+
+    Raises:
+        ProjectError: there is no project, or it is wrong.
+        FetchError: what it depends on could not be fetched.
+    """
+    from lapstrake.artifact.manifest.project import read_project
+
+    depot = open_depot(app)
+    progress = open_progress(app.output)
+    try:
+        yield (
+            read_project(Path.cwd(), depot=depot, progress=progress, offline=offline),
+            depot,
+            progress,
+        )
+    finally:
+        progress.close()
