@@ -25,11 +25,13 @@ class AppContext:
         config_dir: the folder of ``-c``, or ``None``.
         overrides: the settings of ``--set``, key → text.
         output: where the command tells what it does.
+        umask: the user's file mode mask; ours is another.
     """
 
     config_dir: Path | None = None
     overrides: Mapping[str, str] = field(default_factory=dict)
     output: Output = field(default_factory=Output)
+    umask: int = 0o022
 
     @cached_property
     def config(self) -> Config:

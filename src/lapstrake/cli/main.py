@@ -101,8 +101,12 @@ def cli(
     if verbose and quiet:
         raise click.UsageError("-v and -q exclude each other", context)
     verbosity = Verbosity(Verbosity.NORMAL + verbose - quiet)
+    umask = os.umask(0o022)  # roots are made of our files: a private mask would lock users out
     context.obj = AppContext(
-        config_dir=config_dir, overrides=overrides, output=Output(verbosity=verbosity)
+        config_dir=config_dir,
+        overrides=overrides,
+        output=Output(verbosity=verbosity),
+        umask=umask,
     )
 
 
@@ -116,7 +120,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         the exit status; a command that returns an integer chooses it.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    os.umask(0o022)  # roots are made of our files: a private mask would lock their users out
 
     def work() -> int:
         value: object = cli.main(arguments, prog_name="lapstrake", standalone_mode=False)

@@ -1,0 +1,65 @@
+"""``lapstrake exec`` and ``lapstrake shell``: a program takes our place, in the environment."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from lapstrake.cli.context import AppContext, pass_app
+from lapstrake.cli.cross import cross_environment, cross_options
+from lapstrake.errors import UsageError
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@cross_options
+@click.argument("words", nargs=-1, required=True, metavar="COMMAND...", type=click.UNPROCESSED)
+@pass_app
+def exec_(
+    app: AppContext,
+    /,
+    words: tuple[str, ...],
+    target: str | None,
+    profiles: tuple[str, ...],
+    policy: str,
+) -> int:
+    """Run a command in the environment of the project's target.
+
+    It takes lapstrake's place: signals reach it, and its exit status is ours; 127 if it is not
+    found, 126 if it cannot be run.
+    """
+    from lapstrake.host.replace import replace_process
+
+    made = cross_environment(app, target, profiles, policy)
+    return replace_process(words, made.applied(os.environ), umask=app.umask)
+
+
+@click.command()
+@cross_options
+@pass_app
+def shell(
+    app: AppContext,
+    /,
+    target: str | None,
+    profiles: tuple[str, ...],
+    policy: str,
+) -> int:
+    """Open a shell in the environment of the project's target.
+
+    It is $SHELL; its prompt names the target.
+    """
+    from lapstrake.host import terminal
+    from lapstrake.host.replace import replace_process
+    from lapstrake.toolchain.files import write_files
+    from lapstrake.toolchain.prompt import shell_start
+
+    if not terminal.has_terminal():
+        raise UsageError(
+            "a shell needs a terminal",
+            resolution="Give a command instead: lapstrake exec -- COMMAND...",
+        )
+    made = cross_environment(app, target, profiles, policy)
+    environ = made.applied(os.environ)
+    start = shell_start(environ, files=app.config.work_dir / "cross")
+    write_files(start.files)
+    return replace_process(start.argv, {**environ, **start.variables}, umask=app.umask)
