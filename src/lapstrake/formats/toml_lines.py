@@ -20,7 +20,8 @@ def line_of(text: str, location: Location) -> int:
     best, depth = 1, 0
     for line, path in _keys(text):
         shared = _shared(path, wanted)
-        if shared == len(path) and shared > depth:
+        # A key on the way there, or the first key of what is wanted: [[site]] is ("site", 0).
+        if shared in (len(path), len(wanted)) and shared > depth:
             best, depth = line, shared
     return best
 
