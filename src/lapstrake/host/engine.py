@@ -120,8 +120,18 @@ class Engine:
                 doing="copying into the container", timeout=_LONG, stdin=file.fileno(),
             )  # fmt: skip
 
-    def copy_out(self, container: str, source: GuestPath, target: Path) -> None:
-        """Copy regular files out of a container that does not run, as data."""
+    def copy_out(
+        self, container: str, source: GuestPath, target: Path, *, whole: bool = False
+    ) -> None:
+        """Copy regular files out of a container that does not run, as data.
+
+        Args:
+            container: its id.
+            source: a file or a folder; nothing is copied when it is not there.
+            target: what it becomes.
+            whole: with links and times, as `transfer.unpack_whole` does it.
+        """
+        unpack = transfer.unpack_whole if whole else transfer.unpack_confined
         argv: list[str | Path] = [self.program, "cp", f"{container}:{source}", "-"]
         with tempfile.TemporaryFile() as said:
             with process.open_output(argv, errors=said, env=self.environment) as client:
@@ -129,7 +139,7 @@ class Engine:
                 if not client.stdout.peek(1):  # type: ignore[attr-defined]  # it is buffered
                     client.wait()
                 else:
-                    transfer.unpack_confined(client.stdout, target, error=RunnerError)
+                    unpack(client.stdout, target, error=RunnerError)
                     return
             said.seek(0)
             message = said.read().decode("utf-8", "replace").strip()

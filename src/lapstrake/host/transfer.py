@@ -75,6 +75,43 @@ def unpack_confined(stream: IO[bytes], target: Path, *, error: type[LapstrakeErr
     return copied
 
 
+def unpack_whole(stream: IO[bytes], target: Path, *, error: type[LapstrakeError]) -> None:
+    """Take a file or a folder out of a tar with its links, modes and times.
+
+    Nothing is written through a link: each member's folder must have come before it, as a folder.
+    Owners, set-id bits and what is neither file, folder nor link are left behind.
+
+    Args:
+        stream: the tar; its first member is what becomes `target`, all others are below it.
+        target: where it goes; must not exist.
+        error: raised when the tar is damaged, leaves its folder, or holds more than there is room.
+    """
+    folders: dict[Path, tarfile.TarInfo] = {}
+    files: dict[str, Path] = {}
+    try:
+        with tarfile.open(fileobj=stream, mode="r|") as tar:
+            for entry in tar:
+                place = _place(target, entry.name, error)
+                if place != target and place.parent not in folders:
+                    raise error(f"{entry.name!r} is in no folder")
+                if entry.isdir():
+                    place.mkdir()
+                    folders[place] = entry
+                elif entry.isreg():
+                    _write(tar, entry, place, error)
+                    os.utime(place, (entry.mtime, entry.mtime))
+                    files[entry.name.strip("/")] = place
+                elif entry.issym():
+                    place.symlink_to(entry.linkname)
+                elif entry.islnk() and entry.linkname.strip("/") in files:
+                    place.hardlink_to(files[entry.linkname.strip("/")])
+    except (tarfile.TarError, FileExistsError) as damaged:
+        raise error(f"what the container holds cannot be read: {damaged}") from damaged
+    for place, entry in reversed(folders.items()):  # those in a folder change its time
+        place.chmod(entry.mode & 0o1777)
+        os.utime(place, (entry.mtime, entry.mtime))
+
+
 def _place(target: Path, name: str, error: type[LapstrakeError]) -> Path:
     """Where a member goes; its first component stands for the target itself."""
     parts = PurePosixPath(name).parts

@@ -65,20 +65,20 @@ class BuildLog:
             what: of whom and what, such as ``hello 1.0: the step build``.
             outcome: how it ended.
         """
-        with self._lock:
-            for line in self._lines.end():
-                self._take(line)
-            last = list(self._last)
+        last = self._ended()
         ended = f"ended with status {outcome.status}"
         if outcome.ending is not Ending.EXITED:
             ended = f"was killed: {outcome.ending}"
-            last.append(str(outcome.ending))  # a hint may fit it
-        shown = [line[:_WIDEST_LINE] for line in list(self._last)[-_SHOWN_LINES:]]
         place = f"The whole log is {self.path}."
-        hint = hint_of(last)
+        hint = hint_of([*last, ended])
         return BuildError(
-            f"{what} {ended}", details="\n".join(shown), resolution=f"{hint} {place}".strip()
+            f"{what} {ended}", details=self.tail, resolution=f"{hint} {place}".strip()
         )
+
+    @property
+    def tail(self) -> str:
+        """The last lines, for people."""
+        return "\n".join(line[:_WIDEST_LINE] for line in self._ended()[-_SHOWN_LINES:])
 
     def tell_life(self) -> None:
         """Show the last line, if there was no headline for long."""
@@ -92,6 +92,13 @@ class BuildLog:
     def close(self) -> None:
         """Nothing more comes."""
         self._file.close()
+
+    def _ended(self) -> list[str]:
+        """The last lines, once no more will come."""
+        with self._lock:
+            for line in self._lines.end():
+                self._take(line)
+            return list(self._last)
 
     def _take(self, line: str) -> None:
         self._last.append(line)

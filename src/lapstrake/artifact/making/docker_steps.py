@@ -1,0 +1,200 @@
+"""Steps in containers that share their volumes, one container at a time."""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lapstrake.artifact.making.base import WORK, Job
+from lapstrake.artifact.making.docker_container import ContainerPlan, User, client_environment
+from lapstrake.artifact.making.steps import Step
+from lapstrake.artifact.making.volume import Volume, is_left_out, note_copies
+from lapstrake.errors import BuildError, RunnerError
+from lapstrake.host import sandbox, supervise, terminal
+from lapstrake.host.engine import ContainerMeter, Engine
+from lapstrake.host.engine_version import EngineKind
+from lapstrake.host.sandbox import SandboxPlan
+from lapstrake.host.usage import Ending
+from lapstrake.names import GuestPath
+from lapstrake.runner.base import Limits, OnOutput, Outcome
+
+_SAID_BYTES = 1 << 12
+
+
+class Containers:
+    """The containers of one job; at most one is there at a time.
+
+    Args:
+        engine: docker or podman.
+        job: what is built.
+        plan: how they are made.
+        volumes: all that are mounted.
+        copies: those of them whose copy is still to be made.
+        user: whose the volumes are to be.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        job: Job,
+        plan: ContainerPlan,
+        *,
+        volumes: Sequence[Volume],
+        copies: Sequence[Volume],
+        user: User,
+    ) -> None:
+        self._engine = engine
+        self._job = job
+        self._plan = plan
+        self._volumes = tuple(volumes)
+        self._copies = tuple(copies)
+        self._user = user
+        self._ready = False
+        self._container = ""
+
+    def run(self, step: Step, on_output: OnOutput) -> Outcome:
+        """Run a step to its end.
+
+        Raises:
+            RunnerError: it could not be started, or the engine went away.
+        """
+        said = bytearray()
+
+        def listen(data: bytes) -> None:
+            if len(said) < _SAID_BYTES:
+                said.extend(data)
+            on_output(data)
+
+        container = self._create(step.argv)
+        meter = ContainerMeter(engine=self._engine, container=container)
+        process = sandbox.spawn(self._attach(container))
+        outcome = supervise.watch(process, limits=Limits(), on_output=listen, group=meter)
+        state = self._state(meter, said)
+        if outcome.ending is Ending.EXITED:
+            outcome = replace(outcome, status=state["ExitCode"])
+        return outcome
+
+    def interact(self, argv: Sequence[str]) -> int:
+        """Run a command on our terminal; gives its exit status."""
+        container = self._create(argv, interactive=True)
+        status = terminal.converse(self._attach(container, interactive=True))
+        state = self._state(ContainerMeter(engine=self._engine, container=container), b"")
+        return int(state.get("ExitCode", status))
+
+    def fetch(self, output: str, target: Path) -> None:
+        """Copy a file or a tree of the build directory to the same name below a folder.
+
+        Nothing is copied when it is not there.
+        """
+        if not self._container:
+            self._create(("true",))
+        place = target / output
+        place.parent.mkdir(parents=True, exist_ok=True)
+        self._engine.copy_out(self._container, WORK / output, place, whole=True)
+
+    def close(self) -> None:
+        """Remove the container, running or not."""
+        if self._container:
+            self._engine.remove([self._container])
+            self._container = ""
+
+    def _create(self, argv: Sequence[str], *, interactive: bool = False) -> str:
+        self.close()
+        answer = self._engine.call(
+            "create", *self._plan.words(argv, terminal=interactive),
+            doing=f"making a container to build {self._job.package.name} in",
+            env=client_environment(self._plan.environment),
+        )  # fmt: skip
+        self._container = answer.text.split()[-1]
+        if not self._ready:
+            self._make_ready()
+            self._ready = True
+        return self._container
+
+    def _make_ready(self) -> None:
+        """Fill the copies, and give the volumes to the user; no program of the image is needed."""
+        with tempfile.TemporaryDirectory(dir=self._job.folder) as folder:
+            tar = Path(folder, "in.tar")
+            for volume in self._copies:
+                assert volume.source is not None  # noqa: S101 - copies have one
+                _pack(volume.source, tar, self._user)
+                self._engine.copy_in(self._container, tar, volume.target)
+            if self._copies:
+                note_copies(self._engine, self._job, self._volumes)
+            # Podman gives a new volume to the container's user by itself.
+            if self._user.uid != 0 and self._engine.kind is EngineKind.DOCKER:
+                _pack_folders([volume.target for volume in self._volumes], tar, self._user)
+                self._engine.copy_in(self._container, tar)
+
+    def _attach(self, container: str, *, interactive: bool = False) -> SandboxPlan:
+        """The client, attached; the container itself is killed by the plan's farewell."""
+        program = str(self._engine.program)
+        attach = ("--attach", "--interactive") if interactive else ("--attach",)
+        return SandboxPlan(
+            argv=(program, "start", *attach, container),
+            env=self._engine.whole_environment,
+            confined=False,
+            terminal=interactive,
+            farewell=(program, "kill", container),
+        )
+
+    def _state(self, meter: ContainerMeter, said: bytes | bytearray) -> dict[str, Any]:
+        """The engine's account of a step that ended; that it never began is an error."""
+        words = said.decode("utf-8", "replace").strip()
+        name = self._job.package.name
+        try:
+            state = meter.ended()
+        except RunnerError as gone:
+            raise RunnerError(
+                f"{name}: {self._engine.kind} stopped answering while it was built",
+                details="\n".join(filter(None, (words, gone.details))),
+                resolution=f"{gone.resolution} What was built so far is kept.",
+            ) from gone
+        started = str(state.get("StartedAt", ""))
+        if not state or state.get("Error") or started.startswith("0001-"):
+            raise RunnerError(
+                f"{name}: {self._engine.kind} could not start a step",
+                details=str(state.get("Error") or words),
+                resolution="The image needs a shell (sh), and must be made for this machine.",
+            )
+        return state
+
+
+def _pack(source: Path, tar: Path, user: User) -> None:
+    """A tar of a folder's content, as the user's."""
+
+    def as_users(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        top = entry.name.removeprefix("./").partition("/")[0]
+        if is_left_out(top) or not _is_plain(entry):
+            return None
+        return _owned(entry, user)
+
+    try:
+        with tarfile.open(tar, "w", format=tarfile.PAX_FORMAT, dereference=False) as file:
+            file.add(source, arcname=".", filter=as_users)
+    except OSError as refused:
+        where = refused.filename or source
+        raise BuildError(f"copying {where}: {refused.strerror}") from refused
+
+
+def _is_plain(entry: tarfile.TarInfo) -> bool:
+    return entry.isreg() or entry.isdir() or entry.issym() or entry.islnk()
+
+
+def _pack_folders(folders: Sequence[GuestPath], tar: Path, user: User) -> None:
+    """A tar of folders alone: unpacked, it changes whose they are."""
+    with tarfile.open(tar, "w") as file:
+        for folder in folders:
+            entry = tarfile.TarInfo(str(folder).lstrip("/"))
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            file.addfile(_owned(entry, user))
+
+
+def _owned(entry: tarfile.TarInfo, user: User) -> tarfile.TarInfo:
+    entry.uid, entry.gid = user.uid, user.gid
+    entry.uname = entry.gname = ""
+    return entry

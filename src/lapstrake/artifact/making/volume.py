@@ -1,0 +1,193 @@
+"""The volumes of a docker build: where it works, what it keeps, and copies of what it changes.
+
+The build directory of a package is a volume, named by the package and by an id that lies in the
+package's build folder: another folder, another volume. Buildroot writes into its own package; what
+it changes is therefore a copy, in a volume named by its content, and never the host's folder.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import string
+from dataclasses import dataclass
+from pathlib import Path
+
+from lapstrake.artifact.making import snapshot
+from lapstrake.artifact.making.base import ENV, PLATFORM, WORK, Job
+from lapstrake.errors import ArtifactError
+from lapstrake.host.engine import Engine
+from lapstrake.host.files import disk_error, write_atomic
+from lapstrake.names import GuestPath
+
+ID_FILE = ".docker_id"
+"""The file with the id, in `Job.folder`."""
+LABEL = "lapstrake.artifact"
+"""The label of our volumes; its value is the name of the build directory's."""
+_COPIES_FILE = ".docker_copies"
+_ID_LENGTH = 16
+_ALPHABET = string.ascii_letters + string.digits + "_"
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """One volume, and where containers see it.
+
+    Attributes:
+        name: what the engine calls it.
+        target: where it is mounted.
+        source: the folder of the host that it is a copy of.
+    """
+
+    name: str
+    target: GuestPath
+    source: Path | None = None
+
+
+def read_id(folder: Path) -> str:
+    """The id that a build folder has; empty when it has none.
+
+    Raises:
+        ArtifactError: the file holds something else.
+    """
+    file = folder / ID_FILE
+    try:
+        text = file.read_text("utf-8", "replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as refused:
+        raise ArtifactError(f"reading {file}: {refused.strerror}") from refused
+    if text and not _ID.match(text):
+        raise ArtifactError(f"{file} holds no id of a volume", resolution="Remove the file.")
+    return text
+
+
+def give_id(folder: Path) -> str:
+    """The id of a build folder, made when there is none: 16 characters that all differ."""
+    known = read_id(folder)
+    if known:
+        return known
+    made = "".join(secrets.SystemRandom().sample(_ALPHABET, _ID_LENGTH))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / ID_FILE, made.encode())
+    except OSError as refused:
+        raise disk_error(refused, doing=f"writing {folder / ID_FILE}") from refused
+    return made
+
+
+def build_volume(job: Job, identifier: str) -> str:
+    """The name of the volume of the build directory: ``PACKAGE-ID``."""
+    return f"{_safe(job.package.name)}-{identifier}"
+
+
+def volumes_of(job: Job, identifier: str) -> tuple[Volume, ...]:
+    """All volumes that a build needs, the build directory's first."""
+    first = build_volume(job, identifier)
+    more = job.package.runner.volumes.items()
+    return (
+        Volume(name=first, target=WORK),
+        *(Volume(name=f"{first}-{_safe(name)}", target=target) for name, target in more),
+        *(
+            Volume(
+                name=f"{first}-{target.name}-{_content(source)}",
+                target=target,
+                source=source,
+            )
+            for source, target in copied(job)
+        ),
+    )
+
+
+def copied(job: Job) -> tuple[tuple[Path, GuestPath], ...]:
+    """The folders that a build changes, and where it sees them; all others are read-only."""
+    package, platform = job.package, job.package.platform
+    if platform is None or platform.name != "buildroot":
+        return ()
+    machinery = ((job.platform.folder, PLATFORM),) if job.platform else ()
+    # create-build.sh puts a Config.in into a package that has none.
+    changes = job.platform is None or not (package.folder / "Config.in").exists()
+    return (*machinery, *(((package.folder, ENV / package.name),) if changes else ()))
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a name at the top of a copied folder stays behind, as Buildroot's unpacked source.
+
+    What another builder left there is for other paths, or half done.
+    """
+    return snapshot.is_private(name) or name == "buildroot" or name.startswith("buildroot-")
+
+
+def make_volumes(engine: Engine, job: Job, volumes: tuple[Volume, ...]) -> tuple[Volume, ...]:
+    """Make those that are missing.
+
+    Returns:
+        those whose copy is still to be made; `note_copies` tells that it was.
+
+    Raises:
+        RunnerError: the engine refuses; the brief names the volume.
+    """
+    noted = _noted(job)
+    wanting = []
+    for volume in volumes:
+        made = engine.inspect("volume", volume.name) is None
+        if made:
+            engine.call(
+                "volume", "create", "--label", f"{LABEL}={volumes[0].name}", volume.name,
+                doing=f"making the volume {volume.name}",
+            )  # fmt: skip
+        if volume.source is not None and (made or volume.name not in noted):
+            wanting.append(volume)
+    return tuple(wanting)
+
+
+def note_copies(engine: Engine, job: Job, volumes: tuple[Volume, ...]) -> None:
+    """Remember that all copies are whole, and remove the volumes of former content."""
+    names = [volume.name for volume in volumes]
+    copies = "".join(f"{volume.name}\n" for volume in volumes if volume.source)
+    write_atomic(job.folder / _COPIES_FILE, copies.encode())
+    former = [
+        name for name in engine.labelled("volume", f"{LABEL}={names[0]}") if name not in names
+    ]
+    _remove(engine, former)
+
+
+def remove_volumes(engine: Engine, job: Job) -> int:
+    """Remove all volumes of a build folder, then the id; those that are not there are no error.
+
+    Returns:
+        how many there were.
+    """
+    identifier = read_id(job.folder)
+    if not identifier:
+        return 0
+    name = build_volume(job, identifier)
+    names = engine.labelled("volume", f"{LABEL}={name}")
+    if name not in names and engine.inspect("volume", name) is not None:
+        names.append(name)  # another tool made it
+    _remove(engine, names)
+    for file in (_COPIES_FILE, ID_FILE):
+        (job.folder / file).unlink(missing_ok=True)
+    return len(names)
+
+
+def _remove(engine: Engine, names: list[str]) -> None:
+    for name in names:
+        engine.call("volume", "rm", name, doing=f"removing the volume {name}")
+
+
+def _noted(job: Job) -> set[str]:
+    try:
+        return set((job.folder / _COPIES_FILE).read_text().split())
+    except OSError:
+        return set()
+
+
+def _content(source: Path) -> str:
+    return snapshot.digest_of(source, leave_out=is_left_out)[:12]
+
+
+def _safe(name: str) -> str:
+    """A name as engines allow it in a volume's."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
