@@ -83,7 +83,7 @@ def _unpack(archive: Path, target: Path, spec: SourceSpec) -> None:
     private = temporary_name(target)
     try:
         unpack(archive, private, name=spec.name)
-        replace_dir(_content(private), target)
+        replace_dir(private if spec.is_checkout else _content(private), target)
     except (UnpackError, StoreError) as wrong:
         raise type(wrong)(
             f"{spec.origin}: {wrong.brief}", details=wrong.details, resolution=wrong.resolution
@@ -93,7 +93,7 @@ def _unpack(archive: Path, target: Path, spec: SourceSpec) -> None:
 
 
 def _content(folder: Path) -> Path:
-    """The package in what was unpacked: archives mostly have everything in one folder."""
+    """The package in what an archive holds: mostly everything is in one folder."""
     entries = list(folder.iterdir())
     alone = len(entries) == 1 and entries[0].is_dir() and not entries[0].is_symlink()
     return entries[0] if alone and not (folder / FILE_NAME).exists() else folder
