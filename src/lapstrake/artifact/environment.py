@@ -94,7 +94,7 @@ def _homes(project: Project, depot: Depot) -> dict[str, Path]:
     Raises:
         StaleError: names all that are missing, each with its reason.
     """
-    from lapstrake.artifact.status import status_of
+    from lapstrake.artifact.status import Where, status_of
 
     homes: dict[str, Path] = {}
     missing = []
@@ -102,7 +102,7 @@ def _homes(project: Project, depot: Depot) -> dict[str, Path]:
         if package.type.is_platform:
             continue
         status = status_of(project, package, depot)
-        if status.path is None or status.stale:
+        if status.path is None or status.stale or status.where is Where.DOWNLOADED:
             missing.append(f"{package.name} {package.version}: {status.reason}")
         else:
             homes[package.name] = status.path

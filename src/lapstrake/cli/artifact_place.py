@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 
 def open_depot(app: AppContext) -> Depot:
-    """Where artifacts are, by the configuration and our environment."""
-    from lapstrake.artifact.depot import Depot
+    """Where artifacts are, by the configuration and our environment.
 
-    return Depot(config=app.config, environment=dict(os.environ))
+    What `lapstrake env` exported is no choice of the user's: ``NERVES_SYSTEM`` may be old.
+    """
+    from lapstrake.artifact.depot import Depot
+    from lapstrake.toolchain.base import without_ours
+
+    return Depot(config=app.config, environment=without_ours(os.environ))
 
 
 @contextmanager

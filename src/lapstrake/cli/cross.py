@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lapstrake.cli.artifact_place import open_depot, open_project
 from lapstrake.cli.context import AppContext
 
 if TYPE_CHECKING:
@@ -58,22 +58,19 @@ def cross_environment(
         LapstrakeError: it cannot be had; says why.
     """
     from lapstrake.artifact import environment as cross
-    from lapstrake.artifact.depot import Depot
-    from lapstrake.toolchain.base import CrossEnvironment, FlagPolicy, without_ours
+    from lapstrake.toolchain.base import CrossEnvironment, FlagPolicy
     from lapstrake.toolchain.files import write_files
     from lapstrake.toolchain.make import ProfileName
 
     if cross.DISABLED in os.environ:
         app.output.say(f"{cross.DISABLED} is set: the environment stays as it is")
         return CrossEnvironment()
-    depot = Depot(config=app.config, environment=without_ours(os.environ))
     wish = cross.Wish(profiles=tuple(map(ProfileName, profiles)), policy=FlagPolicy(policy))
     if target is not None:
-        made = cross.target_environment(target, depot, wish)
+        made = cross.target_environment(target, open_depot(app), wish)
     else:
-        from lapstrake.artifact.manifest.project import read_project
-
-        made = cross.project_environment(read_project(Path.cwd(), depot=depot), depot, wish)
+        with open_project(app) as (project, depot, _):
+            made = cross.project_environment(project, depot, wish)
     for note in made.notes:
         app.output.detail(note)
     write_files(made.files)

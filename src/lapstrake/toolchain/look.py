@@ -39,7 +39,7 @@ def look_at(
             resolution="Let the project depend on a package of the type toolchain.",
         )
     prefix = find_compiler(home, target=target)
-    tuple_ = parse_target(prefix.name)
+    tuple_ = _checked(prefix, target)
     sysroot = _staging(system) if system else None
     own = host / "bin/pkg-config" if host else None
     return Facts(
@@ -69,13 +69,15 @@ def look_at_debian(text: str, *, environ: Mapping[str, str]) -> Facts:
         ToolchainError: it is not installed, or Debian has none; says what to install.
     """
     target = parse_target(text)
-    found = which(f"{target.text}-gcc", path=environ.get("PATH", os.defpath))
+    if target.debian is not None:
+        target = parse_target(target.debian)  # aarch64-unknown-linux-gnu is the same machine
+    found = which(f"{target.text}{_COMPILER}", path=environ.get("PATH", os.defpath))
     if found is None:
-        arch = target.debian
-        resolution = f"Install it: apt install crossbuild-essential-{arch}" if arch else ""
         raise ToolchainError(
-            f"this host has no compiler {target.text}-gcc",
-            resolution=resolution or "Let a project depend on a toolchain for it.",
+            f"this host has no compiler {target.text}{_COMPILER}",
+            resolution=f"Install it: apt install crossbuild-essential-{target.debian}"
+            if target.debian
+            else "Let a project depend on a toolchain for it.",
         )
     return debian_facts(
         target,
@@ -130,6 +132,16 @@ def find_compiler(home: Path, *, target: str = "") -> Path:
         )
     wanted = [each for each in tuples if each == target]
     return folder / (wanted or [each for each in tuples if "buildroot" in each] or tuples)[0]
+
+
+def _checked(prefix: Path, wanted: str) -> Target:
+    found = parse_target(prefix.name)
+    if wanted and found.machine != parse_target(wanted).machine:
+        raise ToolchainError(
+            f"{prefix}{_COMPILER} compiles for {found.cpu}, but the target is {wanted}",
+            resolution="Depend on a toolchain for that machine, or correct package.target.",
+        )
+    return found
 
 
 def _staging(system: Path) -> Path:
