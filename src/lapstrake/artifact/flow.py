@@ -8,12 +8,11 @@ from dataclasses import replace
 
 from lapstrake.artifact.base import Package, Project
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.getting import Got, Missing, fetch, here
+from lapstrake.artifact.found import Got, Missing, here
 from lapstrake.artifact.sites.base import Terms
 from lapstrake.artifact.status import Status, status_of
 from lapstrake.errors import ArtifactError, UsageError
 from lapstrake.progress import Progress
-from lapstrake.source.job import CancelledError
 
 _AT_A_TIME = 4
 
@@ -118,13 +117,16 @@ def get_each(
 def explain_missing(missing: Sequence[Missing], depot: Depot, *, offline: bool) -> ArtifactError:
     """The error that tells, for each artifact, where it is not, and what to do."""
     names = [each.package.name for each in missing]
-    build = f"Build with `lapstrake artifact build {' '.join(names)}`"
-    put = f"put {', '.join(each.identity.file_name for each in missing)} into {depot.downloads}"
-    ask = "leave --offline out, " if offline else ""
+    buildable = [each.package.name for each in missing if each.package.platform]
+    ways = [f"build with `lapstrake artifact build {' '.join(buildable)}`"] if buildable else []
+    ways += ["leave --offline out"] if offline else []
+    files = ", ".join(each.identity.file_name for each in missing)
+    ways += [f"put {files} into {depot.downloads}"]
+    advice = ", or ".join(ways)
     return ArtifactError(
         f"nowhere to be had: {', '.join(names)}",
         details="\n".join(_tale(each) for each in missing),
-        resolution=f"{build}, {ask}or {put}.",
+        resolution=f"{advice[0].upper()}{advice[1:]}.",
     )
 
 
@@ -141,6 +143,8 @@ def _fetch_all(
         ThreadPoolExecutor,
         wait,
     )  # not at start-up: logging comes with it
+
+    from lapstrake.artifact.getting import fetch
 
     tally = Tally(terms)
     with ThreadPoolExecutor(max_workers=min(_AT_A_TIME, len(absent))) as pool:
@@ -177,6 +181,8 @@ class Tally:
 
         def tell(done: int, total: int) -> None:
             if self._terms.cancelled.is_set():
+                from lapstrake.source.job import CancelledError
+
                 raise CancelledError(f"{name}: given up")
             with self._lock:
                 self._counts[name] = (done, total)

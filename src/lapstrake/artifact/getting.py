@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from lapstrake.artifact.archive import compare_digest
@@ -13,7 +12,7 @@ from lapstrake.artifact.archive_read import BadArchiveError
 from lapstrake.artifact.base import Package, Project
 from lapstrake.artifact.cache import ArtifactCache
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.identity import Identity
+from lapstrake.artifact.found import Got, Missing, Tried, here
 from lapstrake.artifact.sites.base import Candidate, SiteError, Terms
 from lapstrake.artifact.status import Status, Where, status_of
 from lapstrake.host.files import sync_file, sync_folder
@@ -24,53 +23,6 @@ from lapstrake.source.job import CancelledError
 _PATIENCE = 1.0
 """Seconds between looks at whether a wait for another process was given up."""
 _DIGITS = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Got:
-    """An artifact that is here.
-
-    Attributes:
-        package: its package.
-        identity: what it is.
-        where: where it was when it was looked for.
-        path: its folder.
-        site: the address that it came from now; empty when it was here.
-    """
-
-    package: Package
-    identity: Identity
-    where: Where
-    path: Path
-    site: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """A place where it was not to be had.
-
-    Attributes:
-        where: the place.
-        said: what it said, in one line.
-    """
-
-    where: str
-    said: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
-    """An artifact that is nowhere.
-
-    Attributes:
-        package: its package.
-        identity: what it is.
-        tried: all places, in order.
-    """
-
-    package: Package
-    identity: Identity
-    tried: tuple[Tried, ...]
 
 
 def get_one(
@@ -92,15 +44,6 @@ def get_one(
     """
     status = status_of(project, package, depot)
     return here(status) or fetch(status, depot, terms, progress)
-
-
-def here(status: Status) -> Got | None:
-    """An artifact that needs neither a site nor unpacking."""
-    if status.path is None or status.where not in (Where.OVERRIDE, Where.KEPT):
-        return None
-    return Got(
-        package=status.package, identity=status.identity, where=status.where, path=status.path
-    )
 
 
 def fetch(status: Status, depot: Depot, terms: Terms, progress: Progress) -> Got | Missing:
@@ -188,7 +131,7 @@ class _Getting:
 
         What an interrupted download left may be of another file: a bad one is got anew, once.
         """
-        self._progress.headline(f"getting {self._identity.file_name} from {candidate.where}")
+        self._progress.headline(f"getting {self._package.name} from {candidate.where}")
         partial = self._partial(candidate)
         for resumed in (True, False) if partial.exists() else (False,):
             try:

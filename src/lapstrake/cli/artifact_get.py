@@ -15,7 +15,7 @@ from lapstrake.cli.progress import LineProgress, OpenProgress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lapstrake.artifact.getting import Got
+    from lapstrake.artifact.found import Got
 
 
 @click.command()

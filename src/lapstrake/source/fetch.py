@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from lapstrake.errors import ChecksumError, LapstrakeError
 from lapstrake.source.cache import DownloadCache
+from lapstrake.source.cancellation import Cancellation
 from lapstrake.source.job import (
-    Cancellation,
     CancelledError,
     Fetched,
     FetchEvent,

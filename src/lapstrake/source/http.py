@@ -7,6 +7,7 @@ certificates are taken from the environment.
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from lapstrake.source.web import PRIVATE, Private
 if TYPE_CHECKING:
     import httpx2
 
+_ERROR_NUMBER = re.compile(r"\[Errno -?\d+\] ")
 _PROGRESS_EVERY = 1 << 20
 _PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 522, 524})
 _LARGEST_PAGE = 64 << 20
@@ -129,7 +131,8 @@ def _answer(
         raise PassingError(f"{shown}: no answer within {timeout:.0f} s") from late
     except httpx2.HTTPError as broken:
         job.remaining()
-        raise PassingError(f"{shown}: {broken or type(broken).__name__}") from broken
+        said = _ERROR_NUMBER.sub("", str(broken)) or type(broken).__name__
+        raise PassingError(f"{shown}: {said}") from broken
 
 
 def _hang_up(response: httpx2.Response) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +14,7 @@ from lapstrake.errors import FetchError
 from lapstrake.host.process import Completed, run
 from lapstrake.names import Digest
 from lapstrake.source.cache import BusyError, DownloadCache
+from lapstrake.source.cancellation import Cancellation
 from lapstrake.source.rules import FetchRules
 from lapstrake.source.spec import SourceSpec
 from lapstrake.source.web import Web
@@ -120,44 +120,6 @@ class PassingError(AttemptError):
 
 class NotThereError(AttemptError):
     """An attempt failed, and so would the next one at this URL."""
-
-
-class Cancellation:
-    """A flag that several sources share, and what to do at once when it is raised."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self._callbacks: set[Callable[[], object]] = set()
-
-    def cancel(self) -> None:
-        """Raise the flag."""
-        self._event.set()
-        for callback in tuple(self._callbacks):
-            with suppress(OSError):
-                callback()
-
-    def is_set(self) -> bool:
-        """Whether it is raised."""
-        return self._event.is_set()
-
-    def wait(self, seconds: float) -> None:
-        """Sleep, but not longer than until it is raised."""
-        self._event.wait(seconds)
-
-    def call(self, callback: Callable[[], object]) -> None:
-        """Have something called (in another thread) when it is raised."""
-        self._callbacks.add(callback)
-        if self._event.is_set():
-            callback()
-
-    @contextmanager
-    def calling(self, callback: Callable[[], object]) -> Iterator[None]:
-        """Have something called (in another thread) if it is raised while the block runs."""
-        self.call(callback)
-        try:
-            yield
-        finally:
-            self._callbacks.discard(callback)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lapstrake.progress import Progress
-from lapstrake.source.job import Cancellation
+from lapstrake.source.cancellation import Cancellation
 from lapstrake.source.web import Web
 
 _REDIRECTS = 5

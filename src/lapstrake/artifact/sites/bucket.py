@@ -61,7 +61,7 @@ class BucketPlace:
         others = ""
         with contextlib.suppress(BaseError, FileNotFoundError):  # not everybody may list
             others = describe_others(self.identity, _names(bucket, f"{self.identity.package}-"))
-        return f"; {others}" if others else ""
+        return others
 
 
 def plan_bucket(site: BucketSite, identity: Identity) -> tuple[BucketPlace]:
@@ -86,6 +86,7 @@ def opened(url: str, terms: Terms) -> Bucket:
             "timeout": silence,
             "connect_timeout": min(silence, timedelta(seconds=15)),
             "user_agent": "lapstrake",
+            "allow_http": True,  # the environment says which server, as to other clients
         },
     )
 

@@ -57,4 +57,4 @@ class FolderCandidate:
 def plan_folder(site: FolderSite, identity: Identity, package: Package) -> tuple[FolderCandidate]:
     """The file that a folder may have; a relative one is below the package's own folder."""
     folder = package.folder / site.path.expanduser()
-    return (FolderCandidate(folder=folder.absolute(), identity=identity),)
+    return (FolderCandidate(folder=folder.resolve(), identity=identity),)

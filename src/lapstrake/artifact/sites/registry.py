@@ -84,7 +84,7 @@ class RegistryPlace:
         others = ""
         with contextlib.suppress(LapstrakeError):  # a hint, no more
             others = describe_others(self.identity, list_tags(client))
-        return f"; {others}" if others else ""
+        return others
 
 
 def plan_registry(site: OciSite, identity: Identity) -> tuple[RegistryPlace]:
