@@ -20,7 +20,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
@@ -183,7 +183,14 @@ def newest(entries: Sequence[Entry]) -> int:
     return max(documented or [time for name, time in times if not name.startswith(_DPKG)] or [0])
 
 
-def write_entries(target: Sink, entries: Sequence[Entry], *, latest: int, plain: bool) -> None:
+def write_entries(
+    target: Sink,
+    entries: Iterable[Entry],
+    *,
+    latest: int,
+    plain: bool,
+    attributes: bool = True,
+) -> None:
     """Write entries as a tar, but for its end.
 
     Args:
@@ -191,6 +198,7 @@ def write_entries(target: Sink, entries: Sequence[Entry], *, latest: int, plain:
         entries: as `read_places` gives them.
         latest: nothing is younger: what is, was made when the tree was, and is given this time.
         plain: everything belongs to root.
+        attributes: keep extended attributes.
     """
     links: dict[tuple[int, int], str] = {}
     for name, path, facts in entries:
@@ -220,7 +228,7 @@ def write_entries(target: Sink, entries: Sequence[Entry], *, latest: int, plain:
                 time=max(0, min(int(facts.st_mtime), latest)),
                 link=link,
                 device=facts.st_rdev if kind in (b"3", b"4") else 0,
-                attributes=_attributes(path) if path is not None and kind != b"1" else (),
+                attributes=_attributes(path) if attributes and path and kind != b"1" else (),
             )
         )
         if size and path is not None:
