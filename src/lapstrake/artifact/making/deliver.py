@@ -5,7 +5,8 @@ from __future__ import annotations
 import stat
 from pathlib import Path, PurePosixPath
 
-from lapstrake.artifact.archive import pack_archive, verify_archive
+from lapstrake.artifact.archive import verify_archive
+from lapstrake.artifact.archive_write import pack_archive
 from lapstrake.artifact.making.base import Job
 from lapstrake.errors import ArtifactError, BuildError
 from lapstrake.host import files
