@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lapstrake.errors import LapstrakeError
-from lapstrake.formats.toml_lines import Location, line_of
 from lapstrake.host.files import read_regular
 
+if TYPE_CHECKING:
+    from lapstrake.formats.toml_lines import Location
+
 _LONGEST = 16 << 20  # bytes
-_TOML_PLACE = re.compile(r"\s*\(at line (\d+), column \d+\)")
+_TOML_PLACE = r"\s*\(at line (\d+), column \d+\)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +34,15 @@ class TomlFile:
         Raises:
             LapstrakeError: of the class `error`; it is no TOML. The brief names the line.
         """
+        import re  # not needed for a file whose record is there
+        import tomllib
+
         try:
             return tomllib.loads(self.text)
         except tomllib.TOMLDecodeError as wrong:
-            place = _TOML_PLACE.search(str(wrong))
+            place = re.search(_TOML_PLACE, str(wrong))
             line = int(place[1]) if place else self.text.count("\n") + 1
-            problem = _TOML_PLACE.sub("", str(wrong)).removesuffix(" (at end of document)")
+            problem = re.sub(_TOML_PLACE, "", str(wrong)).removesuffix(" (at end of document)")
             raise error(f"{self.path}:{line}: {problem}") from wrong
         except ValueError as wrong:  # a number too long for Python
             raise error(f"{self.path}: {wrong}") from wrong
@@ -48,6 +51,8 @@ class TomlFile:
 
     def where(self, location: Location) -> str:
         """``FILE:LINE: KEY`` of a place in it, for messages."""
+        from lapstrake.formats.toml_lines import line_of
+
         key = ".".join(str(part) for part in location if isinstance(part, str))
         return f"{self.path}:{line_of(self.text, location)}: {key}"
 

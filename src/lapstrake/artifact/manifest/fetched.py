@@ -17,7 +17,6 @@ from lapstrake.host.files import (
     temporary_name,
 )
 from lapstrake.host.locks import locked
-from lapstrake.place.fetching import fetch_specs
 from lapstrake.progress import Progress
 from lapstrake.source.spec import SourceSpec
 
@@ -62,6 +61,8 @@ def fetch_packages(
     missing = [spec for spec in specs if not fetched_folder(spec, depot).is_dir()]
     if not missing:
         return
+    from lapstrake.place.fetching import fetch_specs
+
     fetched = fetch_specs(
         depot.config, missing, folder=depot.packages, offline=offline, progress=progress
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -177,6 +177,8 @@ class Gathering:
     def _check_overrides(self) -> None:
         for override in self.top.overrides:
             if override.name not in self.members:
+                import difflib
+
                 meant = difflib.get_close_matches(override.name, self.members, n=1)
                 hint = f", did you mean {meant[0]}?" if meant else ""
                 where = place_of(self.top, "overrides", override.name)
@@ -190,7 +192,5 @@ def place_of(manifest: Manifest, *location: str) -> str:
 
 def _tidy(folder: Path) -> Path:
     """A path without ``..``, where leaving it out means the same."""
-    import os
-
     plain = Path(os.path.normpath(folder))
     return plain if plain.exists() and plain.samefile(folder) else folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -166,8 +167,6 @@ def _need_file(manifest: Manifest, name: str, location: tuple[str, ...], toml: T
 
 
 def _version(manifest: Manifest, toml: TomlFile) -> str:
-    import re
-
     where = toml.where(("package", "version_file"))
     file = manifest.folder / manifest.version_file
     try:
