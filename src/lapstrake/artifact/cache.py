@@ -16,21 +16,20 @@ from __future__ import annotations
 
 import errno
 import os
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lapstrake.artifact import entries
-from lapstrake.artifact.archive import unpack_archive
-from lapstrake.artifact.checksum import Inputs
 from lapstrake.artifact.entries import CHECKSUM, Entry, Record, read_checksum, read_record
 from lapstrake.artifact.identity import Identity
 from lapstrake.errors import ArtifactError
 from lapstrake.host import files
 from lapstrake.host.locks import locked
-from lapstrake.host.owned import copy_owned
-from lapstrake.host.supervise import tree_size
+
+if TYPE_CHECKING:
+    from lapstrake.artifact.checksum import Inputs
 
 _OURS = ".lapstrake"
 
@@ -85,6 +84,7 @@ class ArtifactCache:
             BusyError: it would be replaced, and somebody uses it.
             StoreError: the disk is full; the same.
         """
+        from lapstrake.artifact.archive import unpack_archive  # slow to import
 
         def make(new: Path) -> None:
             new.mkdir()
@@ -130,6 +130,8 @@ class ArtifactCache:
                 _write_checksum(folder, identity)
                 new.symlink_to(folder)
             else:
+                from lapstrake.host.owned import copy_owned  # slow to import
+
                 copy_owned(folder, new)
 
         return self._put(identity, make, inputs, again=again or link)
@@ -171,37 +173,12 @@ class ArtifactCache:
             files.remove_tree(self._work(name))
             return there
 
-    def prune(
-        self,
-        *,
-        older_than: float | None = None,
-        max_size: int | None = None,
-        keep: int = 0,
-        names: Collection[str] = (),
-        archives: Path | None = None,
-        dry_run: bool = False,
-    ) -> tuple[Entry, ...]:
-        """Remove what was used longest ago; what somebody uses now stays.
-
-        Args:
-            older_than: as of `choose_old`; likewise the next three.
-            max_size: see there.
-            keep: see there.
-            names: see there.
-            archives: the folder of downloads, whose archives are judged as well.
-            dry_run: only tell.
-
-        Returns:
-            what is gone, or would be.
-        """
-        all_ = [*self.entries(), *(entries.archives_in(archives) if archives else ())]
-        chosen = entries.choose_old(
-            all_, now=time.time(), older_than=older_than, max_size=max_size, keep=keep, names=names
-        )
-        if dry_run:
-            return chosen
-        self._clear_work()
-        return tuple(entry for entry in chosen if self._removed(entry))
+    def clear_work(self) -> None:
+        """Remove what killed processes left."""
+        work = self.root / _OURS / "work"
+        for left in work.iterdir() if work.is_dir() else ():
+            with suppress(BusyError), self._changing(left.name, timeout=0.0):
+                files.remove_tree(left)
 
     def _put(
         self,
@@ -274,13 +251,13 @@ class ArtifactCache:
         if root.is_relative_to(real) or real.is_relative_to(place):
             raise ArtifactError(
                 f"{folder} cannot be kept in {self.root}: one of the two is in the other",
-                resolution="Set artifacts.folder (NERVES_ARTIFACTS_DIR) to a folder outside builds.",
+                resolution="Set artifacts.folder to a folder outside of what is built.",
             )
         return False
 
     def _note(self, identity: Identity, tree: Path, inputs: Inputs | None) -> None:
         digests = {name: digest.hex() for name, digest in inputs.files.items()} if inputs else {}
-        size = 0 if tree.is_symlink() else tree_size(tree)
+        size = 0 if tree.is_symlink() else _size(tree)
         record = Record(identity=identity, size=size, inputs=digests)
         path = self._record(identity.download_name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -306,7 +283,7 @@ class ArtifactCache:
             used = marker.stat().st_mtime
         except OSError:
             used = path.lstat().st_mtime
-        size = record.size if record else tree_size(path)
+        size = record.size if record else _size(path)
         return Entry(
             name=name,
             path=path,
@@ -319,22 +296,6 @@ class ArtifactCache:
             link=link,
             foreign=foreign,
         )
-
-    def _removed(self, entry: Entry) -> bool:
-        if entry.archive:
-            entry.path.unlink(missing_ok=True)
-            return True
-        try:
-            return self.remove(entry.name)
-        except BusyError:
-            return False
-
-    def _clear_work(self) -> None:
-        """Remove what killed processes left."""
-        work = self.root / _OURS / "work"
-        for left in work.iterdir() if work.is_dir() else ():
-            with suppress(BusyError), self._changing(left.name, timeout=0.0):
-                files.remove_tree(left)
 
     @contextmanager
     def _changing(self, name: str, *, timeout: float | None = None) -> Iterator[None]:
@@ -364,3 +325,9 @@ class ArtifactCache:
 
 def _write_checksum(folder: Path, identity: Identity) -> None:
     files.write_atomic(folder / CHECKSUM, f"{identity.checksum}\n".encode(), durable=False)
+
+
+def _size(tree: Path) -> int:
+    from lapstrake.host.supervise import tree_size  # slow to import
+
+    return tree_size(tree)

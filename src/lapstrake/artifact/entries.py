@@ -1,11 +1,11 @@
-"""What is kept of artifacts on this machine: one value for each, and the choice of what goes."""
+"""What is kept of artifacts on this machine, one value for each, and what is noted beside it."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -139,44 +139,3 @@ def archives_in(downloads: Path) -> list[Entry]:
     except FileNotFoundError:
         return []
     return found
-
-
-def choose_old(
-    entries: Iterable[Entry],
-    *,
-    now: float,
-    older_than: float | None = None,
-    max_size: int | None = None,
-    keep: int = 0,
-    names: Collection[str] = (),
-) -> tuple[Entry, ...]:
-    """Choose what goes: what is too old, then what was used longest ago until the rest fits.
-
-    Args:
-        entries: all that is kept; foreign ones count for no size and stay.
-        now: seconds since 1970.
-        older_than: seconds without use after which one goes.
-        max_size: bytes that all together may take.
-        keep: how many of each package (artifacts, and archives apart) stay in any case.
-        names: those that stay as well.
-
-    Returns:
-        the chosen, used longest ago first.
-    """
-    ours = sorted((each for each in entries if not each.foreign), key=lambda each: each.used)
-    kept: dict[tuple[str, bool], int] = {}
-    total = sum(each.size for each in ours)
-    free = []
-    for entry in reversed(ours):
-        group = (entry.package, entry.archive)
-        kept[group] = kept.get(group, 0) + 1
-        if kept[group] > keep and entry.name not in names:
-            free.append(entry)
-    gone = []
-    for entry in reversed(free):
-        too_old = older_than is not None and now - entry.used > older_than
-        too_much = max_size is not None and total > max_size and entry.size > 0
-        if too_old or too_much:
-            gone.append(entry)
-            total -= entry.size
-    return tuple(gone)
