@@ -6,6 +6,7 @@ Credentials and addresses come from the environment, as the providers' own clien
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Bucket: TypeAlias = "S3Store | GCSStore"
 
+_CAUSE = re.compile(r'(?:message|error): "([^"]+)"')
 _KINDS = {"s3": S3Store, "gs": GCSStore}
 
 
@@ -59,5 +61,11 @@ def open_bucket(
 
 
 def first_line(failed: BaseError) -> str:
-    """What the library says, without its value's debugging form."""
-    return str(failed).strip().partition("\n")[0]
+    """What the library says, without its value's debugging form, from which comes the cause."""
+    said, _, debugging = str(failed).strip().partition("\n")
+    if "169.254.169.254" in said:  # where machines of a provider get theirs
+        return "the environment has no credentials, and this is no machine of the provider"
+    causes = _CAUSE.findall(debugging)
+    if "kind: Timeout" in debugging:
+        causes = ["timed out"]
+    return ": ".join((said, *causes[-1:]))
