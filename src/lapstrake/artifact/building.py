@@ -14,8 +14,8 @@ from lapstrake.artifact.cache import ArtifactCache
 from lapstrake.artifact.checksum import Inputs
 from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.flow import get_each, terms_of
+from lapstrake.artifact.found import Got, Missing
 from lapstrake.artifact.gate import Wish, refuse_unasked, wishes_of
-from lapstrake.artifact.getting import Got, Missing
 from lapstrake.artifact.identity import Identity
 from lapstrake.artifact.jobs import job_of, needed_by
 from lapstrake.artifact.making.base import Builder, Job

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lapstrake.artifact.base import Origin, Package, Project
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.getting import Missing
+from lapstrake.artifact.found import Missing
 from lapstrake.artifact.jobs import needed_by
 from lapstrake.errors import StaleError, UsageError
 
