@@ -42,6 +42,24 @@ def remove_images(environment: Mapping[str, str], begin: str, *, program: str = 
         subprocess.run(removed, env={**os.environ, **environment}, check=True, capture_output=True)
 
 
+def import_image(program: str, root: Path, tag: str, *changes: str) -> None:
+    """Make an image of a folder, unless the engine has one of that name."""
+    if subprocess.run([program, "image", "inspect", tag], capture_output=True).returncode == 0:
+        return
+    packed = subprocess.run(["tar", "-C", root, "-c", "."], capture_output=True, check=True).stdout
+    words = [word for change in changes for word in ("--change", change)]
+    made = [program, "import", *words, "-", tag]
+    subprocess.run(made, input=packed, capture_output=True, check=True)
+
+
+def remove_volumes(program: str, folder: Path) -> None:
+    """Remove the volumes of builds below a folder."""
+    for file in folder.rglob(".docker_id"):
+        listed = [program, "volume", "ls", "--quiet", "--filter", f"name={file.read_text()}"]
+        names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+        subprocess.run([program, "volume", "rm", "--force", *names], capture_output=True)
+
+
 @contextlib.contextmanager
 def _started_daemon(folder: Path) -> Iterator[str]:
     address = f"unix://{folder}/sock"

@@ -135,7 +135,7 @@ def make_root(folder: Path) -> str:
     (folder / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/:\n")
     (folder / "etc/group").write_text("root:x:0:\nuser:x:1000:\n")
     (folder / "etc/shadow").write_text("root:*:1::::::\n")
-    _copy_program(folder, "setpriv")
+    put_program(folder, "setpriv")
     return ""
 
 
@@ -149,7 +149,7 @@ def compile_calls(folder: Path) -> str:
     return "" if done.returncode == 0 else f"gcc cannot link statically: {done.stderr[-200:]}"
 
 
-def _copy_program(root: Path, name: str) -> None:
+def put_program(root: Path, name: str) -> None:
     """Copy a program of the host and the libraries it needs."""
     program = find_program(name)
     assert program is not None

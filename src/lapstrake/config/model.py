@@ -270,6 +270,11 @@ class ArtifactsConfig:
     )
     retries: int = setting(whole_number(least=0), "more attempts at a site", default=3)
     branch: str = setting(TEXT, "the branch whose root builds artifacts", default="stable")
+    images: str = setting(
+        TEXT,
+        "where the images of platforms are: what docker builds in when a package names no image",
+        default="ghcr.io/nerves-project",
+    )
     offline: bool = setting(FLAG, "ask no site", default=False)
 
 

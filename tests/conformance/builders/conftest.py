@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 
 from builder_subjects import Subject
+from engines import import_image, remove_volumes
 from lapstrake.artifact.base import RunnerSpec
+from lapstrake.artifact.making.docker import DockerBuilder
 from lapstrake.artifact.making.local import LocalBuilder
 from lapstrake.artifact.making.root import RootBuilder
 from roots import clone, open_work_dir
+from runner_subjects import make_root, put_program
 
-NAMES = ("local", "root-userns", "root-nspawn")
+NAMES = ("local", "root-userns", "root-nspawn", "docker", "podman")
+IMAGE = "localhost/lapstrake-test/make:1"
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +26,45 @@ def root_work_dir(base_work_dir: Path, tmp_path_factory: pytest.TempPathFactory)
     return clone(base_work_dir, tmp_path_factory.mktemp("roots") / "work")
 
 
+@pytest.fixture(scope="session")
+def image_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What containers are made of: busybox, and make."""
+    folder = tmp_path_factory.mktemp("images") / "root"
+    lack = make_root(folder)
+    if lack:
+        pytest.skip(lack)
+    put_program(folder, "make")
+    return folder
+
+
 @pytest.fixture(params=NAMES)
-def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
+def subject(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Subject]:
     """Each builder in turn."""
+    if request.param in {"docker", "podman"}:
+        environment = {}
+        if request.param == "docker":
+            environment["DOCKER_HOST"] = request.getfixturevalue("docker_daemon")
+        else:
+            environment |= request.getfixturevalue("podman_settings")
+        for variable, value in environment.items():
+            monkeypatch.setenv(variable, value)
+        import_image(request.param, request.getfixturevalue("image_root"), IMAGE)
+        yield Subject(
+            name=request.param,
+            builder=DockerBuilder(request.param),
+            folder=tmp_path,
+            spec=RunnerSpec(tag=IMAGE),
+            environment=environment,
+        )
+        remove_volumes(request.param, tmp_path)
+    else:
+        yield _rooted(request, tmp_path)
+
+
+def _rooted(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
+    """A builder without an engine."""
     name, _, runner = request.param.partition("-")
     if name == "local":
         made = Subject(
@@ -41,4 +81,4 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
     lacks = [lack.what for lack in made.builder.probe() if lack.blocks]
     if lacks:
         pytest.skip(f"{request.param}: {lacks[0]}")
-    yield made
+    return made

@@ -32,9 +32,6 @@ from lapstrake.host.engine import Engine, find_engine
 from lapstrake.runner.base import Lack
 from lapstrake.runner.docker import DockerRunner, remove_leftovers
 
-REGISTRY = "ghcr.io/nerves-project"
-"""Where the images of Nerves' platforms are."""
-
 
 class DockerBuilder:
     """Steps in containers.
@@ -42,7 +39,7 @@ class DockerBuilder:
     Args:
         program: docker's or podman's program; found when empty. A package may name its own.
         options: more options for each container.
-        registry: where the platforms' own images are.
+        registry: where the platforms' own images are; empty for nowhere.
         offline: pull nothing.
     """
 
@@ -53,7 +50,7 @@ class DockerBuilder:
         program: str = "",
         *,
         options: Sequence[str] = (),
-        registry: str = REGISTRY,
+        registry: str = "",
         offline: bool = False,
     ) -> None:
         self.program = program
