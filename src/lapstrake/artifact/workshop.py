@@ -36,7 +36,7 @@ def write_archive(
         StaleError: there is no artifact of these inputs.
         UsageError: there is no such package, or it is none that has an artifact.
     """
-    package = _package(project, name)
+    package = package_named(project, name)
     status = status_of(project, package, depot)
     job = job_of(project, package, status.identity, depot, progress, inputs={})
     target = folder.absolute() / job.identity.file_name
@@ -81,7 +81,7 @@ def clean(
     Raises:
         UsageError: there is no such package.
     """
-    packages = [_package(project, name) for name in names] or [
+    packages = [package_named(project, name) for name in names] or [
         each for each in project.packages if not each.type.is_platform
     ]
     cleaned = []
@@ -143,7 +143,16 @@ def _clean_folder(job: Job, depot: Depot, progress: Progress) -> None:
             files.remove_tree(entry)
 
 
-def _package(project: Project, name: str) -> Package:
+def package_named(project: Project, name: str) -> Package:
+    """Find a package that has an artifact.
+
+    Args:
+        project: the project.
+        name: the package; empty for the project itself.
+
+    Raises:
+        UsageError: there is no such package, or it is none that has an artifact.
+    """
     package = project.package(name or project.name)
     able = [each.name for each in project.packages if not each.type.is_platform]
     if package is None and not name:
@@ -164,7 +173,9 @@ def _package(project: Project, name: str) -> Package:
 def _shell_package(project: Project, name: str) -> Package:
     if not project.packages:
         raise UsageError(f"{project.name} depends on no package: there is nothing to build")
-    package = _package(project, name) if name else project.system or project.package(project.name)
+    package = (
+        package_named(project, name) if name else project.system or project.package(project.name)
+    )
     if package is None:
         raise UsageError(
             f"{project.name} has no system: nothing is built for a target",

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lapstrake.cli.artifact_place import open_project
+from lapstrake.cli.artifact_place import byte_teller, open_project
 from lapstrake.cli.context import AppContext, pass_app
 from lapstrake.cli.output import table
-from lapstrake.cli.progress import LineProgress, OpenProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lapstrake.artifact.found import Got
 
 
@@ -32,25 +29,12 @@ def get(app: AppContext, /, names: tuple[str, ...], offline: bool, as_json: bool
     from lapstrake.artifact.flow import get_artifacts, terms_of
 
     with open_project(app, offline=offline) as (project, depot, progress):
-        terms = terms_of(depot, offline=offline, on_bytes=_teller(progress))
+        terms = terms_of(depot, offline=offline, on_bytes=byte_teller(progress))
         found = get_artifacts(project, depot, terms, progress, names=names)
     if as_json:
         app.output.result(json.dumps([_row(got) for got in found], indent=1))
     elif found:
         app.output.result(table([_cells(got) for got in found]))
-
-
-def _teller(progress: OpenProgress) -> Callable[[int, int], None]:
-    """What shows bytes, where a line can change."""
-    if not isinstance(progress, LineProgress):
-        return lambda _done, _total: None
-    from lapstrake.formats.amounts import size_text
-
-    def tell(done: int, total: int) -> None:
-        of = f" of {size_text(total)}" if total > done else ""
-        progress.output(f"{size_text(done)}{of}\n".encode())
-
-    return tell
 
 
 def _row(got: Got) -> dict[str, str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapstrake.cli.context import AppContext
-from lapstrake.cli.progress import OpenProgress, open_progress
+from lapstrake.cli.progress import LineProgress, OpenProgress, open_progress
 
 if TYPE_CHECKING:
     from lapstrake.artifact.base import Project
@@ -53,3 +53,16 @@ def open_project(
         )
     finally:
         progress.close()
+
+
+def byte_teller(progress: OpenProgress) -> Callable[[int, int], None]:
+    """What shows bytes, where a line can change."""
+    if not isinstance(progress, LineProgress):
+        return lambda _done, _total: None
+    from lapstrake.formats.amounts import size_text
+
+    def tell(done: int, total: int) -> None:
+        of = f" of {size_text(total)}" if total > done else ""
+        progress.output(f"{size_text(done)}{of}\n".encode())
+
+    return tell
