@@ -95,22 +95,6 @@ class Arch(StrEnum):
     RISCV64 = "riscv64"
     S390X = "s390x"
 
-    @property
-    def multiarch(self) -> str:
-        """Its multiarch tuple, which names its cross compilers too (``aarch64-linux-gnu``)."""
-        return _MULTIARCH.get(self, f"{self}-linux-gnu")
-
-
-_MULTIARCH = {
-    Arch.AMD64: "x86_64-linux-gnu",
-    Arch.ARM64: "aarch64-linux-gnu",
-    Arch.ARMHF: "arm-linux-gnueabihf",
-    Arch.LOONG64: "loongarch64-linux-gnu",
-    Arch.MIPS64EL: "mips64el-linux-gnuabi64",
-    Arch.PPC64EL: "powerpc64le-linux-gnu",
-}
-"""Those that are not the architecture's own name and ``-linux-gnu`` (Debian's multiarch tuples)."""
-
 
 def package_name(text: str) -> PackageName:
     """Check a package name (Debian policy 5.6.1, AOSC's rule is the same but for the length).

@@ -23,7 +23,7 @@ from lapstrake.bundle.base import Bundle, BundleFormat
 from lapstrake.config.model import Config
 from lapstrake.errors import BundleError
 from lapstrake.host import files
-from lapstrake.names import BranchName, GuestPath
+from lapstrake.names import Arch, BranchName, GuestPath
 from lapstrake.runner.base import Session
 from lapstrake.source.job import Fetched
 from lapstrake.source.stage import fetched_names, stage
@@ -99,12 +99,14 @@ def build_environment(
     srcdir: GuestPath,
     sources: Sequence[Fetched],
     epoch: int,
+    target: Arch | None = None,
 ) -> dict[str, str]:
     """The variables every driver gets, and the bundle's own."""
     return {
         "LAPSTRAKE_BUILDROOT": str(BUILDROOT),
         "LAPSTRAKE_SRCDIR": str(srcdir),
-        "LAPSTRAKE_ARCH": config.arch.value,
+        "LAPSTRAKE_ARCH": (target or config.arch).value,
+        "LAPSTRAKE_BUILD_ARCH": config.arch.value,
         "LAPSTRAKE_JOBS": str(config.build.jobs or os.cpu_count() or 1),
         "LAPSTRAKE_BRANCH": branch.text,
         "LAPSTRAKE_SOURCES": "\n".join(fetched_names([source.spec for source in sources])),

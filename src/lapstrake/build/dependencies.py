@@ -9,6 +9,7 @@ from lapstrake.bundle.base import BuildDependencies, Bundle
 from lapstrake.compose.base import ComposedRoot, How, Wanted
 from lapstrake.errors import DependencyError
 from lapstrake.layer.store import Layer
+from lapstrake.names import Arch
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.flat import Repository
 
@@ -37,21 +38,41 @@ class Dependencies:
         return self.layers[-1].key.hex if self.layers else ""
 
 
-def wanted_root(bundle: Bundle) -> Wanted:
-    """What a bundle wants in its root besides the branch."""
+def wanted_root(bundle: Bundle, target: Arch | None = None) -> Wanted:
+    """What a bundle wants in its root besides the branch.
+
+    Args:
+        bundle: the bundle.
+        target: what it is cross-compiled for; relations are for that then, as sbuild(1) has it.
+    """
     needs = bundle.build_depends
-    essential = ("build-essential",) if needs.essential else ()
     return Wanted(
-        relations=", ".join((*essential, *needs.depends)),
+        relations=", ".join((*_essential(needs, target), *needs.depends)),
         conflicts=needs.conflicts,
         profiles=bundle.environment.get("LAPSTRAKE_PROFILES", ""),
+        host=target,
     )
 
 
+def _essential(needs: BuildDependencies, target: Arch | None) -> tuple[str, ...]:
+    """The tools for C and C++, and for a target its own libraries of both."""
+    if not needs.essential:
+        return ()
+    if target is None:
+        return ("build-essential",)
+    compilers = f"crossbuild-essential-{target}:native"
+    return ("build-essential:native", compilers, "libc-dev", "libstdc++6")
+
+
 def install_dependencies(
-    place: Workplace, branch: Branch, bundle: Bundle, repository: Repository
+    place: Workplace,
+    branch: Branch,
+    bundle: Bundle,
+    repository: Repository,
+    *,
+    target: Arch | None = None,
 ) -> Dependencies:
-    """Get the layers of a bundle's build dependencies over a branch.
+    """Get the layers of a bundle's build dependencies over a branch, which knows the target's too.
 
     Raises:
         DependencyError: apt cannot satisfy them; the brief names which.
@@ -61,28 +82,36 @@ def install_dependencies(
     from lapstrake.compose.root import compose_root  # many modules, for these builds only
 
     try:
-        root = compose_root(place, branch, repository, wanted_root(bundle))
+        root = compose_root(place, branch, repository, wanted_root(bundle, target))
     except DependencyError as failed:
         raise DependencyError(
             f"{bundle.name}: {failed.brief}", details=failed.details, resolution=failed.resolution
         ) from failed
-    return _dependencies(root)
+    return _dependencies(root, target)
 
 
 def known_dependencies(
-    place: Workplace, branch: Branch, bundle: Bundle, repository: Repository
+    place: Workplace,
+    branch: Branch,
+    bundle: Bundle,
+    repository: Repository,
+    *,
+    target: Arch | None = None,
 ) -> Dependencies | None:
     """What `install_dependencies` would find ready; ``None`` when it would have work to do."""
     from lapstrake.compose.root import known_root
 
-    root = known_root(place, branch, repository, wanted_root(bundle))
-    return None if root is None else _dependencies(root)
+    root = known_root(place, branch, repository, wanted_root(bundle, target))
+    return None if root is None else _dependencies(root, target)
 
 
-def _dependencies(root: ComposedRoot) -> Dependencies:
+def _dependencies(root: ComposedRoot, target: Arch | None) -> Dependencies:
     return Dependencies(
         layers=root.layers,
-        packages=tuple((package.name, package.version) for package in root.added),
+        packages=tuple(
+            (f"{each.name}:{target}" if each.arch == target else each.name, each.version)
+            for each in root.added
+        ),
         reason=_reason(root),
         made=root.made,
     )

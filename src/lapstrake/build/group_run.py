@@ -159,7 +159,7 @@ def _scheduled(
 ) -> tuple[Schedule, _Memory]:
     """The members in order; those that a resume leaves out are marked already."""
     schedule = Schedule(relate(bundles))
-    memory = _Memory(place, request.branch, bundles)
+    memory = _Memory(place, request, bundles)
     if request.resume:
         for member in tuple(schedule.members.values()):
             if memory.is_built(member.name) and schedule.stands_on_kept(member.name):
@@ -204,11 +204,13 @@ def _follow(
 class _Memory:
     """Which members were built, by the bytes of their bundles: a resume leaves those out."""
 
-    def __init__(self, place: Workplace, branch: BranchName, bundles: Mapping[str, Bundle]) -> None:
+    def __init__(
+        self, place: Workplace, request: GroupRequest, bundles: Mapping[str, Bundle]
+    ) -> None:
         self._folder = place.private / "groups"
-        self._output = place.output(branch)
+        self._output = place.output(request.branch)
         self._keys = {
-            name: cache_key("member", _member_inputs(place, branch, bundle)).hex
+            name: cache_key("member", _member_inputs(place, request, bundle)).hex
             for name, bundle in bundles.items()
         }
 
@@ -227,11 +229,13 @@ class _Memory:
         files.write_atomic(self._folder / self._keys[name], text, durable=False)
 
 
-def _member_inputs(place: Workplace, branch: BranchName, bundle: Bundle) -> Mapping[str, Canonical]:
+def _member_inputs(
+    place: Workplace, request: GroupRequest, bundle: Bundle
+) -> Mapping[str, Canonical]:
     content = folder_digest(bundle.path) if bundle.path.is_dir() else bundle.path.name
     return {
-        "branch": branch.text,
-        "arch": place.config.arch.value,
+        "branch": request.branch.text,
+        "arch": (request.member.target or place.config.arch).value,
         "version": bundle.version,
         "content": content,
         "sources": [str(source.digest) for source in bundle.sources],

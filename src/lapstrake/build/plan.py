@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lapstrake.branch.foreign import known_foreign
 from lapstrake.branch.instance import Branch, current_branch, refresh_reason
-from lapstrake.build.dependencies import known_dependencies
+from lapstrake.build.dependencies import Dependencies, known_dependencies
 from lapstrake.build.outcome import bounds
 from lapstrake.build.probe import must_probe
 from lapstrake.build.reading import NoRootError, reading_of
-from lapstrake.build.request import BuildRequest
+from lapstrake.build.request import BuildRequest, settled
 from lapstrake.bundle.base import Bundle
 from lapstrake.bundle.debian_uris import is_request
 from lapstrake.place.state import StateFiles
@@ -23,7 +24,7 @@ class Action:
     """One thing a build does, or need not do.
 
     Attributes:
-        stage: base, instance, bundle, source, dependencies, build, publish.
+        stage: base, instance, target, bundle, source, dependencies, build, publish.
         what: what is done, as a phrase; empty when nothing has to be.
         reason: why, or why not.
     """
@@ -42,7 +43,8 @@ def plan(place: Workplace, request: BuildRequest) -> tuple[Action, ...]:
     Raises:
         LapstrakeError: what the build itself would say of the bundle, branch or configuration.
     """
-    actions = [_base(place), _instance(place, request)]
+    request = settled(request, place.config.arch)
+    actions = [_base(place), _instance(place, request), *_target(place, request)]
     actions += _bundle(place, request)
     actions.append(_publish(place, request))
     return tuple(actions)
@@ -96,6 +98,22 @@ def _instance(place: Workplace, request: BuildRequest) -> Action:
     return Action(stage="instance", what=f"refresh the branch {request.branch}", reason=reason)
 
 
+def _target(place: Workplace, request: BuildRequest) -> list[Action]:
+    """What cross-compiling makes necessary."""
+    if request.target is None:
+        return []
+    branch = current_branch(place, request.branch)
+    if branch is not None and known_foreign(place, branch, request.target):
+        return [Action(stage="target", what="", reason=f"the lists for {request.target} are there")]
+    return [
+        Action(
+            stage="target",
+            what=f"fetch the branch's lists for {request.target}",
+            reason="it is linked with libraries of that architecture",
+        )
+    ]
+
+
 def _source(place: Workplace, spec: SourceSpec) -> Action:
     from lapstrake.source.cache import DownloadCache
 
@@ -126,16 +144,28 @@ def _dependencies(
         )
     if not wanted.depends and not wanted.conflicts and not wanted.essential:
         return Action(stage="dependencies", what="", reason="the bundle needs none")
-    if branch is not None:
-        known = known_dependencies(place, branch, bundle, repository_of(place, request.branch))
-        if known is not None:
-            return Action(stage="dependencies", what="", reason=known.reason)
+    known = _known_dependencies(place, request, branch, bundle)
+    if known is not None:
+        return Action(stage="dependencies", what="", reason=known.reason)
     named = ", ".join((*wanted.depends, *(("build-essential",) if wanted.essential else ())))
     return Action(
         stage="dependencies",
         what="compose its build dependencies, or let apt install them",
         reason=f"it needs {named}",
     )
+
+
+def _known_dependencies(
+    place: Workplace, request: BuildRequest, branch: Branch | None, bundle: Bundle
+) -> Dependencies | None:
+    """What is in the store already."""
+    target = request.target
+    if branch is not None and target is not None:
+        branch = known_foreign(place, branch, target)
+    if branch is None:
+        return None
+    repository = repository_of(place, request.branch)
+    return known_dependencies(place, branch, bundle, repository, target=target)
 
 
 def _build(place: Workplace, request: BuildRequest, bundle: Bundle) -> Action:
@@ -147,9 +177,10 @@ def _build(place: Workplace, request: BuildRequest, bundle: Bundle) -> Action:
         *([f"{limits.seconds:g} s"] if limits.seconds else []),
         *([f"{limits.memory >> 20} MiB"] if limits.memory else []),
     ]
+    on = f" for {request.target}" if request.target else ""
     return Action(
         stage="build",
-        what=f"build {bundle.name} {bundle.version} ({', '.join(parts)})",
+        what=f"build {bundle.name} {bundle.version}{on} ({', '.join(parts)})",
         reason="a build is always done anew; only what it stands on is kept",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lapstrake.branch.foreign import with_foreign
 from lapstrake.branch.instance import Branch, enter_branch
 from lapstrake.build.fetch import fetch_sources
 from lapstrake.build.reading import reading_of
@@ -38,4 +39,10 @@ def prepare(place: Workplace, request: BuildRequest) -> Prepared:
     for warning in bundle.warnings:
         place.progress.warning(warning)
     sources = fetch_sources(place, bundle, offline=request.offline)
-    return Prepared(bundle=reading.tools(bundle, sources), sources=sources, branch=reading.branch)
+    bundle, branch = reading.tools(bundle, sources), reading.branch
+    if request.target:
+        from lapstrake.build.cross import with_cross_tools  # many modules, for these builds only
+
+        bundle = with_cross_tools(bundle, own=place.config.arch, target=request.target)
+        branch = with_foreign(place, branch, request.target)
+    return Prepared(bundle=bundle, sources=sources, branch=branch)

@@ -11,7 +11,7 @@ from lapstrake.branch.instance import Branch
 from lapstrake.build import aosc_roots
 from lapstrake.build.evaluate import evaluate_in
 from lapstrake.build.probe import with_tools
-from lapstrake.build.request import BuildRequest
+from lapstrake.build.request import BuildRequest, settled
 from lapstrake.build.source_package import locate_source_package
 from lapstrake.bundle.aosc_file import Evaluated
 from lapstrake.bundle.base import Bundle, BundleFormat
@@ -19,8 +19,9 @@ from lapstrake.bundle.debian_binaries import BuildKind
 from lapstrake.bundle.debian_uris import SourcePackageRequest
 from lapstrake.bundle.find import BundleLocation, find
 from lapstrake.bundle.read import ReadOptions, read
-from lapstrake.errors import BranchError
+from lapstrake.errors import BranchError, BundleError
 from lapstrake.formats.shell import Value
+from lapstrake.names import Arch
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.open import repository_of
 from lapstrake.source.job import Fetched
@@ -45,6 +46,7 @@ class Reading:
         offline: fetch nothing, not even a source package's description.
         remember: whether bundles that are slow to read may be remembered on disk.
         siblings: packages that the branch's repository will have beforehand, as it has its own.
+        target: the architecture that is cross-compiled for, if it is.
     """
 
     place: Workplace
@@ -56,6 +58,7 @@ class Reading:
     offline: bool = False
     remember: bool = True
     siblings: frozenset[str] = field(default_factory=frozenset)
+    target: Arch | None = None
 
     @functools.cached_property
     def branch(self) -> Branch:
@@ -77,6 +80,12 @@ class Reading:
                 self.place, self.branch, location, offline=self.offline
             )
             location = BundleLocation(format=BundleFormat.DEBIAN, path=path)
+        if self.target and location.format is BundleFormat.AOSC:
+            raise BundleError(
+                f"{self.text}: AOSC's bundles cannot be cross-compiled for {self.target}",
+                resolution=f"Build it in a root of {self.target}: lapstrake --set "
+                f"arch={self.target} build …; the host needs qemu-user-static for that.",
+            )
         options = ReadOptions(
             profiles=self.profiles,
             kind=self.kind,
@@ -86,8 +95,9 @@ class Reading:
             dependency_names=_Later(lambda: self._names(location.format)),
             templates=self._templates(location.format),
             records=self.place.private / "bundles" if self.remember else None,
+            crossed=self.target is not None,
         )
-        return read(location, arch=self.place.config.arch, options=options)
+        return read(location, arch=self.target or self.place.config.arch, options=options)
 
     def tools(self, bundle: Bundle, sources: tuple[Fetched, ...]) -> Bundle:
         """The bundle with what its format takes for granted and the root lacks."""
@@ -151,6 +161,7 @@ def reading_of(
     siblings: frozenset[str] = frozenset(),
 ) -> Reading:
     """How the bundle of a build is read; the arguments are as of `Reading`."""
+    request = settled(request, place.config.arch)
     return Reading(
         place=place,
         text=request.bundle,
@@ -161,4 +172,5 @@ def reading_of(
         offline=request.offline,
         remember=remember,
         siblings=siblings,
+        target=request.target,
     )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lapstrake.bundle.debian_binaries import BuildKind
-from lapstrake.names import BranchName
+from lapstrake.errors import ToolchainError, UsageError
+from lapstrake.names import Arch, BranchName
+
+CROSS_PROFILES = ("cross", "nocheck")
+"""Debian's build profiles of every build for another machine, whose programs do not run here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,7 @@ class BuildRequest:
         keep: keep the workspace, also of a build that went well.
         shell_on_fail: open a shell in the workspace of a failed build.
         publish: put the packages into the branch's repository.
+        target: the architecture to build for by cross-compiling; ``None`` for the root's own.
     """
 
     bundle: str
@@ -40,3 +45,46 @@ class BuildRequest:
     keep: bool = False
     shell_on_fail: bool = False
     publish: bool = True
+    target: Arch | None = None
+
+
+def settled(request: BuildRequest, own: Arch) -> BuildRequest:
+    """The request with all that its target implies; doing it twice changes nothing.
+
+    Args:
+        request: what the user asks.
+        own: the architecture of the roots. Building for that is no cross-compiling.
+
+    Raises:
+        UsageError: it asks for packages of all architectures alone, which have no target.
+    """
+    if request.target in (None, own):
+        return replace(request, target=None)
+    if request.kind is BuildKind.ALL:
+        raise UsageError(
+            "packages for all architectures have no target",
+            resolution="Give -A without --target.",
+        )
+    profiles = tuple(dict.fromkeys((*CROSS_PROFILES, *request.profiles)))
+    return replace(request, kind=BuildKind.ANY, profiles=profiles)
+
+
+def parse_target(text: str) -> Arch:
+    """Read the name of a machine: Debian's (``arm64``), or a tuple (``aarch64-linux-gnu``).
+
+    Raises:
+        UsageError: Debian has no such machine.
+
+    >>> parse_target("aarch64-unknown-linux-gnu")
+    <Arch.ARM64: 'arm64'>
+    """
+    from lapstrake.toolchain.targets import parse_target as read_target  # for cross builds only
+
+    known = ", ".join(f"{arch} ({read_target(arch).multiarch})" for arch in Arch)
+    try:
+        arch = read_target(text).debian
+    except ToolchainError:
+        arch = None
+    if arch is None:
+        raise UsageError(f"Debian has no packages for {text!r}", resolution=f"Use one of {known}.")
+    return arch

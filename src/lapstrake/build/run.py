@@ -15,7 +15,7 @@ from lapstrake.build.log import BuildLog
 from lapstrake.build.outcome import STEPS, bounds, failure
 from lapstrake.build.prepare import Prepared, prepare
 from lapstrake.build.record import BuildRecord, Records, finished
-from lapstrake.build.request import BuildRequest
+from lapstrake.build.request import BuildRequest, settled
 from lapstrake.build.secrets import read_secrets
 from lapstrake.errors import LapstrakeError, RunnerError, StoreError
 from lapstrake.host import terminal
@@ -46,12 +46,13 @@ def build(
     Raises:
         LapstrakeError: it failed; the class names the stage (see `lapstrake.errors`).
     """
+    request = settled(request, place.config.arch)
     records = Records(place.builds)
     record = BuildRecord(
         id=records.new_id(Path(request.bundle).name.removeprefix("apt:")),
         bundle=request.bundle,
         branch=request.branch.text,
-        arch=place.config.arch.value,
+        arch=(request.target or place.config.arch).value,
         runner=place.runner.name,
     )
     with (
@@ -97,7 +98,9 @@ class _Job:
         place, request = self.place, self.request
         prepared = prepare(place, request)
         repository = repository_of(place, request.branch)
-        needed = install_dependencies(place, prepared.branch, prepared.bundle, repository)
+        needed = install_dependencies(
+            place, prepared.branch, prepared.bundle, repository, target=request.target
+        )
         self._note(
             name=prepared.bundle.name,
             version=prepared.bundle.version,
@@ -193,6 +196,7 @@ class _Job:
                 srcdir=srcdir,
                 sources=prepared.sources,
                 epoch=source_epoch(bundle, place.config),
+                target=self.request.target,
             ),
             cwd=BUILDROOT,
             user=bundle.user,
@@ -234,6 +238,7 @@ def _inputs(request: BuildRequest, prepared: Prepared, needed: Dependencies) -> 
         "base": branch.base.key.hex,
         "instance": branch.instance.key.hex,
         "instance_reason": branch.refreshed or "nothing changed upstream",
+        **({"foreign": branch.foreign.key.hex} if branch.foreign else {}),
         "dependencies": needed.key,
         "layers": [layer.key.hex for layer in needed.layers],
         "dependencies_reason": needed.reason,

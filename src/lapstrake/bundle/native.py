@@ -27,13 +27,17 @@ FILE_NAME = "lapstrake.toml"
 """The file that makes a folder a native bundle."""
 
 
-def read(path: Path, *, arch: Arch, maintainer: str = DEFAULT_MAINTAINER) -> Bundle:
+def read(
+    path: Path, *, arch: Arch, maintainer: str = DEFAULT_MAINTAINER, crossed: bool = False
+) -> Bundle:
     """Read a native bundle.
 
     Args:
         path: the folder, or its ``lapstrake.toml``.
         arch: the architecture to build for.
         maintainer: for packages whose bundle names none.
+        crossed: whether the root is of another architecture: then no step ``check`` is run, for
+            which the programs that were built would have to run.
 
     Raises:
         BundleError: the file is missing, no TOML, or wrong; the brief names file, line and key.
@@ -42,6 +46,8 @@ def read(path: Path, *, arch: Arch, maintainer: str = DEFAULT_MAINTAINER) -> Bun
     file = folder / FILE_NAME
     toml = read_toml(file, error=BundleError)
     model = _validate(toml)
+    if crossed:
+        _refuse_crossing(model, toml, arch)
     version = _version(model)
     try:
         sources = source_specs(model, origin=FILE_NAME)
@@ -63,7 +69,14 @@ def read(path: Path, *, arch: Arch, maintainer: str = DEFAULT_MAINTAINER) -> Bun
         runtime_depends=_runtime_depends(model),
         driver="native.sh",
         environment={"LAPSTRAKE_PACKAGE": model.package.name, "LAPSTRAKE_VERSION": version},
-        files=_plan(model, text=toml.text, version=version, arch=arch, maintainer=maintainer),
+        files=_plan(
+            model,
+            text=toml.text,
+            version=version,
+            arch=arch,
+            maintainer=maintainer,
+            crossed=crossed,
+        ),
         needs=Needs(
             network=model.needs.network,
             secrets=tuple(model.needs.secrets),
@@ -93,6 +106,27 @@ def _validate(toml: TomlFile) -> NativeBundle:
         ) from wrong  # fmt: skip
 
 
+def _refuse_crossing(model: NativeBundle, toml: TomlFile, arch: Arch) -> None:
+    """Refuse what cannot be cross-compiled, or has no need to be.
+
+    Raises:
+        BundleError: the preset has no way to, or all packages are for every architecture.
+    """
+    use = model.steps.use
+    if use and not PRESETS[use].crosses:
+        raise BundleError(
+            f"{toml.where(('steps', 'use'))}: {use!r} does not cross-compile for {arch}",
+            resolution="Write the steps yourself, or build it without --target.",
+        )
+    kinds = {output.architecture or model.package.architecture for output in output_tables(model)}
+    if kinds == {"all"}:
+        raise BundleError(
+            f"{toml.where(('package', 'architecture'))}: the packages are for all architectures, "
+            f"not for {arch}",
+            resolution="Build it without --target.",
+        )
+
+
 def _refuse_other_files(toml: TomlFile, document: Mapping[str, object]) -> None:
     """Say what it is instead, when a ``lapstrake.toml`` describes no bundle."""
     package = document.get("package")
@@ -109,9 +143,9 @@ def _refuse_other_files(toml: TomlFile, document: Mapping[str, object]) -> None:
 
 
 def _plan(
-    model: NativeBundle, *, text: str, version: str, arch: Arch, maintainer: str
+    model: NativeBundle, *, text: str, version: str, arch: Arch, maintainer: str, crossed: bool
 ) -> Mapping[str, bytes]:
-    files = dict(step_scripts(model, text=text))
+    files = dict(step_scripts(model, text=text, crossed=crossed))
     files.update(output_files(model, version=version, arch=arch, maintainer=maintainer))
     if model.results.files:
         files["results"] = "".join(f"{glob}\n" for glob in model.results.files).encode()

@@ -1,7 +1,8 @@
 """What ``use = "..."`` in a bundle's ``[steps]`` stands for: default commands, as shell text.
 
 The commands see ``DESTDIR``, ``JOBS``, ``MULTIARCH`` and the other variables of the native
-driver; ``@OPTIONS@`` becomes the bundle's options.
+driver, and ``CROSS_COMPILE`` if they compile for another machine than the one they run on.
+``@OPTIONS@`` becomes the bundle's options.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ OPTIONS = "@OPTIONS@"
 _FLAGS = (
     'if command -v dpkg-buildflags >/dev/null; then eval "$(dpkg-buildflags --export=sh)"; fi\n'
 )
+_TOOLS = '${CROSS_COMPILE:+CC="$CC" CXX="$CXX" AR="$AR"}'
+"""On make's command line, since many makefiles set these themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +28,13 @@ class Preset:
         steps: shell text by step; a step that is not there does nothing.
         build_depends: relations that the commands need.
         toolchain: whether ``build-essential`` is installed.
+        crosses: whether the commands can compile for another machine.
     """
 
     steps: Mapping[str, str]
     build_depends: tuple[str, ...] = ()
     toolchain: bool = True
+    crosses: bool = True
 
     @property
     def takes_options(self) -> bool:
@@ -44,7 +49,7 @@ PRESETS: Mapping[str, Preset] = {
             + "if [ ! -x ./configure ]; then autoreconf -fi; fi\n"
             + "./configure --prefix=/usr --sysconfdir=/etc --localstatedir=/var"
             + ' --libdir="/usr/lib/$MULTIARCH" --mandir=/usr/share/man --infodir=/usr/share/info'
-            + f" --disable-dependency-tracking {OPTIONS}\n",
+            + f" --disable-dependency-tracking ${{CROSS_COMPILE:+$CONFIGURE_FLAGS}} {OPTIONS}\n",
             "build": 'make -j"$JOBS"\n',
             "check": 'make -j"$JOBS" check\n',
             "install": 'make install DESTDIR="$DESTDIR"\n',
@@ -69,6 +74,7 @@ PRESETS: Mapping[str, Preset] = {
             "configure": _FLAGS
             + "meson setup lapstrake-build --prefix=/usr --sysconfdir=/etc --localstatedir=/var"
             + ' --libdir="lib/$MULTIARCH" --buildtype=plain --wrap-mode=nodownload'
+            + ' ${CROSS_COMPILE:+--cross-file="$MESON_CROSS_FILE"}'
             + f" {OPTIONS}\n",
             "build": 'meson compile -C lapstrake-build -j "$JOBS"\n',
             "check": 'meson test -C lapstrake-build --num-processes "$JOBS" --print-errorlogs\n',
@@ -78,7 +84,7 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "make": Preset(
         steps={
-            "build": _FLAGS + 'make -j"$JOBS" PREFIX=/usr prefix=/usr\n',
+            "build": _FLAGS + f'make -j"$JOBS" PREFIX=/usr prefix=/usr {_TOOLS}\n',
             "install": 'make install PREFIX=/usr prefix=/usr DESTDIR="$DESTDIR"\n',
         },
     ),
@@ -94,6 +100,7 @@ PRESETS: Mapping[str, Preset] = {
         },
         build_depends=("python3", "python3-pip", "python3-setuptools", "python3-wheel"),
         toolchain=False,
+        crosses=False,
     ),
 }
 """The presets by name."""

@@ -33,6 +33,7 @@ class ReadOptions:
         dependency_names: what AOSC's packages are called in the root.
         templates: AOSC's templates that there are.
         records: a folder where bundles that are slow to read are remembered.
+        crossed: whether the architecture is another one than the root's.
     """
 
     profiles: tuple[str, ...] = ()
@@ -43,6 +44,7 @@ class ReadOptions:
     dependency_names: Mapping[str, str | None] = field(default_factory=dict)
     templates: Collection[str] = ()
     records: Path | None = None
+    crossed: bool = False
 
 
 def read(location: BundleLocation, *, arch: Arch, options: ReadOptions | None = None) -> Bundle:
@@ -84,9 +86,8 @@ def _read_native(location: BundleLocation, arch: Arch, options: ReadOptions) -> 
     def read_now() -> Bundle:
         from lapstrake.bundle import native
 
-        if options.maintainer:
-            return native.read(location.path, arch=arch, maintainer=options.maintainer)
-        return native.read(location.path, arch=arch)
+        maintainer = {"maintainer": options.maintainer} if options.maintainer else {}
+        return native.read(location.path, arch=arch, crossed=options.crossed, **maintainer)
 
     if options.records is None:
         return read_now()
@@ -97,6 +98,7 @@ def _read_native(location: BundleLocation, arch: Arch, options: ReadOptions) -> 
     from lapstrake.host.record import reader_version, remembered
 
     inputs = {"path": str(location.path), "arch": str(arch), "maintainer": options.maintainer}
+    inputs |= {"crossed": "yes"} if options.crossed else {}
     encoded = {name: value.encode() for name, value in inputs.items()}
     encoded |= {"file": text, "reader": reader_version(Path(__file__).parent)}
     return remembered(Bundle, options.records, inputs=encoded, read=read_now)

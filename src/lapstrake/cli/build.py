@@ -49,6 +49,9 @@ _ALONE = ("explain", "shell_on_fail")
 @click.option("--profile", "-P", multiple=True, help="A build profile of a Debian source.")
 @click.option("-B", "kind", flag_value="any", help="Debian: only this architecture's packages.")
 @click.option("-A", "kind", flag_value="all", help="Debian: only packages for all architectures.")
+@click.option(
+    "--target", metavar="TUPLE", help="Cross-compile, such as for arm64 or aarch64-linux-gnu."
+)
 @click.option("--workers", type=click.IntRange(1), help="Group: members built at a time.")
 @click.option("--stop", is_flag=True, help="Group: stop at the first failure.")
 @click.option("--resume", is_flag=True, help="Group: leave out what is built already.")
@@ -97,7 +100,7 @@ def _refuse_mixtures(bundles: int, options: dict[str, Any]) -> None:
 
 def _request(bundle: str, branch: str, options: dict[str, Any]) -> BuildRequest:
     """The options as the build understands them."""
-    from lapstrake.build.request import BuildRequest
+    from lapstrake.build.request import BuildRequest, parse_target
     from lapstrake.bundle.debian_binaries import BuildKind
 
     return BuildRequest(
@@ -113,6 +116,7 @@ def _request(bundle: str, branch: str, options: dict[str, Any]) -> BuildRequest:
         keep=options["keep"],
         shell_on_fail=options["shell_on_fail"],
         publish=not options["no_publish"],
+        target=parse_target(options["target"]) if options["target"] else None,
     )
 
 

@@ -90,6 +90,8 @@ def _member_options(options: dict[str, Any]) -> tuple[str, ...]:
         words.append(f"--runner={options['runner']}")
     if options["jobs"]:
         words.append(f"--jobs={options['jobs']}")
+    if options["target"]:
+        words.append(f"--target={options['target']}")
     return (*words, *(f"--profile={name}" for name in options["profile"]))
 
 

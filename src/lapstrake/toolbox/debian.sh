@@ -5,6 +5,7 @@
 #   LAPSTRAKE_DSC       the .dsc file's name; empty: build the tree in bundle/
 #   LAPSTRAKE_KIND      full | any | all: dpkg-buildpackage -b | -B | -A
 #   LAPSTRAKE_PROFILES  build profiles, separated by blanks
+#   LAPSTRAKE_BUILD_ARCH  the root's own architecture; cross-compiles when that is another one
 #   DEB_BUILD_OPTIONS   kept, "parallel=N" is added
 #   LAPSTRAKE_BUILDER   the numeric user to build as when root runs this (1000)
 
@@ -123,6 +124,14 @@ all) kind_option=-A ;;
 *) fail "LAPSTRAKE_KIND is '$kind', not full, any or all" ;;
 esac
 
+cross=() # the words that make dpkg-buildpackage cross-compile
+if [[ ${LAPSTRAKE_BUILD_ARCH:-} && ${LAPSTRAKE_BUILD_ARCH} != "${LAPSTRAKE_ARCH:-}" ]]; then
+    cross=(-a "$LAPSTRAKE_ARCH")
+    # What configure scripts would find out by running programs (the package cross-config has it).
+    site=/etc/dpkg-cross/cross-config.$LAPSTRAKE_ARCH
+    [[ ! -f $site ]] || export CONFIG_SITE=$site
+fi
+
 step prepare "unpack ${dsc:-the tree}"
 rm -rf "$work"
 mkdir -p "$work" "$output"
@@ -148,7 +157,7 @@ cd "$tree"
 status=0
 env -u LAPSTRAKE_BUILDROOT HOME=/nonexistent DEB_BUILD_OPTIONS="${options# }" \
     ${profiles:+DEB_BUILD_PROFILES="$profiles"} \
-    "${drop[@]}" dpkg-buildpackage -us -uc "$kind_option" </dev/null 2>&1 | follow_steps || status=$?
+    "${drop[@]}" dpkg-buildpackage -us -uc "${cross[@]}" "$kind_option" </dev/null 2>&1 | follow_steps || status=$?
 ((status == 0)) || fail "dpkg-buildpackage ended with status $status"
 
 shopt -s nullglob

@@ -12,7 +12,8 @@
 #     preinst ... postrm      maintainer scripts
 #   results                   globs of plain files to keep
 #
-# Steps see DESTDIR, SRCDIR, BUNDLE, JOBS, ARCH, MULTIARCH, NAME and VERSION.
+# Steps see DESTDIR, SRCDIR, BUNDLE, JOBS, ARCH, MULTIARCH, NAME and VERSION; and if ARCH is not
+# LAPSTRAKE_BUILD_ARCH, the variables of the cross compiler (CC, CROSS_COMPILE ...).
 
 set -euo pipefail
 
@@ -38,6 +39,7 @@ ppc64el) MULTIARCH=powerpc64le-linux-gnu ;;
 *) MULTIARCH=$ARCH-linux-gnu ;;
 esac
 export MULTIARCH
+if [[ $ARCH != "${LAPSTRAKE_BUILD_ARCH:-$ARCH}" ]]; then export DEB_HOST_ARCH=$ARCH; fi
 umask 022
 shopt -s nullglob
 
@@ -173,8 +175,8 @@ pack_output() {
     root=$packing/${table##*/}
     take_files "$root" "$table"
     find_programs "$root"
-    if [[ -f $table/strip && ${#programs[@]} -gt 0 ]] && command -v strip >/dev/null; then
-        strip --strip-unneeded --remove-section=.comment --remove-section=.note -- "${programs[@]}"
+    if [[ -f $table/strip && ${#programs[@]} -gt 0 ]] && command -v "${STRIP:-strip}" >/dev/null; then
+        "${STRIP:-strip}" --strip-unneeded --remove-section=.comment --remove-section=.note -- "${programs[@]}"
     fi
     write_control "$root" "$table"
     while IFS=': ' read -r field value; do
