@@ -17,7 +17,7 @@ ROWS = (
     _row("archive", "artifact_build:archive", "Write the archive of an artifact that was built."),
     _row("publish", "artifact_publish:publish", "Put an artifact's archive where sites look."),
     _row("shell", "artifact_build:shell", "Open a shell where an artifact is built."),
-    _row("details", "artifact_look:details", "Show all that is known of an artifact."),
+    _row("details", "artifact_details:details", "Show all that is known of an artifact."),
     _row("ls", "artifact_look:list_", "List the artifacts that are kept here."),
     _row("clean", "artifact_build:clean", "Remove an artifact and what it was built in."),
     _row("prune", "artifact_look:prune", "Remove artifacts that nobody used for long."),

@@ -24,18 +24,26 @@ _INDENT = "  "
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[BUILD | layer KEY | branch NAME]")
+@click.argument("words", nargs=-1, metavar="[BUILD | layer KEY | branch NAME | artifact [NAME]]")
 @pass_app
 def why(app: AppContext, /, words: tuple[str, ...]) -> None:
     """Explain a decision.
 
     \b
-    BUILD        what it was made from and why, and what differs from the one
-                 before (an id, its beginning or a bundle's name; without one,
-                 the newest build)
-    layer KEY    what a layer was made from, and what is made from it
-    branch NAME  whether a branch is fresh, and why its instances were made
+    BUILD            what it was made from and why, and what differs from the
+                     one before (an id, its beginning or a bundle's name; without
+                     one, the newest build)
+    layer KEY        what a layer was made from, and what is made from it
+    branch NAME      whether a branch is fresh, and why its instances were made
+    artifact [NAME]  of the project in this folder: why an artifact is stale, and
+                     what a build would do
     """  # noqa: D301 - click reads \b
+    if words[:1] == ("artifact",) and len(words) <= 2:
+        from lapstrake.cli.artifact_details import explain_artifacts
+
+        lines = explain_artifacts(app, "".join(words[1:]))
+        app.output.result(printable("\n".join(lines)))
+        return
     place = look_place(app)
     match words:
         case ("layer", key):
@@ -47,7 +55,7 @@ def why(app: AppContext, /, words: tuple[str, ...]) -> None:
         case _:
             raise UsageError(
                 f"`why {' '.join(words)}` asks for nothing we know",
-                resolution="Ask for a build, `layer KEY` or `branch NAME`.",
+                resolution="Ask for a build, `layer KEY`, `branch NAME` or `artifact [NAME]`.",
             )
     app.output.result(printable("\n".join(lines)))
 
