@@ -139,10 +139,8 @@ def _fetch_all(
     absent: Sequence[Status], depot: Depot, terms: Terms, progress: Progress
 ) -> dict[str, Got | Missing]:
     """Fetch in threads; by the packages' names."""
-    from concurrent.futures import (
-        ThreadPoolExecutor,
-        wait,
-    )  # not at start-up: logging comes with it
+    # Not at start-up: that all is kept must be told at once, and logging comes with it.
+    from concurrent.futures import ThreadPoolExecutor, wait
 
     from lapstrake.artifact.getting import fetch
 

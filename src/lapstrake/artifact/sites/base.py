@@ -23,6 +23,7 @@ class Terms:
         offline: ask no network.
         timeout: seconds without a byte after which an attempt is over.
         retries: attempts after the first, where it may work another time.
+        pause: seconds before the first of them; doubled for each after it.
         largest: bytes that an archive may have.
         on_bytes: told now and then how many bytes came, and of how many (0: unknown).
         web: the HTTP client, shared by all that is got together.
@@ -33,6 +34,7 @@ class Terms:
     offline: bool = False
     timeout: float = 60.0
     retries: int = 3
+    pause: float = 0.5
     largest: int = 64 << 30
     on_bytes: Callable[[int, int], None] = lambda _done, _total: None
     web: Web = field(default_factory=lambda: Web(redirects=_REDIRECTS))

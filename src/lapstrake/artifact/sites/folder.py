@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +36,12 @@ class FolderCandidate:
         """See `Candidate`; a file ``.sha256`` beside the archive says what its bytes are."""
         file = self.folder / self.identity.file_name
         try:
-            with file.open("rb") as reader, target.open("wb") as writer:
-                copy_bytes(reader.fileno(), writer.fileno())
+            with file.open("rb") as reader:
+                size = os.fstat(reader.fileno()).st_size
+                if size > terms.largest:
+                    raise SiteError(f"it has {size} bytes, {terms.largest} are the most")
+                with target.open("wb") as writer:
+                    copy_bytes(reader.fileno(), writer.fileno())
         except FileNotFoundError as missing:
             raise NotThereError(self._missing()) from missing
         except OSError as refused:

@@ -141,6 +141,7 @@ def _job(file: WebFile, target: Path, terms: Terms, progress: Progress) -> job.J
         cache=DownloadCache(target.parent),
         rules=FetchRules(
             retries=terms.retries,
+            pause=terms.pause,
             timeout=terms.timeout,
             deadline=_LONGEST,
             max_size=terms.largest,
