@@ -24,7 +24,7 @@ _HINTS = (
     ),
     (
         r"out of memory|cannot allocate memory|virtual memory exhausted|oom-kill"
-        r"|fatal error: killed|(^|[:\s])killed\b",
+        r"|fatal error: killed|(^|: |\d )killed\b",
         "The memory may have run out: give the runner more (`memory`), or build with fewer jobs.",
     ),
     (

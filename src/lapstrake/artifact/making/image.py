@@ -62,12 +62,12 @@ def wanted_image(job: Job, registry: str) -> Wanted:
                 resolution="Name it relative to the package's folder.",
             )
         content = snapshot.digest_of(file.parent) + f"-{file.name}"
-        made = f"localhost/lapstrake/{_safe(package.name)}:{content[:20]}-{_safe(file.name)}"
+        made = f"localhost/lapstrake/{_safe(package.name)}:{content[:20]}-{_safe_tag(file.name)}"
         return Wanted(tag=spec.tag or made, dockerfile=file, content=content, ours=not spec.tag)
     if spec.tag:
         return Wanted(tag=spec.tag)
     if platform is not None and registry:
-        return Wanted(tag=f"{registry}/{_safe(platform.name)}:{_safe(platform.version)}")
+        return Wanted(tag=f"{registry}/{_safe(platform.name)}:{_safe_tag(platform.version)}")
     raise ProjectError(
         f"{package.file or package.name}: no image is named to build {package.name} in",
         resolution='Set docker = { dockerfile = "..." } or docker = { tag = "..." } in [runner].',
@@ -152,5 +152,9 @@ def _not_to_be_had(job: Job, wanted: Wanted, log: BuildLog, *, offline: bool) ->
 
 
 def _safe(name: str) -> str:
-    """A name as images may have it."""
-    return re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.") or "image"
+    """A name as repositories of images may have it."""
+    return re.sub(r"[^a-z0-9_.-]+", "-", name.lower()).strip("-._") or "image"
+
+
+def _safe_tag(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", text)
