@@ -41,12 +41,12 @@ def target_site(text: str, package: Package, *, plain: bool = False) -> Site:
     kind, colon, rest = text.partition(":")
     if text.startswith(("s3://", "gs://")):
         return BucketSite(url=text.rstrip("/"))
-    if "://" in text:
-        raise UsageError(f"nothing can be put on {text}", resolution=f"Name one of: {_FORMS}.")
     if colon and kind == "oci":
         return OciSite(repository=rest, plain=plain)
     if colon and kind in (Forge.GITHUB, Forge.GITEA):
         return _release(Forge(kind), rest, text)
+    if "://" in text:
+        raise UsageError(f"nothing can be put on {text}", resolution=f"Name one of: {_FORMS}.")
     return FolderSite(path=Path(text).expanduser().absolute())
 
 
