@@ -16,8 +16,9 @@ from typing import Any
 import click
 
 from lapstrake import errors
+from lapstrake.artifact.manifest.schema import package_schema, project_schema, schema_text
 from lapstrake.bundle.native_presets import PRESETS
-from lapstrake.bundle.schema import schema_text
+from lapstrake.bundle.schema import bundle_schema
 from lapstrake.cli.main import COMMANDS, cli
 from lapstrake.config.model import Config
 from lapstrake.config.read import all_settings
@@ -43,6 +44,7 @@ def pages() -> dict[str, str]:
         "reference/configuration.md": configuration(),
         "reference/exit-codes.md": exit_codes(),
         "reference/native-bundles.md": native_bundles(),
+        "reference/packages.md": packages(),
         "reference/aosc-templates.md": aosc_templates(),
         "reference/lapstrake.toml.schema.json": schema_text(),
         "pictures/modules.svg": modules_picture(),
@@ -266,10 +268,7 @@ build has its own. Classes are those of `lapstrake.errors`.
 
 def native_bundles() -> str:
     """The tables of ``lapstrake.toml``, from its JSON schema, and the presets."""
-    schema = json.loads(schema_text())
-    parts = [_NOTE, _NATIVE_HEAD]
-    for name, field in schema["properties"].items():
-        parts += _native_table(schema, name, field)
+    parts = [_NOTE, _NATIVE_HEAD, *_tables(bundle_schema())]
     parts.append('## Presets\n\nWhat `use = "..."` in `[steps]` stands for.\n')
     for name, preset in PRESETS.items():
         needed = [*(["build-essential"] if preset.toolchain else []), *preset.build_depends]
@@ -279,34 +278,61 @@ def native_bundles() -> str:
     return "\n".join(parts)
 
 
-def _native_table(schema: Mapping[str, Any], name: str, field: Mapping[str, Any]) -> Iterator[str]:
+def packages() -> str:
+    """The tables of a ``lapstrake.toml`` with a package or a project, from their JSON schemas."""
+    package, project = package_schema(), project_schema()
+    own = {name: field for name, field in project["properties"].items() if name in _OF_PROJECTS}
+    ordered = {name: package["properties"][name] for name in _PACKAGE_ORDER}
+    parts = [_NOTE, _PACKAGES_HEAD, *_tables({**package, "properties": ordered})]
+    return "\n".join([*parts, _PROJECTS_HEAD, *_tables({**project, "properties": own})])
+
+
+_OF_PROJECTS = ("project", "firmware")
+_PACKAGE_ORDER = (
+    "package", "platform", "runner", "site", "env", "dependencies", "overrides", "digests",
+)  # fmt: skip
+
+
+def _tables(schema: Mapping[str, Any]) -> Iterator[str]:
+    """The sections of a file's tables, in their order."""
+    for name, field in schema["properties"].items():
+        yield from _file_table(schema, name, field)
+
+
+def _file_table(schema: Mapping[str, Any], name: str, field: Mapping[str, Any]) -> Iterator[str]:
     """One table's section, and that of the tables in it."""
-    target, many = _reference(field)
+    target, title = _reference(field, name)
+    if not target:
+        yield f"## [{name}]\n\n{field.get('description', '')}\n"
+        return
     table = schema["$defs"][target]
-    yield f"## {f'[[{name}]]' if many else f'[{name}]'}\n\n{_flat(table.get('description', ''))}\n"
-    if many and field.get("description"):
+    yield f"## {title}\n\n{_flat(table.get('description', ''))}\n"
+    if title != f"[{name}]" and field.get("description"):
         yield f"{field['description']}\n"
     required = table.get("required", ())
     rows = []
     inner: list[tuple[str, Mapping[str, Any]]] = []
     for key, value in table["properties"].items():
-        if _reference(value)[0]:
+        if _reference(value, key)[0]:
             inner.append((f"{name}.{key}", value))
             continue
         rows.append((f"`{key}`", _kind(value), _meaning(value, needed=key in required)))
     yield _table(("key", "value", "what it is"), rows)
     for path, value in inner:
-        yield from _native_table(schema, path, value)
+        yield from _file_table(schema, path, value)
 
 
-def _reference(field: Mapping[str, Any]) -> tuple[str, bool]:
-    """The table that a field holds, and whether it may be there several times."""
+def _reference(field: Mapping[str, Any], name: str) -> tuple[str, str]:
+    """The table that a field holds, empty for none, and how its header is written."""
     for choice in (field, *field.get("anyOf", ())):
         if "$ref" in choice:
-            return _last(choice["$ref"]), False
+            return _last(choice["$ref"]), f"[{name}]"
         if "$ref" in choice.get("items", {}):
-            return _last(choice["items"]["$ref"]), True
-    return "", False
+            return _last(choice["items"]["$ref"]), f"[[{name}]]"
+        for named in choice.get("patternProperties", {}).values():
+            if "$ref" in named:
+                return _last(named["$ref"]), f"[{name}.NAME]"
+    return "", ""
 
 
 def _last(reference: str) -> str:
@@ -336,10 +362,71 @@ def _meaning(value: Mapping[str, Any], *, needed: bool) -> str:
     return f"{text} Default: `{_toml(default)}`.".strip()
 
 
+_PACKAGES_HEAD = """\
+# Packages and projects: lapstrake.toml
+
+A `lapstrake.toml` whose `[package]` has a `type` describes a *package*: a system, a toolchain, or a
+tool, of which an *artifact* is made. With `[project]` instead it describes an application that
+needs such packages. (A `[package]` without a type is a [bundle](native-bundles.md).) Editors that
+know JSON Schema complete and check the file with
+[lapstrake.toml.schema.json](lapstrake.toml.schema.json).
+
+All commands look for the file in the current folder, then in the folders around it. A project is
+that file's package or application and all that it depends on, however far away: one name is one
+package everywhere, and at most one of them is a system, and one a toolchain. Where two manifests
+want different packages of one name, `[overrides.NAME]` of the topmost file decides.
+
+```toml
+[package]
+name = "system_board"
+type = "system"
+version_file = "VERSION"
+target = "aarch64-unknown-linux-gnu"
+checksum = ["VERSION", "lapstrake.toml", "board_defconfig", "rootfs_overlay", "patches/*.patch"]
+
+[platform]
+name = "buildroot"
+package = "system_br"
+defconfig = "board_defconfig"
+
+[runner]
+make_args = ["BR2_JLEVEL=4"]
+docker = { tag = "registry.example/system_br:1.2" }
+
+[[site]]
+github = "owner/system_board"
+
+[[site]]
+url = "https://artifacts.example/board"
+headers = { Authorization = "Bearer ${ARTIFACTS_TOKEN}" }
+
+[dependencies.system_br]
+git = "https://git.example/system_br.git"
+tag = "v1.2.0"
+
+[dependencies.toolchain_aarch64]
+path = "../toolchain_aarch64"
+build = true
+```
+
+Paths are relative to the folder of the file, and what a package is made of stays below it.
+`${VARIABLE}` stands for a variable of the environment in `headers`, `query` and `token` of a site
+only; it is filled in when the site is asked, and never shown.
+
+A package that is fetched is kept below `packages/` of the work folder, and not asked for again: a
+tag that moves later is not noticed. Paths in it cannot lead out of what was fetched.
+"""
+_PROJECTS_HEAD = """\
+## Projects
+
+A project's file has `[project]` in place of `[package]`. It may also have `[env]`,
+`[dependencies.NAME]` and `[overrides.NAME]`, and besides:
+"""
 _NATIVE_HEAD = """\
 # Native bundles: lapstrake.toml
 
-A folder with a file `lapstrake.toml` is a bundle. Editors that know JSON Schema complete and check
+A folder with a file `lapstrake.toml` is a bundle (with a `type` in `[package]`, or with
+`[project]`, it is [something else](packages.md)). Editors that know JSON Schema complete and check
 it with [lapstrake.toml.schema.json](lapstrake.toml.schema.json). Small examples are in
 [examples/native](../../examples/native), a walk through one in
 [the tutorial](../tutorials/native-bundle.md).

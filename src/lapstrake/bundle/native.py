@@ -1,7 +1,7 @@
 """Bundles of our own format: a folder with ``lapstrake.toml``.
 
 The format is meant to be read by people: one table says what is built, one what is fetched, one
-which commands run, one what comes out. `lapstrake.bundle.schema` publishes its JSON schema.
+which commands run, one what comes out. docs/reference has its JSON schema.
 """
 
 from __future__ import annotations

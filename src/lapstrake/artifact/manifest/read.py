@@ -17,7 +17,7 @@ from lapstrake.host.record import reader_version, remembered
 from lapstrake.host.toml_file import TomlFile, read_toml
 
 _LONGEST_VERSION_FILE = 4096  # bytes
-_DESCRIBED = "packages.schema.json"
+_DESCRIBED = "packages.md"
 _ONLY_BUNDLES = frozenset({"source", "steps", "output", "depends", "results", "needs"})
 
 
