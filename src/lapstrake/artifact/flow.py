@@ -40,43 +40,6 @@ def terms_of(
     )
 
 
-def get_artifacts(
-    project: Project,
-    depot: Depot,
-    terms: Terms,
-    progress: Progress,
-    *,
-    names: Sequence[str] = (),
-) -> tuple[Got, ...]:
-    """Have the artifacts of a project here, from wherever they are.
-
-    Packages without any site that can be built are left out, unless they are named.
-
-    Args:
-        project: the project.
-        depot: where artifacts are.
-        terms: how sites are asked.
-        progress: hears what is asked, and of what is broken.
-        names: of packages; all, when there are none.
-
-    Returns:
-        the artifacts, in the project's order.
-
-    Raises:
-        ArtifactError: some are nowhere; it tells what was tried for each. The others were got.
-        UsageError: there is no such package, or it has no artifact.
-    """
-    found = get_each(project, choose(project, names), depot, terms, progress)
-    missing = [each for each in found if isinstance(each, Missing)]
-    wanted = [each for each in missing if names or each.tried or not each.package.platform]
-    for each in missing:
-        if each not in wanted:
-            progress.warning(f"{each.package.name} has no sites: it can only be built")
-    if wanted:
-        raise explain_missing(wanted, depot, offline=terms.offline)
-    return tuple(each for each in found if isinstance(each, Got))
-
-
 def choose(project: Project, names: Sequence[str]) -> tuple[Package, ...]:
     """Find packages by their names; all that have artifacts, when there are none.
 
@@ -105,7 +68,19 @@ def get_each(
 ) -> tuple[Got | Missing, ...]:
     """Get several artifacts, a few at a time; one that is missing keeps none of the others back.
 
-    Raises: as `lapstrake.artifact.getting.get_one`, once all have ended.
+    Args:
+        project: the project.
+        packages: some of its packages; no platforms.
+        depot: where artifacts are.
+        terms: how sites are asked.
+        progress: hears what is asked, and of what is broken.
+
+    Returns:
+        what came of each, in the same order.
+
+    Raises:
+        ArtifactError: one cannot be kept; or a variable names something that cannot be used.
+        StoreError: the disk is full. The others were got, if they could be.
     """
     statuses = [status_of(project, package, depot) for package in packages]
     found = {status.package.name: here(status) for status in statuses}
@@ -114,7 +89,36 @@ def get_each(
     return tuple(found[each.name] or fetched[each.name] for each in packages)
 
 
-def explain_missing(missing: Sequence[Missing], depot: Depot, *, offline: bool) -> ArtifactError:
+def check_found(
+    found: Sequence[Got | Missing],
+    depot: Depot,
+    progress: Progress,
+    *,
+    named: bool = False,
+    offline: bool = False,
+) -> None:
+    """See that nothing is missing.
+
+    Args:
+        found: what came of looking.
+        depot: where artifacts are.
+        progress: hears of packages without any site that can be built: those may be missing.
+        named: whether the packages were asked for by name; then none may be missing.
+        offline: whether no network was asked.
+
+    Raises:
+        ArtifactError: some are nowhere; it tells what was tried for each, and what to do.
+    """
+    missing = [each for each in found if isinstance(each, Missing)]
+    for each in missing:
+        if not named and each.only_built:
+            progress.warning(f"{each.package.name} has no sites: it can only be built")
+    wanted = [each for each in missing if named or not each.only_built]
+    if wanted:
+        raise _explain(wanted, depot, offline=offline)
+
+
+def _explain(missing: Sequence[Missing], depot: Depot, *, offline: bool) -> ArtifactError:
     """The error that tells, for each artifact, where it is not, and what to do."""
     names = [each.package.name for each in missing]
     buildable = [each.package.name for each in missing if each.package.platform]

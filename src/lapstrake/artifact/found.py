@@ -56,6 +56,11 @@ class Missing:
     identity: Identity
     tried: tuple[Tried, ...]
 
+    @property
+    def only_built(self) -> bool:
+        """Whether nobody but this host was ever to have it."""
+        return not self.tried and self.package.platform is not None
+
 
 def here(status: Status) -> Got | None:
     """An artifact that needs neither a site nor unpacking."""

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from lapstrake.artifact.archive import compare_digest
 from lapstrake.artifact.archive_read import BadArchiveError
-from lapstrake.artifact.base import Package, Project
 from lapstrake.artifact.cache import ArtifactCache
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.found import Got, Missing, Tried, here
+from lapstrake.artifact.found import Got, Missing, Tried
 from lapstrake.artifact.sites.base import Candidate, SiteError, Terms
-from lapstrake.artifact.status import Status, Where, status_of
+from lapstrake.artifact.status import Status, Where
 from lapstrake.host.files import sync_file, sync_folder
 from lapstrake.progress import Progress
 from lapstrake.source.cache import BusyError, DownloadCache
@@ -25,31 +24,19 @@ _PATIENCE = 1.0
 _DIGITS = 16
 
 
-def get_one(
-    project: Project, package: Package, depot: Depot, terms: Terms, progress: Progress
-) -> Got | Missing:
-    """Have a package's artifact here, if it is anywhere.
+def fetch(status: Status, depot: Depot, terms: Terms, progress: Progress) -> Got | Missing:
+    """Get what is not kept: from the downloads, else from the sites in their order.
 
     Args:
-        project: what the package belongs to.
-        package: the package; no platform.
+        status: what was found on this machine.
         depot: where artifacts are.
         terms: how sites are asked.
         progress: hears what is asked, and of what is broken.
 
     Raises:
-        ArtifactError: it cannot be kept; or a variable names something that cannot be used.
+        ArtifactError: it cannot be kept.
         StoreError: the disk is full.
         CancelledError: all was given up.
-    """
-    status = status_of(project, package, depot)
-    return here(status) or fetch(status, depot, terms, progress)
-
-
-def fetch(status: Status, depot: Depot, terms: Terms, progress: Progress) -> Got | Missing:
-    """Get what is not kept: from the downloads, else from the sites in their order.
-
-    Args: as of `get_one`; `status` is what it found.
     """
     return _Getting(status, depot, terms, progress).run()
 

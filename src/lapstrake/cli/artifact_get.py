@@ -26,11 +26,17 @@ def get(app: AppContext, /, names: tuple[str, ...], offline: bool, as_json: bool
     Looks at the artifacts that are kept, at archives that were downloaded before, and at the
     packages' sites in their order. Fails when one is nowhere, and tells what was tried.
     """
-    from lapstrake.artifact.flow import get_artifacts, terms_of
+    from lapstrake.artifact.flow import check_found, choose, get_each, terms_of
+    from lapstrake.artifact.found import Got
 
     with open_project(app, offline=offline) as (project, depot, progress):
         terms = terms_of(depot, offline=offline, on_bytes=byte_teller(progress))
-        found = get_artifacts(project, depot, terms, progress, names=names)
+        found = get_each(project, choose(project, names), depot, terms, progress)
+        _print(app, [each for each in found if isinstance(each, Got)], as_json=as_json)
+        check_found(found, depot, progress, named=bool(names), offline=terms.offline)
+
+
+def _print(app: AppContext, found: list[Got], *, as_json: bool) -> None:
     if as_json:
         app.output.result(json.dumps([_row(got) for got in found], indent=1))
     elif found:

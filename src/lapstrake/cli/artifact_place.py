@@ -35,7 +35,7 @@ def open_project(
 
     Args:
         app: the command line's options.
-        offline: fetch nothing that it depends on.
+        offline: fetch nothing that it depends on, whatever the configuration says.
 
     Raises:
         ProjectError: there is no project, or it is wrong.
@@ -45,12 +45,10 @@ def open_project(
 
     depot = open_depot(app)
     progress = open_progress(app.output)
+    offline = offline or app.config.artifacts.offline
     try:
-        yield (
-            read_project(Path.cwd(), depot=depot, progress=progress, offline=offline),
-            depot,
-            progress,
-        )
+        project = read_project(Path.cwd(), depot=depot, progress=progress, offline=offline)
+        yield project, depot, progress
     finally:
         progress.close()
 

@@ -94,7 +94,7 @@ def test_what_may_work_is_tried_again(server: Site, tmp_path: Path, answers: lis
 
 def test_no_more_often_than_told(server: Site, tmp_path: Path) -> None:
     server.put(_PATH, fail(500))
-    with pytest.raises(SiteError, match="^status 500 Internal Server Error$"):
+    with pytest.raises(SiteError, match=r"^status 500 Internal Server Error$"):
         get(UrlSite(url=server.url), tmp_path / "got", quick_terms(retries=1))
     assert len(server.requests) == 2
 
