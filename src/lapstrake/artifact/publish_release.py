@@ -57,7 +57,7 @@ class ReleaseShelf:
     def find(self) -> str | None:
         """See `Shelf`; where the forge tells no digest, the file is got and read."""
         release = self._release()
-        asset = _assets(release).get(self._name) if release else None
+        asset = None if release is None else _assets(release).get(self._name)
         if asset is None or asset.get("state", "uploaded") != "uploaded":
             return None  # GitHub keeps the names of uploads that broke
         digest = asset.get("digest")
@@ -69,9 +69,10 @@ class ReleaseShelf:
 
     def put(self) -> None:
         """See `Shelf`; a file of the name is removed when the new one has come."""
-        release = self._release() or self.api.change(
-            "POST", f"{self._repository}/releases", {"tag_name": self._tag, "name": self._tag}
-        )
+        release = self._release()
+        if release is None:
+            wanted = {"tag_name": self._tag, "name": self._tag}
+            release = self.api.change("POST", f"{self._repository}/releases", wanted)
         assets = _assets(release)
         old, left = assets.get(self._name), assets.get(self._name + _NEW)
         if left is not None:
@@ -97,6 +98,8 @@ class ReleaseShelf:
         return self.api.upload(f"{url}?name={quote(name, safe='')}", self.parcel)
 
     def _asset_url(self, release: Any, asset: Any) -> str:  # noqa: ANN401
+        if not isinstance(asset, dict) or not isinstance(asset.get("id"), int):
+            raise SiteError("the answer describes no file of a release")
         if self.site.forge is Forge.GITEA:
             return f"{self._repository}/releases/{release['id']}/assets/{asset['id']}"
         return f"{self._repository}/releases/assets/{asset['id']}"
@@ -121,7 +124,7 @@ def _assets(release: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401
     return {
         each["name"]: each
         for each in assets
-        if isinstance(each, dict) and isinstance(each.get("name"), str) and "id" in each
+        if isinstance(each, dict) and isinstance(each.get("name"), str)
     }
 
 
