@@ -103,6 +103,7 @@ def run_cli(
     user: str | None = None,
     stdin: str = "",
     timeout: float = _SECONDS,
+    cwd: Path | None = None,
     **variables: str,
 ) -> Completed:
     """Run ``lapstrake`` to its end.
@@ -113,13 +114,14 @@ def run_cli(
         user: run as this user instead of as ourselves.
         stdin: what it reads.
         timeout: seconds.
+        cwd: where it is run; `work_dir` if not given.
         variables: of its environment.
     """
     account = pwd.getpwnam(user) if user else None
     done = subprocess.run(
         cli_command(*words, user=user),
         env=cli_environment(work_dir, user=user, **variables),
-        cwd=work_dir,
+        cwd=cwd or work_dir,
         input=stdin,
         capture_output=True,
         text=True,

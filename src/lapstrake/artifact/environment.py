@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -218,6 +217,8 @@ def read_variables(data: bytes, what: str) -> dict[str, str]:
     Raises:
         ToolchainError: it is something else; names the variable.
     """
+    import json  # only platforms that print variables need it
+
     try:
         if len(data) > _COMMAND_BYTES:
             raise ValueError(f"more than {_COMMAND_BYTES} bytes")

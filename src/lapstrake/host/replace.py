@@ -23,9 +23,8 @@ def replace_process(argv: Sequence[str], environ: Mapping[str, str], *, umask: i
     Returns:
         only when the program cannot be run: 127 if it is not there, else 126. Told on stderr.
     """
-    path = environ.get("PATH", os.defpath)
-    found = shutil.which(argv[0], path=path) or shutil.which(argv[0], os.F_OK, path=path)
-    if found is None or not argv[0]:
+    found = _find(argv[0], environ.get("PATH", os.defpath))
+    if found is None:
         return _told(f"{argv[0]}: not found", _NOT_FOUND)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -39,6 +38,13 @@ def replace_process(argv: Sequence[str], environ: Mapping[str, str], *, umask: i
             signal.signal(each, handler)
         missing = isinstance(refused, FileNotFoundError)  # the interpreter of a script
         return _told(f"{argv[0]}: {refused.strerror}", _NOT_FOUND if missing else _NOT_RUN)
+
+
+def _find(name: str, path: str) -> str | None:
+    """A program as a shell finds it: one that is no program at all is better than none."""
+    if "/" in name:
+        return name
+    return shutil.which(name, path=path) or shutil.which(name, os.F_OK, path=path)
 
 
 def _told(text: str, status: int) -> int:

@@ -67,7 +67,8 @@ class CrossEnvironment:
             rest = before.get(name, "")
             result[name] = front.text + front.separator + rest if rest else front.text
         ours = {name: front.text for name, front in self.fronts.items()}
-        result[MARK] = _mark({**self.variables, **ours})
+        if mark := _mark({**self.variables, **ours}):
+            result[MARK] = mark
         return result
 
     def applied(self, environ: Mapping[str, str]) -> dict[str, str]:

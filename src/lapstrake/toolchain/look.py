@@ -54,7 +54,7 @@ def look_at(
         host_pkg_config=own if own and own.is_file() else None,
         erlang=find_erlang(sysroot, environ) if sysroot else None,
         qmakespec=sysroot / _QT if sysroot and (sysroot / _QT).is_dir() else None,
-        emulator=find_emulator(tuple_, environ),
+        emulator=find_emulator(tuple_, environ) if sysroot and _has_loader(sysroot) else None,
     )
 
 
@@ -152,6 +152,11 @@ def _staging(system: Path) -> Path:
             resolution="Build it, or get it: lapstrake artifact build, lapstrake artifact get",
         )
     return staging
+
+
+def _has_loader(sysroot: Path) -> bool:
+    """Whether programs can start with what is there; without it an emulator only misleads."""
+    return any(sysroot.glob("lib/ld*.so*"))
 
 
 def find_erlang(sysroot: Path, environ: Mapping[str, str]) -> Erlang | None:

@@ -16,6 +16,7 @@ cpp = 'g++'
 ar = 'ar'
 strip = 'strip'
 pkg-config = 'pkg-config'
+pkgconfig = 'pkg-config'
 """
 
 
@@ -26,12 +27,14 @@ def meson(known: Known) -> Part:
     """
     facts = known.facts
     compile_flags = (*facts.sysroot_flags, *known.machine_flags)
+    pkg_config = _words([str(facts.host_pkg_config or "pkg-config")])
     lines = [
         "[binaries]",
         f"c = {_words((facts.program('gcc'), *compile_flags))}",
         f"cpp = {_words((facts.program('g++'), *compile_flags))}",
         *(f"{tool} = {_words([facts.program(tool)])}" for tool in _TOOLS),
-        f"pkg-config = {_words([str(facts.host_pkg_config or 'pkg-config')])}",
+        f"pkg-config = {pkg_config}",
+        f"pkgconfig = {pkg_config}",  # as Meson before 1.3 calls it
         "cmake = 'cmake'",
     ]
     if facts.emulator is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -60,6 +59,8 @@ def _fish_quoted(text: str) -> str:
 
 
 def _json(changes: Changes) -> str:
+    import json  # not for shells
+
     return json.dumps(changes, indent=2) + "\n"
 
 

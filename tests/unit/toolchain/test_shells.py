@@ -19,7 +19,7 @@ _PRINT = ("env", "-0")
 _VALUES = st.text(
     st.one_of(
         st.sampled_from("\n\t\r'\"\\$`#!~*?%&|;<>(){}[]=: ,"),
-        st.characters(exclude_characters="\0", exclude_categories=("Cs",)),
+        st.characters(codec="utf-8", exclude_characters="\0"),
     ),
     max_size=12,
 )
