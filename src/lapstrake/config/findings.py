@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
+_PLAIN = {
+    "bool_type": "must be true or false",
+    "dict_type": "must be a table",
+    "list_type": "must be a list",
+    "model_type": "must be a table",
+    "string_type": "must be a text",
+}
+"""Findings in the words of TOML instead of Python's."""
+
+
 def as_error(
     error: ValidationError,
     *,
@@ -60,9 +70,13 @@ def _finding(item: ErrorDetails, *, text: str, model: type[BaseModel]) -> tuple[
     elif kind == "value_error":
         problem = str(item["ctx"]["error"]) if "ctx" in item else item["msg"]
         problem = f"{key}: {problem}" if key else problem
+    elif kind in _PLAIN:
+        problem = f"{key}: {_PLAIN[kind]}"
     else:
         message = item["msg"][:1].lower() + item["msg"][1:]
-        problem = f"{key}: {message.replace('input should', 'must')}"
+        problem = (
+            f"{key}: {message.replace('input should', 'must').replace('string should', 'must')}"
+        )
     return line_of(text, location), problem
 
 

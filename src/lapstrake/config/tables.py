@@ -27,6 +27,15 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _commands(value: object) -> object:
+    items = value if isinstance(value, list) else [value]
+    for item in items:
+        words = item if isinstance(item, list) and isinstance(value, list) else [item]
+        if not all(isinstance(word, str) for word in words):
+            raise ValueError("must be shell text, or a list of commands")
+    return value
+
+
 def _size(value: object) -> object:
     return parse_size(value) if isinstance(value, str) else value
 
@@ -41,7 +50,7 @@ Line = Annotated[str, AfterValidator(_one_line)]
 """One line of text."""
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """An environment variable's name."""
-Commands = str | list[str | list[str]]
+Commands = Annotated[str | list[str | list[str]], BeforeValidator(_commands)]
 """Shell text, or a list of commands: each a line of shell text, or a list of words."""
 Size = Annotated[int, BeforeValidator(_size, json_schema_input_type=int | str)]
 """Bytes, or a text such as ``"2GiB"``."""

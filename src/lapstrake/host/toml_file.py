@@ -44,8 +44,8 @@ class TomlFile:
             line = int(place[1]) if place else self.text.count("\n") + 1
             problem = re.sub(_TOML_PLACE, "", str(wrong)).removesuffix(" (at end of document)")
             raise error(f"{self.path}:{line}: {problem}") from wrong
-        except ValueError as wrong:  # a number too long for Python
-            raise error(f"{self.path}: {wrong}") from wrong
+        except ValueError as wrong:  # Python's limit for the digits of a number
+            raise error(f"{self.path}: a number has too many digits") from wrong
         except RecursionError as wrong:
             raise error(f"{self.path}: tables or lists are nested too deeply") from wrong
 

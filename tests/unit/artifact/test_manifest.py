@@ -203,21 +203,21 @@ WRONG: list[tuple[str, str]] = [
     (HEAD.replace("nerves_system_x", "path"), ":1: package: path cannot be a name"),
     (HEAD.replace("1.2.3", "1/2"), ":4: package.version: '1/2' does not match"),
     (HEAD.replace('"1.2.3"', '"1\\n2"'), ":4: package.version: "),
-    (HEAD.replace('"1.2.3"', "1.2"), ":4: package.version: must be a valid string"),
+    (HEAD.replace('"1.2.3"', "1.2"), ":4: package.version: must be a text"),
     (HEAD + 'sites = []\n', ":5: unknown key package.sites"),
     (HEAD + 'checksums = []\n', ":5: unknown key package.checksums, did you mean checksum?"),
     (HEAD + 'checksum = ["a", "../b"]\n', ":5: package.checksum[2]: '../b' must be relative"),
     (HEAD + 'checksum = ["/etc"]\n', ":5: package.checksum[1]: '/etc' must be relative"),
-    (HEAD + 'checksum = "a"\n', ":5: package.checksum: must be a valid list"),
+    (HEAD + 'checksum = "a"\n', ":5: package.checksum: must be a list"),
     (HEAD + 'target = "arm linux"\n', ":5: package.target: 'arm linux' does not match"),
     (HEAD + 'description = "a\\u0000b"\n', ":5: package.description: the text has a zero"),
     # the platform: rows A4, A7
     (HEAD + '[platform]\nname = "meson"\n', ":6: platform.name: must be 'script' or 'buildroot'"),
     (HEAD + '[platform]\ndefconfig = "none"\n', ":6: platform.defconfig: there is no file 'none'"),
-    (HEAD + '[platform]\nbuild = 1\n', ":6: platform.build: must be"),
+    (HEAD + '[platform]\nbuild = 1\n', ":6: platform.build: must be shell text"),
     (HEAD + '[runner]\nname = "lxc"\n', ":6: runner.name: must be 'docker', 'local' or 'root'"),
-    (HEAD + '[runner]\nmake_args = "V=1"\n', ":6: runner.make_args: must be a valid list"),
-    (HEAD + '[runner]\ndocker = "image:1"\n', ":6: runner.docker: "),
+    (HEAD + '[runner]\nmake_args = "V=1"\n', ":6: runner.make_args: must be a list"),
+    (HEAD + '[runner]\ndocker = "image:1"\n', ":6: runner.docker: must be a table"),
     (HEAD + '[runner]\ndocker = { image = "x" }\n', ":6: unknown key runner.docker.image"),
     (HEAD + '[runner]\ndocker = { dockerfile = "D" }\n', ":6: runner.docker: there is no file 'D'"),
     (HEAD + '[runner]\nmemory = "much"\n', ":6: runner.memory: 'much' is not a size"),
@@ -241,7 +241,7 @@ WRONG: list[tuple[str, str]] = [
     (HEAD + '[[site]]\nrepo = "a"\n', ":6: unknown key site[1].repo"),
     # dependencies: rows A12, A13
     (HEAD + "[dependencies.b]\n", ":5: dependencies.b: needs exactly one of path, git, url"),
-    (HEAD + '[dependencies]\nb = "1.0"\n', ":6: dependencies.b: "),
+    (HEAD + '[dependencies]\nb = "1.0"\n', ":6: dependencies.b: must be a table"),
     (HEAD + '[dependencies.b]\ngit = "https://a/b"\n', ":5: dependencies.b: git needs either"),
     (
         HEAD + '[dependencies.b]\ngit = "https://a/b"\ntag = "v"\nrevision = "1"\n',
@@ -249,7 +249,7 @@ WRONG: list[tuple[str, str]] = [
     ),
     (HEAD + '[dependencies.b]\nurl = "https://a/b"\n', ":5: dependencies.b: url needs sha256"),
     (HEAD + '[dependencies.b]\npath = "b"\ntag = "v"\n', ":5: dependencies.b: tag goes with git"),
-    (HEAD + '[dependencies.b]\npath = "b"\nbuild = "yes"\n', ":7: dependencies.b.build: must be"),
+    (HEAD + '[dependencies.b]\npath = "b"\nbuild = "yes"\n', ":7: dependencies.b.build: must"),
     (HEAD + '[dependencies.B]\npath = "b"\n', ":5: dependencies.B: 'B' does not match"),
     (
         HEAD + f'[dependencies.b]\nurl = "https://a/b"\nsha256 = "{SHA}"\nfolder = "../c"\n',
@@ -257,7 +257,7 @@ WRONG: list[tuple[str, str]] = [
     ),
     (HEAD + '[overrides.b]\nsha256 = "1"\n', ":6: overrides.b.sha256: '1' does not match"),
     (HEAD + '[env]\n"A B" = "1"\n', ":6: env.A B: 'A B' does not match"),
-    (HEAD + "[env]\nA = 1\n", ":6: env.A: must be a valid string"),
+    (HEAD + "[env]\nA = 1\n", ":6: env.A: must be a text"),
     (HEAD + '[digests]\nx = "abc"\n', ":6: digests.x: 'abc' does not match"),
     (HEAD + "[firmware]\n", ":5: unknown key firmware"),
     # projects
@@ -268,7 +268,7 @@ WRONG: list[tuple[str, str]] = [
     # the file
     ("[package\n", ":1: "),
     ("x = " + "[" * 2000, "nested too deeply"),
-    ("x = 1" + "0" * 5000, "digits"),
+    ("x = 1" + "0" * 5000, "a number has too many digits"),
 ]  # fmt: skip
 
 

@@ -347,12 +347,19 @@ def test_a_package_below_what_is_fetched(tmp_path: Path, depot: Depot) -> None:
     assert "folder none is no folder" in error.brief
 
 
+FROM_FILE = package("a").replace('version = "1"', 'version_file = "VERSION"')
 OUTSIDE = package("a", "package", on("b", 'path = "../../../outside"'))
 FETCHED: list[tuple[Mapping[str, str], type[LapstrakeError], str]] = [
     ({"a/readme": "x"}, ProjectError, "has no lapstrake.toml"),
     ({"lapstrake.toml": OUTSIDE}, ProjectError, "leads out of what was fetched"),
     ({"../evil": "x"}, UnpackError, ":3: dependencies.a: a: entry '../evil'"),
-    ({"l": "->/etc", "lapstrake.toml": package("a")}, UnpackError, "dependencies.a"),
+    ({"l": "->/etc", "l/x": "", "lapstrake.toml": package("a")}, UnpackError, "dependencies.a"),
+    ({"lapstrake.toml": "->/etc/passwd"}, ProjectError, "leads out of what was fetched"),
+    (
+        {"lapstrake.toml": FROM_FILE, "VERSION": "->/etc/hostname"},
+        ProjectError,
+        ":4: package.version_file: ",
+    ),
 ]
 
 
@@ -377,6 +384,24 @@ def test_what_is_wrong_with_fetched_packages(
     assert message in caught.value.brief
     if kind is UnpackError:
         assert not list(depot.packages.glob("a-*"))
+
+
+def test_links_of_root_filesystems_are_no_obstacle(tmp_path: Path, depot: Depot) -> None:
+    members = {"a-1/lapstrake.toml": package("a"), "a-1/overlay/var": "->/data/var"}
+    sha256 = archive(tmp_path / "a.tar.gz", members)
+    write(tmp_path, {"app": app(on("a", 'url = "../a.tar.gz"', f'sha256 = "{sha256}"'))})
+    (found,) = read_project(tmp_path / "app", depot=depot).packages
+    assert (found.folder / "overlay" / "var").readlink() == Path("/data/var")
+
+
+COMMANDS = ["ext::sh -c touch% x", "--upload-pack=touch x", "https://-x/y"]
+
+
+@pytest.mark.parametrize("url", COMMANDS)
+def test_no_command_is_hidden_in_an_address(url: str, tmp_path: Path, depot: Depot) -> None:
+    write(tmp_path, {"app": app(on("a", f'git = "{url}"', 'tag = "v1"'))})
+    with pytest.raises(FetchError, match="is no URL of a repository"):
+        read_project(tmp_path / "app", depot=depot)
 
 
 def test_what_cannot_be_fetched(tmp_path: Path, depot: Depot) -> None:

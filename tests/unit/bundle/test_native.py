@@ -210,7 +210,7 @@ def test_wrong_sources(tmp_path: Path, source: str, line: int, problem: str) -> 
         (MINIMAL + "[depends]\nrun = ['a, b']\n", 6, "'a, b' is not one relation"),
         (MINIMAL + "[needs]\nmemory = 'much'\n", 6, "'much' is not a size"),
         (MINIMAL + "[needs]\ntime = '1 year'\n", 6, "'1 year' is not a duration"),
-        (MINIMAL + "[needs]\nnetwork = 'yes'\n", 6, "needs.network: must be a valid boolean"),
+        (MINIMAL + "[needs]\nnetwork = 'yes'\n", 6, "needs.network: must be true or false"),
         (MINIMAL + "maintainer = 'me'\n", 5, "'me' is not an address"),
         (MINIMAL + "[[output]]\n[[output]]\nfiles=['x']\n", 1, "two outputs are called greet"),
         (MINIMAL + "[[output]]\n[[output]]\nname='b1'\n", 1, "only one output can go without"),

@@ -68,7 +68,9 @@ def fetch_packages(
     )
     try:
         depot.packages.mkdir(parents=True, exist_ok=True)
-        with locked(depot.packages / ".lock", what="the packages that were fetched"):
+        with locked(
+            depot.packages / ".lock", what="the fetched packages", on_wait=progress.headline
+        ):
             remove_leftovers(depot.packages)
             for source in fetched:
                 target = fetched_folder(source.spec, depot)
@@ -79,11 +81,12 @@ def fetch_packages(
 
 
 def _unpack(archive: Path, target: Path, spec: SourceSpec) -> None:
-    from lapstrake.source.unpack import unpack
+    from lapstrake.source.unpack import UnpackBounds, unpack
 
     private = temporary_name(target)
     try:
-        unpack(archive, private, name=spec.name)
+        # Parts of a root filesystem have links to /run and the like; nobody follows them here.
+        unpack(archive, private, bounds=UnpackBounds(outside_links=True), name=spec.name)
         replace_dir(private if spec.is_checkout else _content(private), target)
     except (UnpackError, StoreError) as wrong:
         raise type(wrong)(

@@ -161,9 +161,10 @@ class Gathering:
             raise ProjectError(f"{need.where}: {came} leads out of what was fetched")
         if not (folder / FILE_NAME).is_file():
             missing = "has no lapstrake.toml" if folder.is_dir() else "is no folder"
-            raise ProjectError(f"{need.where}: {came} {missing}")
+            again = f"To fetch it again, remove {inside}." if inside is not None else ""
+            raise ProjectError(f"{need.where}: {came} {missing}", resolution=again)
         # Not resolved: people know a package by the path that they wrote.
-        manifest = read_manifest(_tidy(folder), records=self.records)
+        manifest = read_manifest(_tidy(folder), records=self.records, inside=inside)
         if manifest.package is None:
             raise ProjectError(f"{need.where}: {manifest.file} is a project, not a package")
         if manifest.name != need.name:

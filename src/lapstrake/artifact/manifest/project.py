@@ -28,7 +28,7 @@ def read_project(
         folder: the project's folder, or one below it.
         depot: where fetched packages, and what is remembered of manifests, go.
         progress: hears what is fetched.
-        offline: fetch nothing; what was fetched before is used.
+        offline: fetch nothing, even if the configuration lets us; what was fetched before is used.
 
     Raises:
         ProjectError: a manifest is missing or wrong, dependencies go in circles, two packages have
@@ -38,7 +38,11 @@ def read_project(
     records = depot.packages / ".manifests"
     top = read_manifest(project_folder(folder), records=records)
     members = Gathering(
-        top=top, depot=depot, progress=progress or Silent(), offline=offline, records=records
+        top=top,
+        depot=depot,
+        progress=progress or Silent(),
+        offline=offline or depot.config.artifacts.offline,
+        records=records,
     ).run()
     order = _order(members)
     drafts = {

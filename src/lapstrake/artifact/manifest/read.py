@@ -50,20 +50,25 @@ def settled(package: Package) -> Package:
     return replace(package, platform=replace(package.platform, name="script"))
 
 
-def read_manifest(folder: Path, *, records: Path | None = None) -> Manifest:
+def read_manifest(
+    folder: Path, *, records: Path | None = None, inside: Path | None = None
+) -> Manifest:
     """Read a ``lapstrake.toml`` of a package or a project, and check the files it names.
 
     Args:
         folder: where it is.
         records: a folder where manifests are remembered that were read: the second time is fast.
+        inside: for what was fetched: the folder that no file it names may be out of.
 
     Raises:
         ProjectError: the file is missing, wrong, or describes a bundle; a file that it names is
             missing. The brief names file, line and key.
     """
-    toml = read_toml(folder / FILE_NAME, error=ProjectError)
+    file = folder / FILE_NAME
+    _check_inside(file, inside, str(file))
+    toml = read_toml(file, error=ProjectError)
     if records is None:
-        return _completed(_understood(toml), toml)
+        return _completed(_understood(toml), toml, inside)
     inputs = {
         "path": bytes(toml.path),
         "home": bytes(Path.home()),
@@ -71,7 +76,7 @@ def read_manifest(folder: Path, *, records: Path | None = None) -> Manifest:
         "reader": _reader_version(),
     }
     manifest = remembered(Manifest, records, inputs=inputs, read=lambda: _understood(toml))
-    return _completed(manifest, toml)
+    return _completed(manifest, toml, inside)
 
 
 @cache
@@ -146,29 +151,34 @@ def _refuse_zeros(toml: TomlFile, value: object, location: tuple[str | int, ...]
             _refuse_zeros(toml, item, (*location, key))
 
 
-def _completed(manifest: Manifest, toml: TomlFile) -> Manifest:
+def _completed(manifest: Manifest, toml: TomlFile, inside: Path | None) -> Manifest:
     """Read the version's file; see that the files are there without which no build can begin."""
     package = manifest.package
     if package is None:
         return manifest
-    if package.platform and package.platform.defconfig:
-        _need_file(manifest, package.platform.defconfig, ("platform", "defconfig"), toml)
-    if package.runner.dockerfile:
-        _need_file(manifest, package.runner.dockerfile, ("runner", "docker"), toml)
+    needed = [(package.runner.dockerfile, ("runner", "docker"))]
+    if package.platform:
+        needed.append((package.platform.defconfig, ("platform", "defconfig")))
+    for name, location in needed:
+        file = manifest.folder / name
+        _check_inside(file, inside, toml.where(location))
+        if name and not file.is_file():
+            raise ProjectError(f"{toml.where(location)}: there is no file {name!r} in the package")
     if not manifest.version_file:
         return manifest
-    version = _version(manifest, toml)
+    version = _version(manifest.folder / manifest.version_file, toml, inside)
     return replace(manifest, version=version, package=replace(package, version=version))
 
 
-def _need_file(manifest: Manifest, name: str, location: tuple[str, ...], toml: TomlFile) -> None:
-    if not (manifest.folder / name).is_file():
-        raise ProjectError(f"{toml.where(location)}: there is no file {name!r} in the package")
+def _check_inside(file: Path, inside: Path | None, where: str) -> None:
+    """Refuse links that lead out of what was fetched: nobody sees what is behind them."""
+    if inside is not None and not file.resolve().is_relative_to(inside.resolve()):
+        raise ProjectError(f"{where}: {file} leads out of what was fetched")
 
 
-def _version(manifest: Manifest, toml: TomlFile) -> str:
+def _version(file: Path, toml: TomlFile, inside: Path | None) -> str:
     where = toml.where(("package", "version_file"))
-    file = manifest.folder / manifest.version_file
+    _check_inside(file, inside, where)
     try:
         text = read_regular(file, limit=_LONGEST_VERSION_FILE).decode("utf-8")
     except OSError as trouble:
