@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +21,9 @@ from lapstrake.artifact.making.running import (
     run_build,
     run_prepare,
 )
+from lapstrake.artifact.making.snapshot import digest_of
 from lapstrake.artifact.making.steps import Step, Steps, steps_of
+from lapstrake.artifact.making.volume import copied, is_left_out
 from lapstrake.branch.instance import enter_branch
 from lapstrake.compose.base import Wanted
 from lapstrake.errors import ArtifactError, LapstrakeError, RunnerError, UsageError
@@ -58,13 +61,13 @@ class RootBuilder:
 
     def build(self, job: Job) -> Path:
         """Build; see `Builder.build`."""
-        steps = steps_of(job, guest_places(job))
+        steps = _steps(job)
         self._enter(job, lambda session: run_build(job, steps, _in(session, job, steps)))
         return self._deliver(job, steps)
 
     def archive(self, job: Job) -> Path:
         """Archive what was built; see `Builder.archive`."""
-        steps = steps_of(job, guest_places(job))
+        steps = _steps(job)
         if KeptBuild(self.place.store, job).layer is None:
             raise ArtifactError(
                 f"{job.package.name} was never built here, or its build directory was collected",
@@ -79,7 +82,7 @@ class RootBuilder:
 
     def shell(self, job: Job) -> int:
         """Open a shell in the build directory; see `Builder.shell`."""
-        steps = steps_of(job, guest_places(job))
+        steps = _steps(job)
 
         def talk(session: Session) -> int:
             run_prepare(job, steps, _in(session, job, steps))
@@ -106,6 +109,7 @@ class RootBuilder:
             with self.place.layer_runner.open(stack.trees, entered) as session:
                 if kept.layer is None:
                     session.put(empty, WORK)
+                _put_copies(session, job, kept)
                 try:
                     result = act(session)
                 except BaseException:
@@ -144,6 +148,35 @@ class RootBuilder:
             raise ArtifactError(f"{job.package.name}: its build directory was collected just now")
         with self.place.store.lease((kept.layer,)):
             return deliver(job, kept.work, steps.output)
+
+
+def _steps(job: Job) -> Steps:
+    """The steps; what they change besides the build directory is a copy, kept in that."""
+    places = guest_places(job)
+    for _, seen, copy in _copies(job):
+        if seen == PLATFORM:
+            places = replace(places, platform=str(copy))
+        else:
+            places = replace(places, package=str(copy))
+    if not job.platform:
+        places = replace(places, platform=places.package)
+    return steps_of(job, places)
+
+
+def _copies(job: Job) -> tuple[tuple[Path, GuestPath, GuestPath], ...]:
+    """Folders of the host that steps change: where they are seen elsewhere, and the copy."""
+    return tuple(
+        (source, seen, WORK / f".{seen.name}-{digest_of(source, leave_out=is_left_out)[:12]}")
+        for source, seen in copied(job)
+    )
+
+
+def _put_copies(session: Session, job: Job, kept: KeptBuild) -> None:
+    for source, _, copy in _copies(job):
+        if kept.layer is None or not (kept.layer.tree / copy.relative_to("/")).exists():
+            for entry in source.iterdir():
+                if not is_left_out(entry.name):
+                    session.put(entry, copy / entry.name)
 
 
 def _in(session: Session, job: Job, steps: Steps) -> Callable[[Step, OnOutput], Outcome]:
