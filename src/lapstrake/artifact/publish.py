@@ -78,7 +78,7 @@ def publish_archive(site: Site, parcel: Parcel, terms: Terms, *, force: bool = F
         site: where; nothing can be put on a web server's folder.
         parcel: what.
         terms: tokens, time limits; `Terms.on_bytes` is told how much was sent.
-        force: replace what is there by the same name.
+        force: send it, whatever is there by the same name.
 
     Returns:
         a line for people: where it is, and whether it was already.
@@ -93,7 +93,7 @@ def publish_archive(site: Site, parcel: Parcel, terms: Terms, *, force: bool = F
         terms.need_network()
         with open_shelf(site, parcel, terms) as shelf:
             there = shelf.find()
-            if there == parcel.sha256:
+            if there == parcel.sha256 and not force:
                 return f"{shelf.where} is there already"
             if there is not None and not force:
                 raise ArtifactError(

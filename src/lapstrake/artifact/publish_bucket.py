@@ -12,7 +12,14 @@ from lapstrake.artifact.base import BucketSite
 from lapstrake.artifact.publish import Parcel
 from lapstrake.artifact.publish_folder import digest_line
 from lapstrake.artifact.sites.base import Terms
-from lapstrake.artifact.sites.bucket import DIGEST_SUFFIX, BucketPlace, judged, opened
+from lapstrake.artifact.sites.bucket import (
+    DIGEST_SUFFIX,
+    BucketPlace,
+    answered,
+    judged,
+    opened,
+    read_digest,
+)
 
 if TYPE_CHECKING:
     from lapstrake.blobs.bucket import Bucket
@@ -31,11 +38,20 @@ class BucketShelf:
 
     def find(self) -> str | None:
         """See `Shelf`; what has no digest beside it is read."""
+        return answered(self.terms, self._find)
+
+    def put(self) -> None:
+        """See `Shelf`; an old digest goes first, so that there is never a wrong one."""
+        answered(self.terms, self._put)
+
+    def _find(self) -> str | None:
         name = self.parcel.identity.file_name
         try:
             found = self.bucket.head(name)
             if found["size"] != self.parcel.size:
                 return f"{found['size']} bytes"
+            if said := read_digest(self.bucket, name):
+                return said
             digest = hashlib.sha256()
             for piece in self.bucket.get(name).stream(min_chunk_size=_PIECE):
                 digest.update(piece)
@@ -43,8 +59,7 @@ class BucketShelf:
             return None
         return digest.hexdigest()
 
-    def put(self) -> None:
-        """See `Shelf`; an old digest goes first, so that there is never a wrong one."""
+    def _put(self) -> None:
         name = self.parcel.identity.file_name
         with suppress(FileNotFoundError):
             self.bucket.delete(name + DIGEST_SUFFIX)

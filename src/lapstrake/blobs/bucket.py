@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Bucket: TypeAlias = "S3Store | GCSStore"
 
 _CAUSE = re.compile(r'(?:message|error): "([^"]+)"')
+_RECKONING = re.compile(r" in [0-9.]+[a-zµ]*s(?:, after .*?retry_timeout: \S+)? +- ")
 _KINDS = {"s3": S3Store, "gs": GCSStore}
 
 
@@ -68,4 +69,4 @@ def first_line(failed: BaseError) -> str:
     causes = _CAUSE.findall(debugging)
     if "kind: Timeout" in debugging:
         causes = ["timed out"]
-    return ": ".join((said, *causes[-1:]))
+    return ": ".join((_RECKONING.sub(": ", said), *causes[-1:]))

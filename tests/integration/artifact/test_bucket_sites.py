@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,6 +109,26 @@ def test_what_is_there_is_gone_on_with(url: str, parcel: Parcel, tmp_path: Path)
     assert told[0] == min(begun + buckets._PIECE, len(_DATA))
     (tmp_path / "got").write_bytes(b"of somebody else")
     assert get(url, parcel, tmp_path / "got") == _DATA
+
+
+def test_given_up_while_a_storage_says_nothing(
+    parcel: Parcel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        kinds = ObjectStorage(url=f"http://127.0.0.1:{silent.getsockname()[1]}", process=None)  # type: ignore[arg-type]
+        for name, value in kinds.environment("s3").items():
+            monkeypatch.setenv(name, value)
+        terms = Terms(timeout=600)
+
+        def give_up() -> None:
+            silent.accept()
+            terms.cancelled.cancel()
+
+        thread = threading.Thread(target=give_up)
+        thread.start()
+        with pytest.raises(SiteError, match="given up"):
+            get("s3://lapstrake", parcel, tmp_path / "got", terms)
+        thread.join()
 
 
 def test_storages_that_do_not_answer(

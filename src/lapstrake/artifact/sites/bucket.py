@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lapstrake.artifact.base import BucketSite
 from lapstrake.artifact.identity import Identity
@@ -19,9 +22,11 @@ from lapstrake.errors import ConfigError
 from lapstrake.progress import Progress
 
 if TYPE_CHECKING:
-    from obstore import GetOptions, ObjectMeta
+    from obstore import Bytes, GetOptions, ObjectMeta
 
     from lapstrake.blobs.bucket import Bucket
+
+T = TypeVar("T")
 
 DIGEST_SUFFIX = ".sha256"
 """What is behind an archive's name for the file that vouches for it, as sha256sum(1) writes it."""
@@ -46,13 +51,16 @@ class BucketPlace:
         with judged():
             bucket = opened(self.url, terms)
             try:
-                found = bucket.head(self.identity.file_name)
+                found = answered(terms, lambda: bucket.head(self.identity.file_name))
             except FileNotFoundError as missing:
-                raise NotThereError(f"no such object{self._others(bucket)}") from missing
+                others = answered(terms, lambda: self._others(bucket))
+                raise NotThereError(f"no such object{others}") from missing
             if found["size"] > terms.largest:
                 raise SiteError(f"it has {found['size']} bytes, {terms.largest} are the most")
             _fill(bucket, found, target, terms)
-            _verify(bucket, self.identity.file_name, target)
+            said = answered(terms, lambda: read_digest(bucket, self.identity.file_name))
+            if said is not None:
+                verify_sha256(target, said)
 
     def _others(self, bucket: Bucket) -> str:
         """What there is of the same package, in words."""
@@ -91,6 +99,34 @@ def opened(url: str, terms: Terms) -> Bucket:
     )
 
 
+def answered(terms: Terms, ask: Callable[[], T]) -> T:
+    """Wait for the library, which knows of no signal, in a way that signals can end.
+
+    Args:
+        terms: what is given up with them is given up here.
+        ask: what is asked; goes on unheard when it is given up.
+
+    Raises:
+        SiteError: given up.
+    """
+    answer: Future[T] = Future()
+
+    def work() -> None:
+        with contextlib.suppress(InvalidStateError):  # given up meanwhile
+            try:
+                answer.set_result(ask())
+            except BaseException as failed:  # noqa: BLE001 - raised where it is waited for
+                answer.set_exception(failed)
+
+    def give_up() -> None:
+        with contextlib.suppress(InvalidStateError):
+            answer.set_exception(SiteError("given up"))
+
+    with terms.cancelled.calling(give_up):
+        threading.Thread(target=work, daemon=True).start()
+        return answer.result()
+
+
 @contextlib.contextmanager
 def judged() -> Iterator[None]:
     """Say in one line what a storage refused.
@@ -121,20 +157,22 @@ def _fill(bucket: Bucket, found: ObjectMeta, target: Path, terms: Terms) -> None
         while (start := file.tell()) < found["size"]:
             end = min(start + _PIECE, found["size"])
             options: GetOptions = {"range": (start, end), "if_match": found["e_tag"]}
-            file.write(bucket.get(found["path"], options=options).bytes())
-            if terms.cancelled.is_set():
-                raise SiteError("given up")
+            file.write(answered(terms, partial(_piece, bucket, found["path"], options)))
             terms.on_bytes(file.tell(), found["size"])
     facts.unlink()
 
 
-def _verify(bucket: Bucket, name: str, file: Path) -> None:
-    """Compare with the digest beside it, where there is one."""
+def _piece(bucket: Bucket, path: str, options: GetOptions) -> Bytes:
+    return bucket.get(path, options=options).bytes()
+
+
+def read_digest(bucket: Bucket, name: str) -> str | None:
+    """What an archive's bytes are, as the file beside it says, if there is one."""
     try:
         said = bytes(bucket.get(name + DIGEST_SUFFIX).bytes())
     except FileNotFoundError:
-        return
-    verify_sha256(file, said[:64].decode("utf-8", "replace"))
+        return None
+    return said[:64].decode("utf-8", "replace")
 
 
 def _names(bucket: Bucket, beginning: str) -> Iterator[str]:
