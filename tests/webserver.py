@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -107,9 +108,13 @@ class Site:
 
 
 @contextmanager
-def running_site() -> Iterator[Site]:
-    """Run the server while the block runs."""
+def running_site(security: ssl.SSLContext | None = None) -> Iterator[Site]:
+    """Run the server while the block runs, with TLS if there is a context for it."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Request)
+    if security is not None:
+        server.socket = security.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     server.daemon_threads = True
     site = Site(url=f"http://127.0.0.1:{server.server_address[1]}")
     server.site = site  # type: ignore[attr-defined]
