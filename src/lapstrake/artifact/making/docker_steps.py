@@ -11,8 +11,9 @@ from typing import Any
 
 from lapstrake.artifact.making.base import WORK, Job
 from lapstrake.artifact.making.docker_container import ContainerPlan, User, client_environment
+from lapstrake.artifact.making.snapshot import is_left_out
 from lapstrake.artifact.making.steps import Step
-from lapstrake.artifact.making.volume import Volume, is_left_out, note_copies
+from lapstrake.artifact.making.volume import Volume, note_copies
 from lapstrake.errors import BuildError, RunnerError
 from lapstrake.host import sandbox, supervise, terminal
 from lapstrake.host.engine import ContainerMeter, Engine

@@ -21,9 +21,8 @@ from lapstrake.artifact.making.running import (
     run_build,
     run_prepare,
 )
-from lapstrake.artifact.making.snapshot import digest_of
+from lapstrake.artifact.making.snapshot import copied, digest_of, is_left_out
 from lapstrake.artifact.making.steps import Step, Steps, steps_of
-from lapstrake.artifact.making.volume import copied, is_left_out
 from lapstrake.branch.instance import enter_branch
 from lapstrake.compose.base import Wanted
 from lapstrake.errors import ArtifactError, LapstrakeError, RunnerError, UsageError

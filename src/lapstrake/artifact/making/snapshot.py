@@ -1,4 +1,4 @@
-"""A folder's content at one moment: its digest, and a tar of it."""
+"""Folders of the host as they are at one moment: their digests, and which a build copies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lapstrake.artifact.making.base import ENV, PLATFORM, Job
 from lapstrake.errors import BuildError
+from lapstrake.names import GuestPath
 
 _PIECE = 1 << 20
 
@@ -41,6 +43,25 @@ def digest_of(folder: Path, *, leave_out: LeaveOut = is_private) -> str:
         where = refused.filename or folder
         raise BuildError(f"reading {where}: {refused.strerror}") from refused
     return total.hexdigest()
+
+
+def copied(job: Job) -> tuple[tuple[Path, GuestPath], ...]:
+    """The folders that a build changes, and where it sees them; all others are read-only."""
+    package, platform = job.package, job.package.platform
+    if platform is None or platform.name != "buildroot":
+        return ()
+    machinery = ((job.platform.folder, PLATFORM),) if job.platform else ()
+    # create-build.sh puts a Config.in into a package that has none.
+    changes = job.platform is None or not (package.folder / "Config.in").exists()
+    return (*machinery, *(((package.folder, ENV / package.name),) if changes else ()))
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a name at the top of a copied folder stays behind, as Buildroot's unpacked source.
+
+    What another builder left there is for other paths, or half done.
+    """
+    return is_private(name) or name == "buildroot" or name.startswith("buildroot-")
 
 
 def _entries(folder: Path, leave_out: LeaveOut) -> Iterator[tuple[str, Path]]:

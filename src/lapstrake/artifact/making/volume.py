@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lapstrake.artifact.making import snapshot
-from lapstrake.artifact.making.base import ENV, PLATFORM, WORK, Job
+from lapstrake.artifact.making.base import WORK, Job
 from lapstrake.errors import ArtifactError
 from lapstrake.host.engine import Engine
 from lapstrake.host.files import disk_error, write_atomic
@@ -95,28 +95,9 @@ def volumes_of(job: Job, identifier: str) -> tuple[Volume, ...]:
                 target=target,
                 source=source,
             )
-            for source, target in copied(job)
+            for source, target in snapshot.copied(job)
         ),
     )
-
-
-def copied(job: Job) -> tuple[tuple[Path, GuestPath], ...]:
-    """The folders that a build changes, and where it sees them; all others are read-only."""
-    package, platform = job.package, job.package.platform
-    if platform is None or platform.name != "buildroot":
-        return ()
-    machinery = ((job.platform.folder, PLATFORM),) if job.platform else ()
-    # create-build.sh puts a Config.in into a package that has none.
-    changes = job.platform is None or not (package.folder / "Config.in").exists()
-    return (*machinery, *(((package.folder, ENV / package.name),) if changes else ()))
-
-
-def is_left_out(name: str) -> bool:
-    """Whether a name at the top of a copied folder stays behind, as Buildroot's unpacked source.
-
-    What another builder left there is for other paths, or half done.
-    """
-    return snapshot.is_private(name) or name == "buildroot" or name.startswith("buildroot-")
 
 
 def make_volumes(engine: Engine, job: Job, volumes: tuple[Volume, ...]) -> tuple[Volume, ...]:
@@ -185,7 +166,7 @@ def _noted(job: Job) -> set[str]:
 
 
 def _content(source: Path) -> str:
-    return snapshot.digest_of(source, leave_out=is_left_out)[:12]
+    return snapshot.digest_of(source, leave_out=snapshot.is_left_out)[:12]
 
 
 def _safe(name: str) -> str:
