@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.variables = {
+        self.variables: dict[str, Any] = {
             "LAPSTRAKE_DL_DIR": str(folder / "downloads"),
             "HOST_ARCH": "x86_64",
             "no_proxy": "127.0.0.1,localhost",
@@ -58,7 +59,7 @@ class Place:
             suffix=".tar.gz",
         )
 
-    def run(self, *words: str, **variables: str) -> Completed:
+    def run(self, *words: str, **variables: Any) -> Completed:
         done = run_cli(
             "artifact", "get", *words, work_dir=self.folder, **self.variables, **variables
         )
