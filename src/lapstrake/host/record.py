@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -105,10 +106,8 @@ def _typed(kind: Any, value: Any) -> object:  # noqa: ANN401 - JSON, and types a
         return _typed(_choice(get_args(kind), value), value)
     if kind is NoneType:
         return None
-    if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        given = {field.name: _typed(hints[field.name], value[field.name]) for field in fields(kind)}
-        return kind(**given)  # type: ignore[operator]
+    if _has_fields(kind):
+        return kind(**{name: _typed(of, value[name]) for name, of in _fields(kind).items()})
     if get_origin(kind) is tuple:
         return tuple(_typed(get_args(kind)[0], inner) for inner in value)
     if get_origin(kind) is Mapping:
@@ -127,7 +126,18 @@ def _choice(kinds: tuple[Any, ...], value: object) -> Any:  # noqa: ANN401 - typ
     if value is None:
         return NoneType
     for kind in kinds:
-        names = {field.name for field in fields(kind)} if is_dataclass(kind) else None
-        if kind is not NoneType and names == (set(value) if isinstance(value, dict) else None):
+        names = _fields(kind).keys() if _has_fields(kind) else None
+        if kind is not NoneType and names == (value.keys() if isinstance(value, dict) else None):
             return kind
     raise TypeError(f"{value!r} is none of {kinds}")
+
+
+def _has_fields(kind: Any) -> bool:  # noqa: ANN401 - types as values
+    return is_dataclass(kind)
+
+
+@cache
+def _fields(kind: Any) -> Mapping[str, Any]:  # noqa: ANN401 - types as values
+    """The types of a dataclass's fields, by name; their annotations are slow to evaluate."""
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}

@@ -65,7 +65,8 @@ def read_manifest(
             missing. The brief names file, line and key.
     """
     file = folder / FILE_NAME
-    _check_inside(file, inside, str(file))
+    if _leads_out(file, inside):
+        raise ProjectError(f"{file} leads out of what was fetched")
     toml = read_toml(file, error=ProjectError)
     if records is None:
         return _completed(_understood(toml), toml, inside)
@@ -125,7 +126,7 @@ def _refuse_bundles(toml: TomlFile, document: Mapping[str, Any]) -> None:
 
 
 def _without_type(toml: TomlFile, document: Mapping[str, Any]) -> ProjectError:
-    where = f"{toml.where(('package',))}"
+    where = toml.where(("package",))
     if _ONLY_BUNDLES.isdisjoint(document):
         return ProjectError(
             f"{where}: the key package.type is missing",
@@ -161,8 +162,7 @@ def _completed(manifest: Manifest, toml: TomlFile, inside: Path | None) -> Manif
         needed.append((package.platform.defconfig, ("platform", "defconfig")))
     for name, location in needed:
         file = manifest.folder / name
-        _check_inside(file, inside, toml.where(location))
-        if name and not file.is_file():
+        if name and (not file.is_file() or _leads_out(file, inside)):
             raise ProjectError(f"{toml.where(location)}: there is no file {name!r} in the package")
     if not manifest.version_file:
         return manifest
@@ -170,25 +170,25 @@ def _completed(manifest: Manifest, toml: TomlFile, inside: Path | None) -> Manif
     return replace(manifest, version=version, package=replace(package, version=version))
 
 
-def _check_inside(file: Path, inside: Path | None, where: str) -> None:
-    """Refuse links that lead out of what was fetched: nobody sees what is behind them."""
-    if inside is not None and not file.resolve().is_relative_to(inside.resolve()):
-        raise ProjectError(f"{where}: {file} leads out of what was fetched")
+def _leads_out(file: Path, inside: Path | None) -> bool:
+    """Whether a link leads out of what was fetched: it is not for others to name our files."""
+    return inside is not None and not file.resolve().is_relative_to(inside.resolve())
 
 
 def _version(file: Path, toml: TomlFile, inside: Path | None) -> str:
-    where = toml.where(("package", "version_file"))
-    _check_inside(file, inside, where)
+    location = ("package", "version_file")
+    if _leads_out(file, inside):
+        raise ProjectError(f"{toml.where(location)}: {file} leads out of what was fetched")
     try:
         text = read_regular(file, limit=_LONGEST_VERSION_FILE).decode("utf-8")
     except OSError as trouble:
-        raise ProjectError(f"{where}: {file}: {trouble.strerror}") from trouble
+        raise ProjectError(f"{toml.where(location)}: {file}: {trouble.strerror}") from trouble
     except UnicodeDecodeError as trouble:
-        raise ProjectError(f"{where}: {file}: not UTF-8") from trouble
+        raise ProjectError(f"{toml.where(location)}: {file}: not UTF-8") from trouble
     version = text.strip().partition("\n")[0].strip()
     if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+~_-]{0,99}", version):
         raise ProjectError(
-            f"{where}: {file}:1: {version[:100]!r} cannot be a version",
+            f"{toml.where(location)}: {file}:1: {version[:100]!r} cannot be a version",
             resolution="Use letters, digits and . + ~ _ -, first a letter or digit, at most 100.",
         )
     return version
