@@ -224,6 +224,10 @@ WRONG: list[tuple[str, str]] = [
     (HEAD + '[runner]\ncpus = 0\n', ":6: runner.cpus: must be greater than 0"),
     (HEAD + '[runner]\ncpus = nan\n', ":6: runner.cpus: must be a finite number"),
     (HEAD + '[runner]\nvolumes = { a = "rel" }\n', ":6: runner.volumes.a: 'rel' does not match"),
+    (
+        HEAD.replace('"system"', '"system_platform"') + '[runner]\nname = "docker"\n',
+        ":5: runner: a system_platform is not built",
+    ),
     # sites: row D1
     (HEAD + "[[site]]\n", ":5: site[1]: needs exactly one of url, folder, github, "),
     (HEAD + '[[site]]\nurl = "https://a"\noci = "a/b"\n', ":5: site[1]: needs exactly one of"),

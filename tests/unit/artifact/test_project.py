@@ -6,6 +6,7 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -330,6 +331,18 @@ def test_fetched_packages_are_kept_and_used_offline(tmp_path: Path, depot: Depot
     top.write_text(top.read_text().replace('tag = "v1"', f'revision = "{commit}"'))
     again = read_project(tmp_path / "app", depot=depot)  # the tree itself is in the cache
     assert sorted(names(again)) == ["a", "b", "c"]
+
+
+def test_many_at_once_fetch_once(tmp_path: Path, depot: Depot) -> None:
+    sha256 = archive(tmp_path / "a.tar.gz", {"a-1/lapstrake.toml": package("a")})
+    write(tmp_path, {"app": app(on("a", 'url = "../a.tar.gz"', f'sha256 = "{sha256}"'))})
+    left = depot.packages / f"{TEMPORARY}a-left-by-a-killed-process"
+    left.mkdir(parents=True)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: read_project(tmp_path / "app", depot=depot), range(4)))
+    assert found == [found[0]] * 4
+    assert len(list(depot.packages.glob("a-*"))) == 1
+    assert not left.exists()
 
 
 def test_a_package_below_what_is_fetched(tmp_path: Path, depot: Depot) -> None:

@@ -18,6 +18,8 @@ from lapstrake.host.toml_file import TomlFile, read_toml
 
 _LONGEST_VERSION_FILE = 4096  # bytes
 _DESCRIBED = "packages.md"
+_PLATFORMS = ("system_platform", "toolchain_platform")
+_OF_ARTIFACTS = frozenset({"runner", "site", "digests"})
 _ONLY_BUNDLES = frozenset({"source", "steps", "output", "depends", "results", "needs"})
 
 
@@ -87,7 +89,7 @@ def _reader_version() -> bytes:
 
 def _understood(toml: TomlFile) -> Manifest:
     document = toml.parse(error=ProjectError)
-    _refuse_bundles(toml, document)
+    _check_kind(toml, document)
     _refuse_zeros(toml, document)
 
     from pydantic import ValidationError
@@ -108,7 +110,8 @@ def _understood(toml: TomlFile) -> Manifest:
         ) from wrong  # fmt: skip
 
 
-def _refuse_bundles(toml: TomlFile, document: Mapping[str, Any]) -> None:
+def _check_kind(toml: TomlFile, document: Mapping[str, Any]) -> None:
+    """Refuse bundles, and tables that nothing would ever look at."""
     package = document.get("package")
     if "project" in document:
         if "package" in document:
@@ -123,6 +126,12 @@ def _refuse_bundles(toml: TomlFile, document: Mapping[str, Any]) -> None:
         )
     elif isinstance(package, dict) and "type" not in package:
         raise _without_type(toml, document)
+    elif isinstance(package, dict) and package["type"] in _PLATFORMS:
+        for key in sorted(_OF_ARTIFACTS.intersection(document)):
+            raise ProjectError(
+                f"{toml.where((key,))}: a {package['type']} is not built, it has no artifact",
+                resolution=f"Say it in the packages that are built with {package.get('name')}.",
+            )
 
 
 def _without_type(toml: TomlFile, document: Mapping[str, Any]) -> ProjectError:
