@@ -2,6 +2,8 @@
 
 Such packages come beside the root's own (Debian's multiarch, dpkg(1) ``--add-architecture``). What
 apt and dpkg must know for that is a layer over the branch; nothing of the branch itself changes.
+The architecture's C library is in it too: all that is compiled needs it, and its scripts ask
+questions (debconf-devel(7)) before it is unpacked, which no composed root allows.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from lapstrake.layer.store import Layer
 from lapstrake.names import Arch, CacheKey
 from lapstrake.place.apt import Apt
 from lapstrake.place.workplace import Workplace
+
+_FORMAT = 1
 
 
 def with_foreign(place: Workplace, branch: Branch, arch: Arch) -> Branch:
@@ -67,6 +71,8 @@ def _add(place: Workplace, branch: Branch, arch: Arch, tree: Path) -> None:
         apt = Apt(session=session, progress=place.progress, error=BranchError, limits=place.limits)
         apt.run(("dpkg", "--add-architecture", arch))
         apt.get("update")
+        apt.install("install", f"libc6:{arch}")
+        apt.get("clean")
         session.capture(tree)
 
 
@@ -75,4 +81,4 @@ def _key(branch: Branch, arch: Arch) -> CacheKey:
 
 
 def _inputs(branch: Branch, arch: Arch) -> dict[str, Canonical]:
-    return {"instance": branch.instance.key.hex, "arch": arch.value}
+    return {"format": _FORMAT, "instance": branch.instance.key.hex, "arch": arch.value}

@@ -42,11 +42,12 @@ class Content:
         """The control paragraph, read."""
         return parse_stanza(self.control)
 
-    def unpacked(self, arch: str) -> Unpacked:
+    def unpacked(self, arch: str, shared: Mapping[str, frozenset[str]]) -> Unpacked:
         """The same, as it is judged.
 
         Args:
             arch: the root's own architecture.
+            shared: see `lapstrake.compose.twins.shared_paths`.
         """
         stanza = self.stanza
         name, own = stanza.name, stanza["architecture"]
@@ -57,6 +58,7 @@ class Content:
             entries=self.paths,
             conffiles=frozenset(path for path, _ in self.conffiles),
             preinst=self.preinst,
+            shared=shared.get(stanza.qualified, frozenset()),
         )
 
 

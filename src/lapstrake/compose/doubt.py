@@ -50,6 +50,7 @@ class Unpacked:
         entries: all that it unpacks, by absolute path, merged ``/usr`` respected.
         conffiles: those of its files that dpkg asks about before it replaces them.
         preinst: its script that runs before it is unpacked; empty when it has none.
+        shared: paths that the same package of another architecture has with the same bytes.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Unpacked:
     entries: Mapping[str, Entry]
     conffiles: frozenset[str] = frozenset()
     preinst: str = ""
+    shared: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,8 @@ def _doubts(packages: Sequence[Unpacked], below: Below) -> Iterator[str]:
             rule = "is diverted" if path in below.diverted else "has an owner or mode of its own"
             yield f"{path} of {package.name} {rule}"
         for path, entry in package.entries.items():
+            if path in package.shared:
+                continue
             holder, kind = brought.setdefault(path, (package.name, entry.kind))
             if holder == package.name:
                 holder, there = "the branch", below.lookup(path)

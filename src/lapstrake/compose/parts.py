@@ -11,6 +11,7 @@ from lapstrake.compose.doubt import Unpacked, share_folders_alike
 from lapstrake.compose.preinst import is_inert
 from lapstrake.compose.relations import named_in
 from lapstrake.compose.resolve import Item
+from lapstrake.compose.twins import shared_paths
 from lapstrake.compose.view import View
 from lapstrake.layer.store import Layer
 
@@ -48,11 +49,12 @@ def gather(view: View, items: Sequence[Item], early: Sequence[tuple[str, ...]] =
     layers = layers_of(view, items)
     contents = read_contents(layers)
     arch = view.place.config.arch.value
+    shared = shared_paths(view, contents, layers)
     return Parts(
         items=tuple(items),
         layers=layers,
         contents=contents,
-        unpacked=tuple(content.unpacked(arch) for content in contents),
+        unpacked=tuple(content.unpacked(arch, shared) for content in contents),
         early=tuple(early),
     )
 

@@ -19,6 +19,7 @@ _FORMAT = 3
 _INSTALLS = re.compile(
     r"^Inst (?P<name>\S+) (?:\[(?P<old>\S+)\] )?\((?P<version>\S+) .*\[(?P<arch>[a-z0-9-]+)\]\)"
 )
+_CONFIGURES = re.compile(r"^Conf (?P<name>[^\s:]+)\S* \((?:.*\[(?P<arch>[a-z0-9-]+)\]\))?")
 _REMOVES = re.compile(r"^(?:Remv|Purg) (\S+)")
 _FILE = re.compile(r"^'[^']+' (?P<file>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})")
 _UNSATISFIED = re.compile(r"(?:: |^\s+)(?:Pre)?Depends: (.+?) but ", re.MULTILINE)
@@ -181,16 +182,18 @@ def in_order(view: View, wanted: Wanted, resolution: Resolution) -> Order:
 def early_batches(lines: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     """Read from ``apt-get --simulate`` what is configured before all is unpacked, call by call.
 
-    >>> early_batches(["Inst a (1)", "Conf a (1)", "Inst b (1)", "Conf b (1)"])
-    (('a',),)
+    >>> early_batches(["Inst a (1 [amd64])", "Conf a (1 [amd64])", "Inst b (1)", "Conf b (1)"])
+    (('a:amd64',),)
     """
     batches: list[tuple[str, ...]] = []
     batch: list[str] = []
     for line in lines:
-        action, _, rest = line.partition(" ")
-        if action == "Conf":
-            batch.append(rest.partition(" ")[0])
-        elif action == "Inst" and batch:
+        configured = _CONFIGURES.match(line)
+        if configured:
+            arch = configured["arch"]
+            of_one = arch and arch != "all"
+            batch.append(f"{configured['name']}:{arch}" if of_one else configured["name"])
+        elif line.startswith("Inst ") and batch:
             batches.append(tuple(batch))
             batch = []
     return tuple(batches)

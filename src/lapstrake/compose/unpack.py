@@ -166,7 +166,7 @@ def _take(folder: Path, tree: Path, deb: Deb, aliases: Sequence[str]) -> None:
     paths = entries.walk(made)
     listed = _text(made, f"{_INFO}/{qualified}.list").strip("\n").split("\n")
     there = {"/.", "/usr", *(f"/usr/{name}" for name in aliases), *paths}  # as in every root
-    lost = [path for path in listed if _real(path, aliases) not in there]
+    lost = [path for path in listed if real_path(path, aliases) not in there]
     if lost:
         raise DependencyError(f"{deb.package} {deb.version}: {lost[0]!r} was not unpacked")
     preinst, postinst = (_text(made, f"{_INFO}/{qualified}.{name}") for name in _SCRIPTS)
@@ -187,8 +187,8 @@ def _control(deb: Deb) -> str:
     return "".join(f"{name}: {value}\n" for name, value in deb.fields)
 
 
-def _real(path: str, aliases: Sequence[str]) -> str:
-    """A path of a package as it is with a merged ``/usr``."""
+def real_path(path: str, aliases: Sequence[str]) -> str:
+    """A path of a package as it is where folders of the top are links into ``/usr``."""
     first = path[1:].partition("/")[0]
     return f"/usr{path}" if first in aliases else path
 

@@ -87,8 +87,8 @@ def test_content_of_a_layer(tmp_path: Path) -> None:
     key = CacheKey("0" * 64)
     layer = Layer(key=key, kind="package", tree=tree, size=0, created=0, used=0, facts={})
     assert read_contents([layer]) == (content,)
-    assert content.unpacked("i386").name == "a"
-    assert content.unpacked("amd64").name == "a:i386"
+    assert content.unpacked("i386", {}).name == "a"
+    assert content.unpacked("amd64", {}).name == "a:i386"
     (tree.parent / "content.json").write_text('{"control": 1}')
     with pytest.raises(StoreError, match="is damaged"):
         read_contents([layer])
