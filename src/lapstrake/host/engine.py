@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lapstrake.errors import RunnerError
+from lapstrake.errors import LapstrakeError, RunnerError
 from lapstrake.host import process, transfer
 from lapstrake.host.cgroup import ControlGroup
 from lapstrake.host.engine_version import EngineKind, is_unreachable, parse_version, remedy
@@ -121,7 +121,13 @@ class Engine:
             )  # fmt: skip
 
     def copy_out(
-        self, container: str, source: GuestPath, target: Path, *, whole: bool = False
+        self,
+        container: str,
+        source: GuestPath,
+        target: Path,
+        *,
+        whole: bool = False,
+        error: type[LapstrakeError] = RunnerError,
     ) -> None:
         """Copy regular files out of a container that does not run, as data.
 
@@ -130,6 +136,7 @@ class Engine:
             source: a file or a folder; nothing is copied when it is not there.
             target: what it becomes.
             whole: with links and times, as `transfer.unpack_whole` does it.
+            error: raised when what comes cannot be taken.
         """
         unpack = transfer.unpack_whole if whole else transfer.unpack_confined
         argv: list[str | Path] = [self.program, "cp", f"{container}:{source}", "-"]
@@ -139,7 +146,7 @@ class Engine:
                 if not client.stdout.peek(1):  # type: ignore[attr-defined]  # it is buffered
                     client.wait()
                 else:
-                    unpack(client.stdout, target, error=RunnerError)
+                    unpack(client.stdout, target, error=error)
                     return
             said.seek(0)
             message = said.read().decode("utf-8", "replace").strip()

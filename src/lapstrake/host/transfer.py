@@ -105,6 +105,8 @@ def unpack_whole(stream: IO[bytes], target: Path, *, error: type[LapstrakeError]
                     place.symlink_to(entry.linkname)
                 elif entry.islnk() and entry.linkname.strip("/") in files:
                     place.hardlink_to(files[entry.linkname.strip("/")])
+                elif place == target:
+                    raise error(f"{entry.name} is neither a file nor a folder")
     except (tarfile.TarError, FileExistsError) as damaged:
         raise error(f"what the container holds cannot be read: {damaged}") from damaged
     for place, entry in reversed(folders.items()):  # those in a folder change its time
