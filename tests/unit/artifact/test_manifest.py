@@ -79,7 +79,7 @@ engine = "podman"
 docker = { dockerfile = "image/Dockerfile", tag = "mine:1" }
 cpus = 2.5
 memory = "8GiB"
-volumes = { ccache = "/home/nerves/ccache" }
+volumes = { ccache = "/var/cache/ccache" }
 network = false
 ssh = "agent"
 
@@ -117,7 +117,7 @@ path = "../tool"
     assert (runner.name, runner.engine, runner.tag) == ("docker", "podman", "mine:1")
     assert runner.make_args == ("V=1", "BR2_JLEVEL=4")
     assert (runner.cpus, runner.memory, runner.network) == (2.5, 8 << 30, False)
-    assert runner.volumes == {"ccache": GuestPath("/home/nerves/ccache")}
+    assert runner.volumes == {"ccache": GuestPath("/var/cache/ccache")}
     assert runner.ssh is SshAccess.AGENT
     assert package.env == {"TARGET_GCC_FLAGS": "-mabi=lp64 ${NOT_FILLED_IN}"}
     assert list(package.digests.values()) == ["a" * 64]
