@@ -99,7 +99,7 @@ def test_what_a_hostile_build_leaves_is_not_taken(subject: Subject) -> None:
             continue  # the engine follows it, to what is in the container
         package = subject.script("", archive=f"rm -rf tree it.tar.gz; {archive}", output=output)
         job = subject.job(package)
-        if subject.name == "podman" and output == "tree":
+        if subject.name == "podman":
             why += "|is not there"  # it finds no link that leaves the volume
         with pytest.raises(BuildError, match=why):
             subject.builder.archive(job)
