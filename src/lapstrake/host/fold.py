@@ -62,11 +62,11 @@ def fill_from_below(lower: str, upper: str) -> None:
             continue
         if is_whiteout(kind):
             Path(above).unlink()
-        elif stat.S_ISDIR(kind.st_mode) and stat.S_ISDIR(os.lstat(below).st_mode):
-            if is_opaque(above):
-                _drop_marks(above)
-            else:
+        elif stat.S_ISDIR(kind.st_mode):
+            if stat.S_ISDIR(os.lstat(below).st_mode) and not is_opaque(above):
                 fill_from_below(below, above)
+            else:
+                _drop_marks(above)
     _drop_marks(upper)
     os.utime(upper, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
