@@ -6,6 +6,7 @@
     NAME/                               one that Nerves put there: used, never changed
     .lapstrake/records/NAME-1234567     what it was made of; its time is when it was last used
     .lapstrake/locks/NAME-1234567       held while one is put or removed; .use while it is used
+    .lapstrake/notes/                   what archives outside hashed to, see `override`
     .lapstrake/work/NAME-1234567/       one that is being put; the next to put it clears it away
 
 An artifact appears by rename when all of it is on the disk: killed at any moment there is the old
@@ -49,6 +50,11 @@ class ArtifactCache:
     def __init__(self, root: Path, *, on_wait: Callable[[str], None] | None = None) -> None:
         self.root = root.absolute()
         self._on_wait = on_wait
+
+    @property
+    def notes(self) -> Path:
+        """A folder for what is quicker to remember than to find out."""
+        return self.root / _OURS / "notes"
 
     def find(self, identity: Identity) -> Path | None:
         """The artifact made of these inputs, which counts as used now; or nothing."""

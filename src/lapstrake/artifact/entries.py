@@ -15,8 +15,8 @@ from lapstrake.host.files import read_regular
 CHECKSUM = "CHECKSUM"
 """The file in an artifact that holds the checksum of its inputs."""
 
-_NAME = re.compile(r"(?P<package>.+?)-(?P<host>portable|(?:linux|darwin|win)_\w+?)-(?P<version>.+)")
-_SHORT = re.compile(rf"(?P<name>.+)-(?P<short>[0-9A-F]{{{SHORT}}})")
+_NAME = r"(?P<package>.+?)-(?P<host>portable|(?:linux|darwin|win)_\w+?)-(?P<version>.+)"
+_SHORT = rf"(?P<name>.+)-(?P<short>[0-9A-F]{{{SHORT}}})"
 _SUFFIXES = (".tar.gz", ".tar.xz", ".tar.zst")
 _RECORD_LIMIT = 64 << 20
 
@@ -105,8 +105,8 @@ def split_name(name: str) -> tuple[str, str, str, str]:
     >>> split_name("my-sys-portable-1.0-rc1-0123ABC")
     ('my-sys', 'portable', '1.0-rc1', '0123ABC')
     """
-    short = _SHORT.fullmatch(name)
-    found = _NAME.fullmatch(short["name"] if short else name)
+    short = re.fullmatch(_SHORT, name)
+    found = re.fullmatch(_NAME, short["name"] if short else name)
     if found is None:
         return ("", "", "", "")
     return (found["package"], found["host"], found["version"], short["short"] if short else "")

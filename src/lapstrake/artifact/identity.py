@@ -96,7 +96,20 @@ def _machine(name: str) -> str:
     return "arm" if name.startswith("arm") else name
 
 
+_TAKEN = frozenset({
+    "PATH", "HOME", "SHELL", "USER", "LOGNAME", "PWD", "OLDPWD", "TERM", "LANG", "LANGUAGE", "TZ",
+    "TMPDIR", "EDITOR", "VISUAL", "PAGER", "BROWSER", "DISPLAY", "HOSTNAME", "MAIL", "MANPATH",
+    "MAKE", "CC", "CXX", "CPP", "LD", "AR", "AS", "NM", "STRIP", "OBJCOPY", "OBJDUMP", "RANLIB",
+})  # fmt: skip
+"""Variables that mean something else to everybody: a tool called ``path`` has another one."""
+
+
 def override_variable(package: Package) -> str:
-    """The variable that names a folder, or an archive, to be used instead of any artifact."""
+    """The variable that names a folder, or an archive, to be used instead of any artifact.
+
+    ``NERVES_SYSTEM``, ``NERVES_TOOLCHAIN``; of other packages the name in upper case, with
+    ``NERVES_`` before it where that is the name of a well-known variable.
+    """
     named = {PackageType.SYSTEM: "NERVES_SYSTEM", PackageType.TOOLCHAIN: "NERVES_TOOLCHAIN"}
-    return named.get(package.type) or package.name.upper().replace("-", "_")
+    own = package.name.upper().replace("-", "_")
+    return named.get(package.type) or (f"NERVES_{own}" if own in _TAKEN else own)

@@ -65,6 +65,8 @@ def choose_old(
 ) -> tuple[Entry, ...]:
     """Choose what goes: what is too old, then what was used longest ago until the rest fits.
 
+    A link that leads to no artifact any more goes in any case.
+
     Args:
         entries: all that is kept; foreign ones count for no size and stay.
         now: seconds since 1970.
@@ -89,7 +91,8 @@ def choose_old(
     for entry in reversed(free):
         too_old = older_than is not None and now - entry.used > older_than
         too_much = max_size is not None and total > max_size and entry.size > 0
-        if too_old or too_much:
+        lost = entry.link is not None and not entry.checksum
+        if too_old or too_much or lost:
             gone.append(entry)
             total -= entry.size
     return tuple(gone)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +13,7 @@ from lapstrake.artifact.checksum import Inputs, read_inputs
 from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.entries import read_checksum
 from lapstrake.artifact.identity import SHORT, Identity, identify, override_variable
+from lapstrake.artifact.override import find_override
 from lapstrake.errors import ArtifactError
 
 _SUFFIXES = (".tar.gz", ".tar.xz", ".tar.zst")
@@ -78,9 +78,8 @@ def status_of(project: Project, package: Package, depot: Depot) -> Status:
             stale=False, reason=reason,
         )  # fmt: skip
 
-    variable = override_variable(package)
-    if value := depot.environment.get(variable, ""):
-        path = _override(variable, Path(value).expanduser().absolute(), identity, cache)
+    if path := find_override(package, identity, cache, depot.environment):
+        variable = override_variable(package)
         return found(Where.OVERRIDE, path, f"{variable} names it, whatever its inputs are")
     short = identity.checksum[:SHORT]
     if kept := cache.find(identity):
@@ -97,27 +96,6 @@ def status_of(project: Project, package: Package, depot: Depot) -> Status:
         package=package, identity=identity, inputs=inputs, where=Where.NOTHING, path=None,
         stale=True, reason=reason, changed=changed, kept=name,
     )  # fmt: skip
-
-
-def _override(variable: str, path: Path, identity: Identity, cache: ArtifactCache) -> Path:
-    """What a variable names: a folder, or an archive, which is kept under its own digest."""
-    if path.is_dir():
-        return path
-    if not path.is_file():
-        raise ArtifactError(
-            f"{variable} is set to {path}, which does not exist",
-            resolution=f"Unset {variable}, or set it to an artifact's folder or archive.",
-        )
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest().upper()
-    except OSError as refused:
-        raise ArtifactError(f"{variable}: {path}: {refused.strerror}") from refused
-    own = Identity(
-        package=identity.package, host=identity.host, version=identity.version, checksum=digest,
-        suffix=identity.suffix,
-    )  # fmt: skip
-    return cache.put_archive(own, path)
 
 
 def _why_stale(

@@ -1,0 +1,149 @@
+"""``lapstrake artifact ls`` and ``prune``: what is kept of artifacts, and for how long."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from lapstrake.cli.artifact_place import open_depot
+from lapstrake.cli.context import AppContext, pass_app
+from lapstrake.cli.output import table
+from lapstrake.errors import UsageError
+
+if TYPE_CHECKING:
+    from lapstrake.artifact.entries import Entry
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_SHORT = 7
+_T = TypeVar("_T")
+
+
+@click.command("ls")
+@click.option("--downloads", is_flag=True, help="List the archives that were downloaded, too.")
+@_JSON
+@pass_app
+def list_(app: AppContext, /, downloads: bool, as_json: bool) -> None:
+    """List the artifacts that are kept here, and when they were last used."""
+    from lapstrake.artifact.cache import ArtifactCache
+    from lapstrake.artifact.entries import archives_in
+
+    depot = open_depot(app)
+    entries = list(ArtifactCache(depot.artifacts).entries())
+    if downloads:
+        entries += sorted(archives_in(depot.downloads), key=lambda entry: entry.name)
+    if as_json:
+        app.output.result(json.dumps([_document(entry) for entry in entries], indent=2))
+    elif entries:
+        app.output.result(_listed(entries))
+    else:
+        app.output.say(f"no artifacts are kept in {depot.artifacts}")
+
+
+@click.command()
+@click.option("--older-than", metavar="AGE", help="Remove what was not used for so long (30d).")
+@click.option(
+    "--max-size",
+    metavar="SIZE",
+    help="Remove those used longest ago until the rest fits.  [default: artifacts.budget, unless "
+    "--older-than is given]",
+)
+@click.option("--keep", default=0, type=click.IntRange(min=0), metavar="N",
+              help="Leave the N of each package that were used last.")  # fmt: skip
+@click.option("--downloads", is_flag=True, help="Judge the archives that were downloaded, too.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+@_JSON
+@pass_app
+def prune(
+    app: AppContext,
+    /,
+    older_than: str | None,
+    max_size: str | None,
+    keep: int,
+    downloads: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Remove artifacts that nobody used for long.
+
+    What is in use stays, what Nerves put there too; of a link to a build only the link goes.
+    """
+    from lapstrake.artifact.cache import ArtifactCache
+    from lapstrake.artifact.prune import prune as prune_cache
+    from lapstrake.config.units import parse_duration, parse_size
+    from lapstrake.formats.amounts import size_text
+
+    depot = open_depot(app)
+    age = _read("--older-than", older_than, parse_duration)
+    room = _read("--max-size", max_size, parse_size)
+    if age is None and room is None:
+        room = app.config.artifacts.budget
+    gone = prune_cache(
+        ArtifactCache(depot.artifacts),
+        older_than=age,
+        max_size=room,
+        keep=keep,
+        archives=depot.downloads if downloads else None,
+        dry_run=dry_run,
+    )
+    freed = sum(entry.size for entry in gone)
+    if as_json:
+        document = {"removed": [_document(entry) for entry in gone], "bytes": freed}
+        app.output.result(json.dumps(document, indent=2))
+        return
+    if gone:
+        app.output.result(_listed(gone))
+    would = "would be " if dry_run else ""
+    app.output.say(f"{len(gone)} artifacts {would}removed, {size_text(freed)} {would}freed")
+
+
+def _read(option: str, text: str | None, parse: Callable[[str], _T]) -> _T | None:
+    try:
+        return None if text is None else parse(text)
+    except ValueError as wrong:
+        raise UsageError(f"{option}: {wrong}") from wrong
+
+
+def _listed(entries: Sequence[Entry]) -> str:
+    from lapstrake.formats.amounts import age_text, size_text
+
+    rows = [
+        (
+            entry.package or entry.name,
+            entry.version,
+            entry.host,
+            entry.checksum[:_SHORT],
+            "" if entry.link else size_text(entry.size),
+            age_text(entry.used),
+            _said(entry),
+        )
+        for entry in entries
+    ]
+    header = ("ARTIFACT", "VERSION", "HOST", "CHECKSUM", "SIZE", "USED", "NOTE")
+    return table(rows, header=header, right={4})
+
+
+def _said(entry: Entry) -> str:
+    if entry.archive:
+        return "archive"
+    if entry.link:
+        gone = "" if entry.path.exists() else " (gone)"
+        return f"-> {entry.link}{gone}"
+    return "by Nerves" if entry.foreign else ""
+
+
+def _document(entry: Entry) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "path": str(entry.path),
+        "package": entry.package,
+        "version": entry.version,
+        "host": entry.host,
+        "checksum": entry.checksum,
+        "bytes": entry.size,
+        "used": int(entry.used),
+        "link": str(entry.link) if entry.link else None,
+        "kind": "archive" if entry.archive else "foreign" if entry.foreign else "artifact",
+    }
