@@ -410,8 +410,9 @@ build = true
 ```
 
 Paths are relative to the folder of the file, and what a package is made of stays below it.
-`${VARIABLE}` stands for a variable of the environment in `headers`, `query` and `token` of a site
-only; it is filled in when the site is asked, and never shown.
+In `headers`, `query` and `token` of a site, `${VARIABLE}` stands for a variable of the environment;
+it is filled in when the site is asked, and never shown. In `[env]` it stands for a variable that
+was set before. Nowhere else is anything filled in.
 
 A package that is fetched is kept below `packages/` of the work folder, and not asked for again: a
 tag that moves later is not noticed. Paths in it cannot lead out of what was fetched.

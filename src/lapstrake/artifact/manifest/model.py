@@ -235,7 +235,9 @@ class FirmwareTable(Table):
 
 class _Common(Table):
     env: dict[Variable, str] = Field(
-        default={}, description="Variables for all that is compiled with it, as they are."
+        default={},
+        description="Variables for all that is compiled with it. `${NAME}` is a variable that was "
+        "set before: by what it needs, or `NERVES_SYSTEM`, `NERVES_TOOLCHAIN` and the like.",
     )
     dependencies: dict[Name, DependencyTable] = Field(
         default={}, description="The packages it needs, each in a table under its name."

@@ -11,7 +11,7 @@ from lapstrake.artifact.manifest.gather import place_of
 from lapstrake.artifact.manifest.read import settled
 from lapstrake.errors import ProjectError
 
-_COMMANDS = ("prepare", "build", "archive", "environment", "output", "defconfig", "name")
+_COMMANDS = ("prepare", "build", "archive", "environment", "output", "name")
 _FITS = {
     PackageType.SYSTEM: PackageType.SYSTEM_PLATFORM,
     PackageType.TOOLCHAIN: PackageType.TOOLCHAIN_PLATFORM,
