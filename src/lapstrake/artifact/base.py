@@ -233,7 +233,7 @@ class Firmware:
         overlays: folders laid over the root filesystem, in order.
         priorities: a file of squashfs sort priorities.
         post_script: run before the file system is made.
-        output: the file; empty for ``images/NAME.fw`` below the build folder.
+        output: the file; empty for ``.nerves/images/NAME.fw``.
         squashfs_flags: words for mksquashfs.
         product: for ``NERVES_FW_PRODUCT``, and likewise:
         description: see there.

@@ -225,7 +225,7 @@ class FirmwareTable(Table):
         default=None, description="Run before the file system is made."
     )
     output: RelativePath | None = Field(
-        default=None, description="The firmware; `images/NAME.fw` below the build folder if unset."
+        default=None, description="The firmware; `.nerves/images/NAME.fw` if unset."
     )
     squashfs_flags: list[str] = Field(default=[], description="Words for mksquashfs.")
     product: Line | None = Field(default=None, description="For `NERVES_FW_PRODUCT`.")
