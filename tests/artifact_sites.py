@@ -13,12 +13,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from lapstrake.artifact.base import FolderSite, Forge, Package, PackageType, ReleaseSite, UrlSite
+from lapstrake.artifact.base import (
+    FolderSite,
+    Forge,
+    OciSite,
+    Package,
+    PackageType,
+    ReleaseSite,
+    UrlSite,
+)
 from lapstrake.artifact.base import Site as ArtifactSite
 from lapstrake.artifact.identity import Identity
 from lapstrake.artifact.sites.base import Candidate, Terms
+from lapstrake.artifact.sites.registry import KIND
 from lapstrake.artifact.sites.resolve import plan
-from webserver import Answer, Request, Site, resumable, running_site
+from lapstrake.names import Digest
+from lapstrake.oci.descriptors import Descriptor
+from lapstrake.oci.file_artifact import FileArtifact, tag_of, write_manifest
+from webserver import Answer, Request, Site, resumable, running_site, serve
 
 REPOSITORY = "owner/tools"
 
@@ -131,6 +143,36 @@ class FakeForge:
         self.site.put(path, answer)
 
 
+@dataclass
+class FakeRegistry:
+    """An OCI registry with one repository.
+
+    Attributes:
+        site: the server.
+        tags: the repository's.
+    """
+
+    site: Site
+    tags: list[str] = field(default_factory=list)
+
+    @property
+    def described(self) -> OciSite:
+        """The repository as a site."""
+        return OciSite(repository=f"{self.site.url.removeprefix('http://')}/tools")
+
+    def publish(self, name: str, data: bytes) -> None:
+        """Add a file as an artifact."""
+        digest = Digest("sha256", hashlib.sha256(data).hexdigest())
+        file = Descriptor(media_type="application/gzip", digest=digest, size=len(data))
+        artifact = FileArtifact(kind=KIND, title=name, file=file, annotations={})
+        self.tags.append(tag_of(name.partition(".tar.")[0]))
+        body = write_manifest(artifact)
+        self.site.put("/v2/", serve(b"{}"))
+        self.site.put(f"/v2/tools/manifests/{self.tags[-1]}", serve(body))
+        self.site.put(f"/v2/tools/blobs/{digest}", resumable(data))
+        self.site.put("/v2/tools/tags/list?n=1000", document({"tags": self.tags}))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """One kind of site, to be filled and asked.
@@ -147,6 +189,7 @@ class Subject:
     server: Site | None = None
     folder: Path | None = None
     forge: FakeForge | None = None
+    registry: FakeRegistry | None = None
 
     def publish(self, name: str, data: bytes) -> None:
         """Put a file where the site has its files."""
@@ -154,6 +197,8 @@ class Subject:
             (self.folder / name).write_bytes(data)
         elif self.forge is not None:
             self.forge.publish(name, data)
+        elif self.registry is not None:
+            self.registry.publish(name, data)
         elif self.server is not None:
             self.server.put(f"/files/{quote(name, safe='')}?key=open", resumable(data))
 
@@ -167,7 +212,7 @@ def quick_terms(**more: Any) -> Terms:
     return Terms(**{"timeout": 5.0, "retries": 2, "pause": 0.0, **more})
 
 
-SUBJECTS = ("url", "folder", "file", "github", "github-api", "gitea", "gitea-api")
+SUBJECTS = ("url", "folder", "file", "github", "github-api", "gitea", "gitea-api", "oci")
 """The kinds that need nothing but this file."""
 
 
@@ -185,6 +230,10 @@ def open_subject(name: str, folder: Path) -> Iterator[Subject]:
             yield Subject(
                 name=name, described=described, environment={"KEY": "open"}, server=server
             )
+            return
+        if name == "oci":
+            registry = FakeRegistry(server)
+            yield Subject(name=name, described=registry.described, server=server, registry=registry)
             return
         kind, _, api = name.partition("-")
         forge = FakeForge(site=server, forge=Forge(kind), token="s3cret" if api else "")

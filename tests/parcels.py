@@ -33,4 +33,4 @@ def parcel_of(folder: Path, data: bytes, identity: Identity | None = None) -> Pa
 
 def publish(site: Site, parcel: Parcel, *, force: bool = False, terms: Terms | None = None) -> str:
     """Publish, with the environment of the tests."""
-    return publish_archive(site, parcel, terms or Terms(), force=force)
+    return publish_archive(site, parcel, terms or Terms(pause=0.0), force=force)

@@ -90,7 +90,8 @@ def publish_archive(site: Site, parcel: Parcel, terms: Terms, *, force: bool = F
         StoreError: the disk refused.
     """
     try:
-        terms.need_network()
+        if not isinstance(site, FolderSite):
+            terms.need_network()
         with open_shelf(site, parcel, terms) as shelf:
             there = shelf.find()
             if there == parcel.sha256 and not force:

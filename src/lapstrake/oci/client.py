@@ -33,7 +33,16 @@ _LARGEST_ANSWER = 8 << 20
 
 
 class Broken(Exception):  # noqa: N818 - says what is the matter
-    """A connection broke, or the registry cannot now; the text says what happened."""
+    """A connection broke, or the registry cannot now; the text says what happened.
+
+    Args:
+        text: what happened.
+        wish: the seconds that the registry wants to be left alone.
+    """
+
+    def __init__(self, text: str, wish: float = 0.0) -> None:
+        super().__init__(text)
+        self.wish = wish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +63,7 @@ class RegistryClient:
         actions: what is done there, as token servers read it: ``pull``, or ``pull,push``.
         silence: the seconds without a byte after which an answer is given up.
         attempts: at most, for each request.
+        pause: seconds before the second of them; longer before each after it.
 
     Raises:
         ConfigError: a file of credentials is damaged.
@@ -67,6 +77,7 @@ class RegistryClient:
         actions: str = "pull,push",
         silence: float = 300.0,
         attempts: int = 5,
+        pause: float | None = None,
     ) -> None:
         import httpx2
 
@@ -83,6 +94,7 @@ class RegistryClient:
         self._sockets: list[socket.socket] = []
         self._base = ""
         self._attempts = attempts
+        self._first_pause = _FIRST_PAUSE if pause is None else pause
         self._client = httpx2.Client(
             timeout=httpx2.Timeout(60.0, connect=min(15.0, silence), read=silence),
             headers={"User-Agent": f"lapstrake/{__version__}"},
@@ -184,7 +196,7 @@ class RegistryClient:
 
     def pause(self, count: int, seconds: float = 0.0) -> None:
         """Wait before another attempt: longer each time, and not all threads equally long."""
-        longest = min(_FIRST_PAUSE * 2**count, _LONGEST_PAUSE)
+        longest = min(self._first_pause * 2**count, _LONGEST_PAUSE)
         self._stopped.wait(max(seconds, longest * random.uniform(0.5, 1.0)))  # noqa: S311
 
     @property
@@ -223,7 +235,7 @@ class RegistryClient:
                 continue
             if answer.status not in PASSING or count == attempts - 1:
                 return answer
-            self.pause(count, seconds=_wished_pause(answer))
+            self.pause(count, seconds=wished_pause(answer))
         raise AssertionError  # the last round returns or raises
 
     @contextlib.contextmanager
@@ -296,7 +308,8 @@ def refusal(answer: Answer, doing: str) -> RegistryError:
     )
 
 
-def _wished_pause(answer: Answer) -> float:
+def wished_pause(answer: Answer) -> float:
+    """How many seconds a registry wants to be left alone (RFC 9110, ``Retry-After``)."""
     after = answer.headers.get("retry-after", "")
     seconds = after.isascii() and after.isdigit()
     return min(float(after[:9]), _LONGEST_PAUSE) if seconds else 0.0

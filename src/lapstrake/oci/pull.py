@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lapstrake.errors import RegistryError
 from lapstrake.names import Digest
-from lapstrake.oci.client import PASSING, Broken, RegistryClient, answer_of, refusal
+from lapstrake.oci.client import PASSING, Broken, RegistryClient, answer_of, refusal, wished_pause
 from lapstrake.oci.descriptors import OCI_MANIFEST, Descriptor
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _fill(
             failures = 0 if target.stat().st_size - start >= _WORTH_ANOTHER else failures + 1
             if failures > retries or client.stopped:
                 raise RegistryError(f"{doing}: {broken}") from broken
-            client.pause(failures)
+            client.pause(failures, seconds=broken.wish)
 
 
 def _append(
@@ -189,9 +189,10 @@ def _beginning(response: httpx2.Response, start: int, doing: str) -> int:
     said = response.headers.get("Content-Range", "")
     if status == 206 and start and said.startswith(f"bytes {start}-"):
         return start
+    answer = answer_of(response)
     if status in PASSING:
-        raise Broken(f"status {status}")
-    raise refusal(answer_of(response), doing)
+        raise Broken(f"status {status}", wished_pause(answer))
+    raise refusal(answer, doing)
 
 
 def _is(file: Path, digest: Digest) -> bool:

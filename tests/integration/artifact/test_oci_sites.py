@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import bcrypt
 import pytest
 
 from distribution import PASSWORD, USER, lacks_distribution, running_distribution
@@ -20,11 +21,10 @@ from lapstrake.artifact.sites.base import NotThereError, SiteError, Terms
 from lapstrake.artifact.sites.registry import plan_registry
 from lapstrake.errors import ArtifactError, RegistryError
 from lapstrake.host.process import find_program
-from lapstrake.oci import client
 from lapstrake.oci.file_artifact import write_manifest
 from lapstrake.progress import Silent
 from parcels import identity_of, parcel_of, publish
-from registry_gate import token_gate
+from registry_gate import breaking_door, token_gate
 from registry_server import served
 from webserver import Answer, Site, cut, fail, resumable, running_site, serve
 
@@ -33,12 +33,11 @@ _DATA = os.urandom(3 << 20)
 
 @pytest.fixture(autouse=True)
 def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home without credentials; attempts follow each other quickly."""
+    """A home without credentials."""
     for name in ("REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(client, "_FIRST_PAUSE", 0.01)
     return tmp_path
 
 
@@ -78,7 +77,7 @@ def site() -> Iterator[Site]:
 def get(repository: str, parcel: Parcel, target: Path, terms: Terms | None = None) -> bytes:
     """Get a parcel's archive out of a repository."""
     (place,) = plan_registry(OciSite(repository=repository), parcel.identity)
-    place.get(target, terms or Terms(), Silent())
+    place.get(target, terms or Terms(pause=0.0), Silent())
     return target.read_bytes()
 
 
@@ -152,6 +151,29 @@ def test_token_server(registry: str, parcel: Parcel, nobody: Path, tmp_path: Pat
         assert "repository:push/tokens:pull,push" not in gate.asked[-1]
 
 
+def test_passwords_of_our_own(parcel: Parcel, nobody: Path, tmp_path: Path) -> None:
+    """Our registry lets everybody get, and only those with a password publish."""
+    secret = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    (tmp_path / "htpasswd").write_text(f"{USER}:{secret}\n")
+    settings = (f"registry.htpasswd={tmp_path}/htpasswd", "registry.anonymous_pull=true")
+    with served(tmp_path / "registry", settings=settings) as running:
+        name = f"{running.host}/push/ours"
+        with pytest.raises(RegistryError) as refused:
+            publish(OciSite(repository=name), parcel)
+        assert "docker login" in refused.value.resolution
+        log_in(nobody, running.host)
+        publish(OciSite(repository=name), parcel)
+        (nobody / "docker/config.json").unlink()
+        assert get(name, parcel, tmp_path / "got") == _DATA
+
+
+def test_publishing_goes_on_where_it_broke(registry: str, parcel: Parcel, tmp_path: Path) -> None:
+    with breaking_door(registry, 1 << 20, 1 << 20) as door:
+        publish(OciSite(repository=f"{door.address}/push/broken"), parcel)
+        assert door.cuts == []
+    assert get(f"{registry}/push/broken", parcel, tmp_path / "got") == _DATA
+
+
 class Fake:
     """A registry with one artifact, whose blob is answered as a test wants."""
 
@@ -195,7 +217,7 @@ def test_no_ranges(site: Site, parcel: Parcel, tmp_path: Path) -> None:
 def test_broken_too_often(site: Site, parcel: Parcel, tmp_path: Path) -> None:
     fake = Fake(site, parcel, cut(_DATA, 1000))
     with pytest.raises(SiteError, match="getting sha256:"):
-        get(fake.name, parcel, tmp_path / "got", Terms(retries=1))
+        get(fake.name, parcel, tmp_path / "got", Terms(retries=1, pause=0.0))
     assert len(fake.ranges()) == 2
     assert (tmp_path / "got").read_bytes() == _DATA[:1000]
 

@@ -66,10 +66,9 @@ class BucketPlace:
         """What there is of the same package, in words."""
         from obstore.exceptions import BaseError
 
-        others = ""
         with contextlib.suppress(BaseError, FileNotFoundError):  # not everybody may list
-            others = describe_others(self.identity, _names(bucket, f"{self.identity.package}-"))
-        return others
+            return describe_others(self.identity, _names(bucket, f"{self.identity.package}-"))
+        return ""
 
 
 def plan_bucket(site: BucketSite, identity: Identity) -> tuple[BucketPlace]:

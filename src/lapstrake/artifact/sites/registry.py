@@ -81,10 +81,11 @@ class RegistryPlace:
         """What there is of the same package, in words."""
         from lapstrake.oci.pull import list_tags
 
-        others = ""
+        version = self.identity.version
         with contextlib.suppress(LapstrakeError):  # a hint, no more
-            others = describe_others(self.identity, list_tags(client))
-        return others
+            names = [tag.replace(tag_of(version), version) for tag in list_tags(client)]
+            return describe_others(self.identity, names)
+        return ""
 
 
 def plan_registry(site: OciSite, identity: Identity) -> tuple[RegistryPlace]:
@@ -121,7 +122,11 @@ def opened(repository: Repository, terms: Terms, *, actions: str) -> Iterator[Re
     from lapstrake.oci.client import RegistryClient
 
     client = RegistryClient(
-        repository, actions=actions, silence=terms.timeout, attempts=terms.retries + 1
+        repository,
+        actions=actions,
+        silence=terms.timeout,
+        attempts=terms.retries + 1,
+        pause=terms.pause,
     )
     with contextlib.closing(client), terms.cancelled.calling(client.stop):
         client.connect()
