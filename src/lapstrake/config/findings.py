@@ -33,6 +33,7 @@ def as_error(
     model: type[BaseModel],
     kind: type[LapstrakeError],
     described: str,
+    elsewhere: Mapping[str, str] | None = None,
 ) -> LapstrakeError:
     """Turn a validation error into ours: the first finding is the brief, others the details.
 
@@ -43,9 +44,14 @@ def as_error(
         model: what it was read as.
         kind: the class of our error.
         described: the page that describes the format.
+        elsewhere: keys of other programs' formats, and what they are here.
     """
+    known = elsewhere or {}
     findings = sorted(
-        {_finding(item, text=text, model=model) for item in error.errors(include_url=False)}
+        {
+            _finding(item, text=text, model=model, elsewhere=known)
+            for item in error.errors(include_url=False)
+        }
     )
     lines = [f"{file}:{line}: {problem}" for line, problem in findings]
     return kind(
@@ -55,14 +61,17 @@ def as_error(
     )
 
 
-def _finding(item: ErrorDetails, *, text: str, model: type[BaseModel]) -> tuple[int, str]:
+def _finding(
+    item: ErrorDetails, *, text: str, model: type[BaseModel], elsewhere: Mapping[str, str]
+) -> tuple[int, str]:
     location = _location(item["loc"])
     key = _dotted(location)
     kind = item["type"]
     if kind == "extra_forbidden":
-        meant = difflib.get_close_matches(str(location[-1]), _known(model, location[:-1]), n=1)
-        hint = f", did you mean {meant[0]}?" if meant else ""
-        problem = f"unknown key {key}{hint}"
+        unknown = str(location[-1])
+        close = difflib.get_close_matches(unknown, _known(model, location[:-1]), n=1)
+        meant = elsewhere.get(unknown) or "".join(close)
+        problem = f"unknown key {key}{f', did you mean {meant}?' if meant else ''}"
     elif kind == "missing":
         problem = f"the key {key} is missing"
     elif kind == "string_pattern_mismatch":

@@ -204,7 +204,7 @@ WRONG: list[tuple[str, str]] = [
     (HEAD.replace("1.2.3", "1/2"), ":4: package.version: '1/2' does not match"),
     (HEAD.replace('"1.2.3"', '"1\\n2"'), ":4: package.version: "),
     (HEAD.replace('"1.2.3"', "1.2"), ":4: package.version: must be a text"),
-    (HEAD + 'sites = []\n', ":5: unknown key package.sites"),
+    (HEAD + 'sites = []\n', ":5: unknown key package.sites, did you mean [[site]]?"),
     (HEAD + 'checksums = []\n', ":5: unknown key package.checksums, did you mean checksum?"),
     (HEAD + 'checksum = ["a", "../b"]\n', ":5: package.checksum[2]: '../b' must be relative"),
     (HEAD + 'checksum = ["/etc"]\n', ":5: package.checksum[1]: '/etc' must be relative"),
@@ -263,7 +263,11 @@ WRONG: list[tuple[str, str]] = [
     (HEAD + '[env]\n"A B" = "1"\n', ":6: env.A B: 'A B' does not match"),
     (HEAD + "[env]\nA = 1\n", ":6: env.A: must be a text"),
     (HEAD + '[digests]\nx = "abc"\n', ":6: digests.x: 'abc' does not match"),
+    (HEAD + f'[digests]\n"x-1.tar.gz" = "{SHA}"\n', "digests: 'x-1.tar.gz' is no archive of"),
     (HEAD + "[firmware]\n", ":5: unknown key firmware"),
+    # what people know from Nerves: row A9
+    (HEAD + "artifact_sites = []\n", "package.artifact_sites, did you mean [[site]]?"),
+    (HEAD + "build_runner_opts = []\n", "did you mean [runner] make_args?"),
     # projects
     ("", "there is neither [package] nor [project]"),
     ('[project]\nname = "a"\n' + HEAD, ":1: project: a file has either a project or a package"),

@@ -260,6 +260,13 @@ class PackageManifest(_Common):
         default={}, description="SHA-256 of archives that are known beforehand, by file name."
     )
 
+    @model_validator(mode="after")
+    def _digests_are_of_its_archives(self) -> PackageManifest:
+        for name in self.digests:
+            if not name.startswith(f"{self.package.name}-") or "/" in name:
+                raise ValueError(f"digests: {name!r} is no archive of {self.package.name}")
+        return self
+
 
 class ProjectManifest(_Common):
     """A ``lapstrake.toml`` with an application."""

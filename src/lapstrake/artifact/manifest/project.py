@@ -52,7 +52,8 @@ def read_project(
     }
     packages = tuple(with_platform(members[name].manifest, drafts) for name in drafts)
     _check_types(packages, members)
-    return _project(top, packages)
+    read = (file for member in members.values() for file in _files(member.manifest))
+    return replace(_project(top, packages), files=tuple(read))
 
 
 def project_folder(folder: Path) -> Path:
@@ -69,6 +70,13 @@ def project_folder(folder: Path) -> Path:
         f"neither {start} nor a folder around it has a {FILE_NAME}",
         resolution="Go to a project's folder; docs/reference/packages.md describes the file.",
     )
+
+
+def _files(manifest: Manifest) -> tuple[Path, ...]:
+    """What was read to know a manifest."""
+    if not manifest.version_file:
+        return (manifest.file,)
+    return (manifest.file, manifest.folder / manifest.version_file)
 
 
 def _order(members: Mapping[str, Member]) -> list[str]:

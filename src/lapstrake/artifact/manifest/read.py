@@ -18,6 +18,19 @@ from lapstrake.host.toml_file import TomlFile, read_toml
 
 _LONGEST_VERSION_FILE = 4096  # bytes
 _DESCRIBED = "packages.md"
+_NERVES = {
+    "artifact_sites": "[[site]]",
+    "artifact_url": "[[site]]",
+    "build_runner": "[runner] name",
+    "build_runner_config": "[runner]",
+    "build_runner_opts": "[runner] make_args",
+    "compile": "build",
+    "platform_config": "[platform]",
+    "site": "[[site]]",
+    "sites": "[[site]]",
+    "target_tuple": "target",
+}
+"""Keys that people know from Nerves, and what they are called here."""
 _PLATFORMS = ("system_platform", "toolchain_platform")
 _OF_ARTIFACTS = frozenset({"runner", "site", "digests"})
 _ONLY_BUNDLES = frozenset({"source", "steps", "output", "depends", "results", "needs"})
@@ -106,7 +119,7 @@ def _understood(toml: TomlFile) -> Manifest:
     except ValidationError as wrong:
         raise as_error(
             wrong, file=toml.path, text=toml.text, model=model, kind=ProjectError,
-            described=_DESCRIBED,
+            described=_DESCRIBED, elsewhere=_NERVES,
         ) from wrong  # fmt: skip
 
 
