@@ -92,7 +92,7 @@ class _Walk:
         while waiting:
             here = waiting.pop()
             for entry in self._list(here):
-                if entry.is_file():
+                if _is(entry.is_file):
                     yield _joined(here, entry.name)
                 elif self._leads_down(here, entry):
                     waiting.append(_joined(here, entry.name))
@@ -122,10 +122,7 @@ class _Walk:
 
     def _leads_down(self, folder: str, entry: os.DirEntry[str]) -> bool:
         """Whether it is a folder, and no link back to one that we came through."""
-        try:
-            if not entry.is_dir():
-                return False
-        except OSError:  # a link to itself
+        if not _is(entry.is_dir):
             return False
         if not entry.is_symlink():
             return True
@@ -135,6 +132,13 @@ class _Walk:
         return not any(
             os.path.samestat(os.stat(f"{self._top}/{path}"), there) for path in (*above, ".")
         )
+
+
+def _is(test: Callable[[], bool]) -> bool:
+    try:
+        return test()
+    except OSError:  # a link to itself
+        return False
 
 
 def _joined(folder: str, name: str) -> str:
