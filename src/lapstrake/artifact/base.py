@@ -265,6 +265,7 @@ class Project:
         env: the project's own variables; they come after those of its packages.
         firmware: how it is packed.
         file: where it was said.
+        files: all that was read for it: manifests, and files that hold versions.
     """
 
     name: str
@@ -275,6 +276,7 @@ class Project:
     env: Mapping[str, str] = field(default_factory=dict)
     firmware: Firmware = field(default_factory=Firmware)
     file: Path | None = None
+    files: tuple[Path, ...] = ()
 
     @property
     def system(self) -> Package | None:

@@ -61,7 +61,7 @@ class ArtifactCache:
         path = self.root / identity.download_name
         if read_checksum(path) == identity.checksum:
             with suppress(OSError):  # a cache that may only be read
-                os.utime(self._record(identity.download_name))
+                os.utime(self.record_file(identity.download_name))
             return path
         foreign = self.root / identity.name
         return foreign if read_checksum(foreign) == identity.checksum else None
@@ -150,7 +150,7 @@ class ArtifactCache:
 
     def inputs(self, name: str) -> Mapping[str, str]:
         """What an artifact was made of: files and their SHA-256; empty when that was not noted."""
-        record = read_record(self._record(name))
+        record = read_record(self.record_file(name))
         return record.inputs if record else {}
 
     def entries(self) -> tuple[Entry, ...]:
@@ -175,7 +175,7 @@ class ArtifactCache:
             there = os.path.lexists(target)
             if there:
                 self._set_aside(name)
-            self._record(name).unlink(missing_ok=True)
+            self.record_file(name).unlink(missing_ok=True)
             files.remove_tree(self._work(name))
             return there
 
@@ -265,7 +265,7 @@ class ArtifactCache:
         digests = {name: digest.hex() for name, digest in inputs.files.items()} if inputs else {}
         size = 0 if tree.is_symlink() else _size(tree)
         record = Record(identity=identity, size=size, inputs=digests)
-        path = self._record(identity.download_name)
+        path = self.record_file(identity.download_name)
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_atomic(path, record.encode(), durable=False)
 
@@ -277,14 +277,14 @@ class ArtifactCache:
 
     def _entry(self, name: str) -> Entry:
         path = self.root / name
-        record = read_record(self._record(name))
+        record = read_record(self.record_file(name))
         link = path.readlink() if path.is_symlink() else None
         foreign = record is None
         package, host, version, _ = entries.split_name(name)
         if record is not None:
             said = record.identity
             package, host, version = said.package, said.host, said.version
-        marker = path / CHECKSUM if foreign else self._record(name)
+        marker = path / CHECKSUM if foreign else self.record_file(name)
         try:
             used = marker.stat().st_mtime
         except OSError:
@@ -325,7 +325,8 @@ class ArtifactCache:
     def _work(self, name: str) -> Path:
         return self.root / _OURS / "work" / name
 
-    def _record(self, name: str) -> Path:
+    def record_file(self, name: str) -> Path:
+        """The file whose time says when an artifact was last used."""
         return self.root / _OURS / "records" / name
 
 

@@ -14,13 +14,16 @@ import hashlib
 import os
 import posixpath
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from lapstrake.artifact import wildcard
-from lapstrake.artifact.base import Package
 from lapstrake.errors import ProjectError
+
+if TYPE_CHECKING:
+    from lapstrake.artifact.base import Package
 
 _PIECE = 1 << 18
 
@@ -69,16 +72,30 @@ def read_inputs(package: Package) -> Inputs:
     Raises:
         ProjectError: as `source_checksum`.
     """
-    top = os.fspath(package.folder)
     files, unmatched = _covered(package)
     try:
-        digests = {file: _digest(f"{top}/{file}") for file in files}
+        digests = _digests(os.fspath(package.folder), files)
     except OSError as refused:
         raise ProjectError(
             f"{_place(package)}: {refused.filename}, which the checksum covers, cannot be read",
             details=refused.strerror or str(refused),
         ) from refused
     return Inputs(files=digests, unmatched=unmatched)
+
+
+def checksum_of(folder: str, entries: Iterable[str]) -> str:
+    """The checksum of the files that some entries stand for in a folder.
+
+    Raises:
+        ValueError: an entry is malformed.
+        OSError: a file cannot be read.
+    """
+    files = dict.fromkeys(file for entry in entries for file in _files(folder, entry))
+    return Inputs(files=_digests(folder, files)).checksum
+
+
+def _digests(top: str, files: Iterable[str]) -> dict[str, bytes]:
+    return {file: _digest(f"{top}/{file}") for file in files}
 
 
 def _covered(package: Package) -> tuple[dict[str, None], tuple[str, ...]]:

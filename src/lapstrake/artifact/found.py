@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lapstrake.artifact.base import Package
+from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.identity import Identity
 from lapstrake.artifact.status import Status, Where
 
@@ -27,6 +28,11 @@ class Got:
     where: Where
     path: Path
     site: str = ""
+
+    def is_kept_in(self, depot: Depot) -> bool:
+        """Whether it is among the depot's artifacts, and no choice of a variable's."""
+        path = depot.artifacts / self.identity.download_name
+        return self.where is not Where.OVERRIDE and self.path == path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

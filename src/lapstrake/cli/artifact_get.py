@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from lapstrake.cli.artifact_place import byte_teller, open_project
 from lapstrake.cli.context import AppContext, pass_app
-from lapstrake.cli.output import table
 
 if TYPE_CHECKING:
     from lapstrake.artifact.found import Got
+    from lapstrake.artifact.receipt import Question
 
 
 @click.command()
@@ -26,21 +27,43 @@ def get(app: AppContext, /, names: tuple[str, ...], offline: bool, as_json: bool
     Looks at the artifacts that are kept, at archives that were downloaded before, and at the
     packages' sites in their order. Fails when one is nowhere, and tells what was tried.
     """
+    from lapstrake.artifact.receipt import Question
+
+    question = Question(Path.cwd(), config_dir=app.config_dir, settings=app.overrides, names=names)
+    rows = question.recall()
+    if rows is not None:
+        _print(app, rows, as_json=as_json)
+    else:
+        _look(app, names, question, offline=offline, as_json=as_json)
+
+
+def _look(
+    app: AppContext, names: tuple[str, ...], question: Question, *, offline: bool, as_json: bool
+) -> None:
+    """Go the whole way."""
     from lapstrake.artifact.flow import check_found, choose, get_each, terms_of
     from lapstrake.artifact.found import Got
 
     with open_project(app, offline=offline) as (project, depot, progress):
         terms = terms_of(depot, offline=offline, on_bytes=byte_teller(progress))
         found = get_each(project, choose(project, names), depot, terms, progress)
-        _print(app, [each for each in found if isinstance(each, Got)], as_json=as_json)
+        got = [each for each in found if isinstance(each, Got)]
+        _print(app, [_row(each) for each in got], as_json=as_json)
         check_found(found, depot, progress, named=bool(names), offline=terms.offline)
+    if len(got) == len(found) and all(each.is_kept_in(depot) for each in got):
+        kept = [(each, {**_row(each), "from": "kept", "site": ""}) for each in got]
+        question.remember(project, depot, kept)
 
 
-def _print(app: AppContext, found: list[Got], *, as_json: bool) -> None:
+def _print(app: AppContext, rows: list[dict[str, str]], *, as_json: bool) -> None:
+    from lapstrake.cli.output import table
+
     if as_json:
-        app.output.result(json.dumps([_row(got) for got in found], indent=1))
-    elif found:
-        app.output.result(table([_cells(got) for got in found]))
+        app.output.result(json.dumps(rows, indent=1))
+    elif rows:
+        app.output.result(
+            table([(row["package"], row["site"] or row["from"], row["path"]) for row in rows])
+        )
 
 
 def _row(got: Got) -> dict[str, str]:
@@ -48,11 +71,7 @@ def _row(got: Got) -> dict[str, str]:
         "package": got.package.name,
         "name": got.identity.name,
         "checksum": got.identity.checksum,
-        "from": got.where.value if not got.site else "site",
+        "from": "site" if got.site else got.where.value,
         "site": got.site,
         "path": str(got.path),
     }
-
-
-def _cells(got: Got) -> tuple[str, ...]:
-    return (got.package.name, got.site or got.where.value, str(got.path))
