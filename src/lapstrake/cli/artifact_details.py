@@ -87,11 +87,12 @@ def _rows(found: Details) -> list[tuple[str, str]]:
 def _explained(found: Details) -> list[str]:
     """One artifact: what is so, and why."""
     status, package = found.status, found.status.package
+    count = len(status.inputs.files)
     state = "stale" if status.stale else status.where.value
     rows = [
         ("because", status.reason),
         ("wanted", status.identity.download_name),
-        ("made from", f"{len(status.inputs.files)} files below {package.folder}"),
+        ("made from", f"{count} file{'' if count == 1 else 's'} below {package.folder}"),
     ]
     rows += [("changed", name) for name in status.changed[:_SHOWN]]
     if len(status.changed) > _SHOWN:
