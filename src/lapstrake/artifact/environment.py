@@ -161,6 +161,11 @@ def _filled(env: Mapping[str, str], known: Mapping[str, str], where: Path | str)
             )
         return known[name]
 
+    if "PATH" in env:
+        raise ProjectError(
+            f"{where}: env: PATH is the user's, with the toolchain in front",
+            resolution="Give the folder of the program a variable of its own.",
+        )
     return {name: _REFERENCE.sub(value, text) for name, text in env.items()}
 
 

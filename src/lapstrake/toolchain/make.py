@@ -22,6 +22,7 @@ from lapstrake.toolchain.part import FILES, Known, Part, Profile
 from lapstrake.toolchain.rust import rust
 
 _MACHINE_FLAGS = "TARGET_GCC_FLAGS"
+_AWKWARD = re.compile(r"[\"'\\$;&|<>`]")
 
 
 class ProfileName(StrEnum):
@@ -69,46 +70,55 @@ def make_environment(
     Raises:
         ToolchainError: versions do not fit each other.
     """
-    flags, merged = _flags_and_given(facts, given)
-    known = Known(facts=facts, given=merged, flags=flags)
+    known = _known(facts, given)
+    merged = known.given
     wanted = {ProfileName.COMPILER, *profiles}
     parts = [profile(known) for name, profile in PROFILES.items() if name in wanted]
     joined = reduce(_join, parts, Part(notes=_notes(merged)))
     folder = folder_of(joined.files, files)
-    variables = {k: v.replace(FILES, str(folder)) for k, v in joined.variables.items()} | merged
+    variables = {k: v.replace(FILES, str(folder)) for k, v in joined.variables.items()}
     fronts = {name: Front(text=text, separator=":") for name, text in joined.folders.items()}
     if policy is FlagPolicy.REPLACE:
         variables |= joined.flags
     else:
         fronts |= {name: Front(text=text) for name, text in joined.flags.items() if text}
+    variables |= merged
     return CrossEnvironment(
-        variables={k: v for k, v in variables.items() if k not in fronts},
-        fronts=fronts,
+        variables=variables,
+        fronts={name: front for name, front in fronts.items() if name not in merged},
         unset=tuple(name for name in joined.unset if name not in variables),
         files={str(folder / name): text for name, text in joined.files.items()},
         notes=joined.notes,
     )
 
 
-def _flags_and_given(
-    facts: Facts, given: Sequence[Mapping[str, str]]
-) -> tuple[dict[str, str], dict[str, str]]:
+def _known(facts: Facts, given: Sequence[Mapping[str, str]]) -> Known:
     """The flags of C and C++ with what packages add, and all other variables of packages."""
     flags = first_flags(facts)
-    merged: dict[str, str] = {}
+    machine: tuple[str, ...] = ()
     for each in given:
         flags |= {name: each[name] for name in FLAGS if name in each}
-        merged |= {name: value for name, value in each.items() if name not in FLAGS}
-        if _MACHINE_FLAGS in each:
+        if words := _machine_flags(each):
+            machine = (*words, *machine)
             for name in ("CFLAGS", "CXXFLAGS"):
-                flags[name] = f"{each[_MACHINE_FLAGS]} {flags[name]}".strip()
-    if re.search(r"[\"'\\$;&|<>`]", merged.get(_MACHINE_FLAGS, "")):
+                flags[name] = " ".join((*words, flags[name]))
+    others = {k: v for each in given for k, v in each.items() if k not in FLAGS}
+    return Known(facts=facts, given=others, flags=flags, machine_flags=machine)
+
+
+def _machine_flags(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """The words of ``TARGET_GCC_FLAGS``, which go into files of other tools too.
+
+    Raises:
+        ToolchainError: they have signs that those would read otherwise.
+    """
+    text = variables.get(_MACHINE_FLAGS, "")
+    if _AWKWARD.search(text):
         raise ToolchainError(
-            f"{_MACHINE_FLAGS} has signs that no flag of a processor has:"
-            f" {merged[_MACHINE_FLAGS]!r}",
+            f"{_MACHINE_FLAGS} has signs that no flag of a processor has: {text!r}",
             resolution="Correct it in [env] of the package that sets it.",
         )
-    return flags, merged
+    return tuple(text.split())
 
 
 def _notes(given: Mapping[str, str]) -> tuple[str, ...]:

@@ -41,17 +41,14 @@ class Known:
     Attributes:
         facts: the toolchain and the sysroot.
         given: the variables of packages and the project (``TARGET_ARCH`` ...).
-        flags: the flags of C and C++ so far, by variable.
+        flags: the flags of C and C++, by variable.
+        machine_flags: of these, the ones that choose the processor.
     """
 
     facts: Facts
     given: Mapping[str, str]
     flags: Mapping[str, str]
-
-    @property
-    def machine_flags(self) -> tuple[str, ...]:
-        """Flags that choose the processor: ``TARGET_GCC_FLAGS``."""
-        return tuple(self.given.get("TARGET_GCC_FLAGS", "").split())
+    machine_flags: tuple[str, ...] = ()
 
 
 Profile: TypeAlias = Callable[[Known], Part]

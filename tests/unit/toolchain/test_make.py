@@ -94,10 +94,20 @@ def test_packages_come_in_order_and_machine_flags_in_front() -> None:
         ),
     ).applied({"CFLAGS": "-g"})
     assert made["TARGET_CPU"] == "a72"
+    assert made["CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS"].endswith(
+        "-Clink-arg=-mfix -Clink-arg=-mcpu=cortex-a53"
+    )
     assert made["CC"] == "/x/gcc"
     assert made["CFLAGS"] == f"-mfix -mcpu=cortex-a53 {LARGE} -pipe -O2 {ROOT} -g"
     assert made["CXXFLAGS"] == "-mfix -O1"
     assert made["CPPFLAGS"] == f"{LARGE} {ROOT}"
+
+
+def test_what_a_package_sets_wins_over_what_we_put_in_front() -> None:
+    host = replace(FACTS, host=P("/s/host"))
+    own = {"CGO_CFLAGS": "-own", "LD_LIBRARY_PATH": "/own", "GOARM": "5"}
+    seen = make_environment(host, files=P("/f"), given=(own,)).applied({"CGO_CFLAGS": "-user"})
+    assert own.items() <= seen.items()
 
 
 def test_a_system_built_here_brings_its_own_tools() -> None:
