@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import random
 import socket
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from lapstrake.errors import RegistryError
+from lapstrake.oci.answer import PASSING, Answer, Broken, answer_of, refusal, wished_pause
 from lapstrake.oci.authorization import Authorization
 from lapstrake.oci.credentials import find_credentials
 from lapstrake.oci.repository import Repository
@@ -23,36 +22,10 @@ if TYPE_CHECKING:
 Body = Callable[[], Iterator[bytes]] | bytes
 """What is sent; made anew whenever it is sent again."""
 
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""The answers after which it may work another time."""
 _PORTS = {"http": 80, "https": 443}
 _INTRODUCTIONS = 4  # a token may end, or be good for few requests
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 20.0
-_LARGEST_ANSWER = 8 << 20
-
-
-class Broken(Exception):  # noqa: N818 - says what is the matter
-    """A connection broke, or the registry cannot now; the text says what happened.
-
-    Args:
-        text: what happened.
-        wish: the seconds that the registry wants to be left alone.
-    """
-
-    def __init__(self, text: str, wish: float = 0.0) -> None:
-        super().__init__(text)
-        self.wish = wish
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a registry said: the status, headers by lower-case name, the body, and who said it."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    url: str
 
 
 class RegistryClient:
@@ -125,7 +98,8 @@ class RegistryClient:
         raise RegistryError(
             f"{self.repository.host} cannot be reached, or is no registry",
             details="\n".join(complaints),
-            resolution="Look at its name; one without TLS elsewhere is docker+http://HOST/NAME:TAG.",
+            resolution="Look at its name. One without TLS elsewhere is docker+http://HOST/NAME:TAG for "
+            "an image, and needs --plain (plain = true for a site) for an artifact.",
         )
 
     def call(
@@ -289,50 +263,3 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
         return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
     except ValueError:
         return "", None, None
-
-
-def refusal(answer: Answer, doing: str) -> RegistryError:
-    """What a registry said in place of doing it."""
-    try:
-        errors = json.loads(answer.body)["errors"]
-        details = "\n".join(f"{each.get('code')}: {each.get('message', '')}" for each in errors)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        details = answer.body[:500].decode("utf-8", "replace")
-    denied = answer.status in (401, 403)
-    return RegistryError(
-        f"{doing}: the registry answers with status {answer.status}",
-        details=details,
-        resolution="Log in with docker login, or see whether you may do that there."
-        if denied
-        else "",
-    )
-
-
-def wished_pause(answer: Answer) -> float:
-    """How many seconds a registry wants to be left alone (RFC 9110, ``Retry-After``)."""
-    after = answer.headers.get("retry-after", "")
-    seconds = after.isascii() and after.isdigit()
-    return min(float(after[:9]), _LONGEST_PAUSE) if seconds else 0.0
-
-
-def answer_of(response: httpx2.Response) -> Answer:
-    """Read an answer to its end.
-
-    Raises:
-        Broken: it is too long.
-    """
-    return Answer(
-        status=response.status_code,
-        headers={name.lower(): value for name, value in response.headers.items()},
-        body=_read(response),
-        url=str(response.url),
-    )
-
-
-def _read(response: httpx2.Response) -> bytes:
-    body = b""
-    for piece in response.iter_bytes():
-        body += piece
-        if len(body) > _LARGEST_ANSWER:
-            raise Broken(f"an answer of more than {_LARGEST_ANSWER} bytes")
-    return body

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lapstrake.errors import RegistryError
 from lapstrake.names import Digest
-from lapstrake.oci.client import PASSING, Broken, RegistryClient, answer_of, refusal, wished_pause
+from lapstrake.oci.answer import PASSING, Broken, answer_of, refusal, wished_pause
+from lapstrake.oci.client import RegistryClient
 from lapstrake.oci.descriptors import OCI_MANIFEST, Descriptor
 
 if TYPE_CHECKING:
@@ -116,69 +118,75 @@ def get_blob(
         RegistryError: it cannot be had, or is not what its digest says (then the file is gone).
         OSError: the disk is full.
     """
-    doing = f"getting {blob.digest} of {client.repository}"
     fresh = not target.exists() or target.stat().st_size > blob.size
     if fresh:
         target.write_bytes(b"")
+    getting = _Getting(client=client, blob=blob, target=target, on_bytes=on_bytes)
     for last in (fresh, True):
-        _fill(client, blob, target, retries, on_bytes, doing)
+        getting.fill(retries)
         if _is(target, blob.digest):
             return
         if last:
             target.unlink()
-            raise RegistryError(f"{doing}: what came is not what its digest says")
+            raise RegistryError(f"{getting.doing}: what came is not what its digest says")
         target.write_bytes(b"")
 
 
-def _fill(
-    client: RegistryClient,
-    blob: Descriptor,
-    target: Path,
-    retries: int,
-    on_bytes: OnBytes,
-    doing: str,
-) -> None:
-    """Append to a file until it has all bytes."""
-    failures = 0
-    while (start := target.stat().st_size) < blob.size:
-        try:
-            _append(client, blob, target, start, on_bytes, doing)
-            if target.stat().st_size < blob.size:
-                raise Broken("the answer ended too soon")
-        except Broken as broken:
-            failures = 0 if target.stat().st_size - start >= _WORTH_ANOTHER else failures + 1
-            if failures > retries or client.stopped:
-                raise RegistryError(f"{doing}: {broken}") from broken
-            client.pause(failures, seconds=broken.wish)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Getting:
+    """One blob on its way into a file."""
 
+    client: RegistryClient
+    blob: Descriptor
+    target: Path
+    on_bytes: OnBytes
 
-def _append(
-    client: RegistryClient,
-    blob: Descriptor,
-    target: Path,
-    start: int,
-    on_bytes: OnBytes,
-    doing: str,
-) -> None:
-    """One request for what is missing; a registry that knows no ranges gives all of it."""
-    # What is counted must be what is written: nobody may compress it on the way.
-    headers = {"Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    with client.open("GET", f"blobs/{blob.digest}", headers=headers) as response:
-        begin = _beginning(response, start, doing)
-        with target.open("r+b") as file:
-            file.seek(begin)
-            file.truncate()
-            done = told = begin
-            for piece in response.iter_raw():
-                if done + len(piece) > blob.size:
-                    raise RegistryError(f"{doing}: more than {blob.size} bytes came")
-                file.write(piece)
-                done += len(piece)
-                if done - told >= _TOLD_EVERY or done == blob.size:
-                    told = done
-                    on_bytes(done, blob.size)
+    @property
+    def doing(self) -> str:
+        return f"getting {self.blob.digest} of {self.client.repository}"
+
+    @property
+    def done(self) -> int:
+        return self.target.stat().st_size
+
+    def fill(self, retries: int) -> None:
+        """Append to the file until it has all bytes."""
+        failures = 0
+        while (start := self.done) < self.blob.size:
+            try:
+                self._append(start)
+                if self.done < self.blob.size:
+                    raise Broken("the answer ended too soon")
+            except Broken as broken:
+                failures = 0 if self.done - start >= _WORTH_ANOTHER else failures + 1
+                if failures > retries or self.client.stopped:
+                    raise RegistryError(f"{self.doing}: {broken}") from broken
+                self.client.pause(failures, seconds=broken.wish)
+
+    def _append(self, start: int) -> None:
+        """One request for what is missing; a registry that knows no ranges gives all of it."""
+        # What is counted must be what is written: nobody may compress it on the way.
+        headers = {"Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        with self.client.open("GET", f"blobs/{self.blob.digest}", headers=headers) as response:
+            begin = _beginning(response, start, self.doing)
+            with self.target.open("r+b") as file:
+                file.seek(begin)
+                file.truncate()
+                self._write(response.iter_raw(), file, begin)
+
+    def _write(self, pieces: Iterator[bytes], file: BinaryIO, begin: int) -> None:
+        done = told = begin
+        size = self.blob.size
+        for piece in pieces:
+            done += len(piece)
+            if done > size:
+                raise RegistryError(f"{self.doing}: more than {size} bytes came")
+            file.write(piece)
+            if done - told >= _TOLD_EVERY or done == size:
+                told = done
+                self.on_bytes(done, size)
 
 
 def _beginning(response: httpx2.Response, start: int, doing: str) -> int:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from lapstrake.errors import RegistryError
-from lapstrake.oci.client import PASSING, Answer, Broken, RegistryClient, refusal
+from lapstrake.oci.answer import PASSING, Answer, Broken, refusal
+from lapstrake.oci.client import RegistryClient
 from lapstrake.oci.descriptors import Descriptor
 
 Read = Callable[[int], Iterator[bytes]]

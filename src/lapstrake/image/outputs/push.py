@@ -14,7 +14,8 @@ from lapstrake.image.outputs.content import Content, content_of, read_blob
 from lapstrake.image.outputs.known import KnownPlaces
 from lapstrake.image.outputs.target import Target
 from lapstrake.oci import upload
-from lapstrake.oci.client import Answer, RegistryClient
+from lapstrake.oci.answer import Answer
+from lapstrake.oci.client import RegistryClient
 from lapstrake.oci.descriptors import Descriptor
 from lapstrake.progress import Progress
 
