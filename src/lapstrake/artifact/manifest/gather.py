@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lapstrake.artifact.base import Origin
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.manifest.base import FILE_NAME, Manifest, Override
+from lapstrake.artifact.manifest.base import FILE_NAME, Manifest
 from lapstrake.artifact.manifest.fetched import (
     fetch_packages,
     fetched_folder,
@@ -32,7 +32,7 @@ class Need:
         source: where it comes from.
         folder: of a fetched source, the package's folder in it.
         by: the manifest that says so.
-        section: in which of its tables.
+        location: in which of its tables.
         inside: the folder that paths may not lead out of: `by` was fetched from elsewhere.
     """
 
@@ -40,13 +40,13 @@ class Need:
     source: Path | SourceSpec
     folder: str = ""
     by: Manifest
-    section: str = "dependencies"
+    location: tuple[str, ...]
     inside: Path | None = None
 
     @property
     def where(self) -> str:
         """``FILE:LINE: KEY``, for messages."""
-        return place_of(self.by, self.section, self.name)
+        return place_of(self.by, *self.location)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +56,13 @@ class Member:
     Attributes:
         manifest: the manifest.
         origin: how it came in.
-        need: the first that asked for it; ``None`` for the topmost.
+        need: the first that asked for it.
         inside: the folder it was fetched into, with whatever else came along.
     """
 
     manifest: Manifest
     origin: Origin
-    need: Need | None = None
+    need: Need
     inside: Path | None = None
 
 
@@ -94,14 +94,13 @@ class Gathering:
                 name.
             FetchError: a package could not be fetched; likewise ChecksumError and UnpackError.
         """
-        self.members[self.top.name] = Member(manifest=self.top, origin=Origin.PROJECT)
+        self.members[self.top.name] = _topmost(self.top)
         waiting = list(self._needs(self.members[self.top.name]))
         while waiting:
             new: dict[str, Need] = {}
             for need in waiting:
-                self._check_same(need, new.get(need.name))
-                if need.name not in self.members:
-                    new.setdefault(need.name, need)
+                member = self.members.get(need.name)
+                self._check_same(need, member.need if member else new.setdefault(need.name, need))
             specs = [need.source for need in new.values() if isinstance(need.source, SourceSpec)]
             fetch_packages(specs, depot=self.depot, progress=self.progress, offline=self.offline)
             for need in new.values():
@@ -111,42 +110,29 @@ class Gathering:
         return self.members
 
     def _needs(self, member: Member) -> Iterator[Need]:
-        overrides = {each.name: each for each in self.top.overrides}
+        """What a member depends on, from where the topmost manifest wants it."""
+        instead = {
+            each.name: Need(
+                name=each.name, source=each.source, folder=each.folder, by=self.top,
+                location=("overrides", each.name),
+            )
+            for each in self.top.overrides
+            if each.source is not None
+        }  # fmt: skip
         for each in member.manifest.dependencies:
-            override = overrides.get(each.name)
-            if override is not None and override.source is not None:
-                yield self._overridden(override)
-            else:
-                yield Need(
-                    name=each.name, source=each.source, folder=each.folder, by=member.manifest,
-                    inside=member.inside,
-                )  # fmt: skip
+            yield instead.get(each.name) or Need(
+                name=each.name, source=each.source, folder=each.folder, by=member.manifest,
+                location=("dependencies", each.name), inside=member.inside,
+            )  # fmt: skip
 
-    def _overridden(self, override: Override) -> Need:
-        if override.source is None:
-            raise ValueError("an override without a source overrides no source")
-        return Need(
-            name=override.name, source=override.source, folder=override.folder, by=self.top,
-            section="overrides",
-        )  # fmt: skip
-
-    def _check_same(self, need: Need, other: Need | None) -> None:
+    def _check_same(self, need: Need, other: Need) -> None:
         """Refuse a second package of a name that there is already."""
-        member = self.members.get(need.name)
-        if member is not None:
-            other = member.need
-        if member is not None and other is None:
-            source: Path | SourceSpec = self.top.folder
-            said, folder = f"{self.top.file}", ""
-        elif other is not None:
-            source, said, folder = other.source, other.where, other.folder
-        else:
-            return
-        if same_source(source, need.source) and folder == need.folder:
+        if same_source(other.source, need.source) and other.folder == need.folder:
             return
         raise ProjectError(
             f"{need.where}: there are two packages of the name {need.name}",
-            details=f"{said}: {source_text(source)}\n{need.where}: {source_text(need.source)}",
+            details=f"{other.where}: {source_text(other.source)}\n"
+            f"{need.where}: {source_text(need.source)}",
             resolution=f"Decide in [overrides.{need.name}] of {self.top.file}.",
         )
 
@@ -170,7 +156,7 @@ class Gathering:
         if manifest.name != need.name:
             raise ProjectError(
                 f"{need.where}: the package in {came} is called {manifest.name}",
-                resolution=f"Write [{need.section}.{manifest.name}].",
+                resolution=f"Write [{need.location[0]}.{manifest.name}].",
             )
         origin = Origin.PATH if inside is None else Origin.FETCHED
         return Member(manifest=manifest, origin=origin, need=need, inside=inside)
@@ -184,6 +170,13 @@ class Gathering:
                 hint = f", did you mean {meant[0]}?" if meant else ""
                 where = place_of(self.top, "overrides", override.name)
                 raise ProjectError(f"{where}: nothing depends on {override.name}{hint}")
+
+
+def _topmost(manifest: Manifest) -> Member:
+    """The manifest that somebody asked for."""
+    location = ("project",) if manifest.package is None else ("package",)
+    need = Need(name=manifest.name, source=manifest.folder, by=manifest, location=location)
+    return Member(manifest=manifest, origin=Origin.PROJECT, need=need)
 
 
 def place_of(manifest: Manifest, *location: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from lapstrake.artifact.base import Package, PackageType, Project
+from lapstrake.artifact.base import Origin, Package, PackageType, Project
 from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.manifest.base import FILE_NAME, Manifest
 from lapstrake.artifact.manifest.gather import Gathering, Member, place_of
@@ -46,9 +46,9 @@ def read_project(
     ).run()
     order = _order(members)
     drafts = {
-        name: _draft(members[name], top, members)
+        name: _draft(package, members, top)
         for name in order
-        if members[name].manifest.package is not None
+        if (package := members[name].manifest.package) is not None
     }
     packages = tuple(with_platform(members[name].manifest, drafts) for name in drafts)
     _check_types(packages, members)
@@ -99,35 +99,30 @@ def _order(members: Mapping[str, Member]) -> list[str]:
         ) from circle
 
 
-def _draft(member: Member, top: Manifest, members: Mapping[str, Member]) -> Package:
+def _draft(package: Package, members: Mapping[str, Member], top: Manifest) -> Package:
     """A package as its own manifest describes it, with what others decide about it."""
-    package = member.manifest.package
-    if package is None:
-        raise ValueError("an application is no package")
-    name = package.name
+    name, origin = package.name, members[package.name].origin
     override = next((each for each in top.overrides if each.name == name), None)
-    if member.manifest is top:
+    if origin is Origin.PROJECT:
         allowed = True
     elif override is not None and override.build is not None:
         allowed = override.build
     else:
         wants = (need for each in members.values() for need in each.manifest.dependencies)
         allowed = any(need.build for need in wants if need.name == name)
-    return replace(package, origin=member.origin, build_allowed=allowed)
+    return replace(package, origin=origin, build_allowed=allowed)
 
 
 def _check_types(packages: tuple[Package, ...], members: Mapping[str, Member]) -> None:
     for kind in _ONLY_ONE:
         found = [package for package in packages if package.type is kind]
         if len(found) > 1:
-            lines = []
-            for package in found:
-                need = members[package.name].need
-                lines.append(f"{package.name}: {need.where if need else package.file}")
             raise ProjectError(
                 f"a project has at most one {kind}, here are {len(found)}: "
                 f"{', '.join(package.name for package in found)}",
-                details="\n".join(lines),
+                details="\n".join(
+                    f"{package.name}: {members[package.name].need.where}" for package in found
+                ),
             )
 
 
