@@ -98,8 +98,8 @@ class RegistryClient:
         raise RegistryError(
             f"{self.repository.host} cannot be reached, or is no registry",
             details="\n".join(complaints),
-            resolution="Look at its name. One without TLS elsewhere is docker+http://HOST/NAME:TAG for "
-            "an image, and needs --plain (plain = true for a site) for an artifact.",
+            resolution="Look at its name. One without TLS elsewhere is docker+http://HOST/NAME:TAG "
+            "for an image; for an artifact it needs --plain, and plain = true in a site.",
         )
 
     def call(
