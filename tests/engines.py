@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lapstrake.host.process import find_program
@@ -26,7 +27,7 @@ def running_docker(folder: Path) -> Iterator[str]:
         return
     if os.geteuid() != 0 or find_program("dockerd") is None:
         pytest.skip("docker's daemon does not answer, and starting one needs root and dockerd")
-    with _started_daemon(folder) as address:
+    with own_docker(folder) as (address, _daemon):
         yield address
 
 
@@ -61,7 +62,10 @@ def remove_volumes(program: str, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _started_daemon(folder: Path) -> Iterator[str]:
+def own_docker(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A daemon with a store of its own: its address, and its process."""
+    if os.geteuid() != 0 or find_program("dockerd") is None:
+        pytest.skip("starting docker's daemon needs root and dockerd (apt install docker.io)")
     address = f"unix://{folder}/sock"
     options = ["--iptables=false", "--ip6tables=false", "--bridge=none", "-H", address]
     places = [f"--data-root={folder}/data", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid"]
@@ -79,12 +83,22 @@ def _started_daemon(folder: Path) -> Iterator[str]:
             time.sleep(0.1)
         if daemon.poll() is not None:
             pytest.skip(f"dockerd does not start: {(folder / 'log').read_text()[-300:]}")
-        yield address
+        yield address, daemon
     finally:
         daemon.terminate()
         daemon.wait(60)
-        for left in (folder / "exec/netns").glob("*"):  # a mount; pytest could not remove it
-            subprocess.run(["umount", "--lazy", left], check=False)
+        _clear(folder)
+
+
+def _clear(folder: Path) -> None:
+    """End and unmount what a daemon left, above all one that was killed."""
+    for process in psutil.process_iter(["cmdline"]):
+        if any(word.startswith(f"{folder}/exec/") for word in process.info["cmdline"] or ()):
+            process.kill()
+    table = Path("/proc/self/mountinfo").read_text().splitlines()
+    for mount in [Path(line.split()[4]) for line in reversed(table)]:  # pytest cannot remove them
+        if mount.is_relative_to(folder):
+            subprocess.run(["umount", "--lazy", mount], check=False)
 
 
 @contextlib.contextmanager

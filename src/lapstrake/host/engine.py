@@ -271,6 +271,9 @@ class ContainerMeter:
 
     def _find_group(self) -> ControlGroup | None:
         """The control group of the container's first process, if that runs on this host."""
-        facts = self.engine.inspect("container", self.container)
+        try:
+            facts = self.engine.inspect("container", self.container)
+        except RunnerError:  # it may answer again; how the container ended is asked for in `ended`
+            return None
         number = facts["State"]["Pid"] if facts else 0
         return ControlGroup.of_process(number, self.container) if number else None

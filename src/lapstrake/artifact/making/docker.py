@@ -113,6 +113,7 @@ class DockerBuilder:
         )  # fmt: skip
         copies = make_volumes(engine, job, volumes)
         containers = Containers(engine, job, plan, volumes=volumes, copies=copies, user=user)
+        containers.claim()
         try:
             yield steps, containers
         finally:

@@ -50,11 +50,13 @@ class ContainerPlan:
     """What all containers of a build have in common.
 
     Attributes:
+        name: of each of them in turn, so that there is one at a time.
         image: what they are made of.
         options: of ``create``.
         environment: what steps see, besides what the image sets.
     """
 
+    name: str
     image: str
     options: tuple[str, ...]
     environment: Mapping[str, str]
@@ -100,8 +102,9 @@ def plan_container(
     """
     spec = job.package.runner
     agent = _agent_socket(job) if spec.ssh is SshAccess.AGENT else None
+    name = f"lapstrake-{volumes[0].name}"
     options = [
-        f"--name=lapstrake-{volumes[0].name}",  # one build at a time: names are unique
+        f"--name={name}",
         f"--label={OWNER}={own_name()}",
         f"--workdir={WORK}",
         f"--network={'none' if spec.network is False else 'host'}",
@@ -119,7 +122,7 @@ def plan_container(
     if engine.kind is EngineKind.PODMAN:
         options += ulimit_options()
     environment = environment_of(variables, user=user, agent=agent is not None)
-    return ContainerPlan(image=image, options=(*options, *more), environment=environment)
+    return ContainerPlan(name=name, image=image, options=(*options, *more), environment=environment)
 
 
 def user_options(engine: Engine, facts: Mapping[str, Any], user: User) -> list[str]:

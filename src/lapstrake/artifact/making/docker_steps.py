@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from lapstrake.artifact.making.volume import Volume, note_copies
 from lapstrake.errors import BuildError, RunnerError
 from lapstrake.host import sandbox, supervise, terminal
 from lapstrake.host.engine import ContainerMeter, Engine
-from lapstrake.host.engine_version import EngineKind
+from lapstrake.host.engine_version import EngineKind, is_unreachable
 from lapstrake.host.sandbox import SandboxPlan
 from lapstrake.host.usage import Ending
 from lapstrake.names import GuestPath
 from lapstrake.runner.base import Limits, OnOutput, Outcome
+from lapstrake.runner.docker_owner import OWNER, own_name
 
 _SAID_BYTES = 1 << 12
 
@@ -57,6 +59,23 @@ class Containers:
         self._ready = False
         self._container = ""
 
+    def claim(self) -> None:
+        """See to it that nobody else builds there.
+
+        Raises:
+            RunnerError: another process does.
+        """
+        facts = self._engine.inspect("container", self._plan.name)
+        if facts is None:
+            return
+        if (facts["Config"].get("Labels") or {}).get(OWNER) != own_name():
+            stop = f"{self._engine.kind} rm --force {self._plan.name}"
+            raise RunnerError(
+                f"{self._job.package.name} is being built by another process",
+                resolution=f"Wait until it has ended, or end it: {stop}",
+            )
+        self._engine.remove([self._plan.name])  # the engine went away when we were to do it
+
     def run(self, step: Step, on_output: OnOutput) -> Outcome:
         """Run a step to its end.
 
@@ -73,8 +92,10 @@ class Containers:
         container = self._create(step.argv)
         meter = ContainerMeter(engine=self._engine, container=container)
         process = sandbox.spawn(self._attach(container))
-        outcome = supervise.watch(process, limits=Limits(), on_output=listen, group=meter)
-        state = self._state(meter, said)
+        with self._told_if_gone():
+            outcome = supervise.watch(process, limits=Limits(), on_output=listen, group=meter)
+            state = meter.ended()
+        self._heed(state, said)
         if outcome.ending is Ending.EXITED:
             outcome = replace(outcome, status=state["ExitCode"])
         return outcome
@@ -83,7 +104,9 @@ class Containers:
         """Run a command on our terminal; gives its exit status."""
         container = self._create(argv, interactive=True)
         status = terminal.converse(self._attach(container, interactive=True))
-        state = self._state(ContainerMeter(engine=self._engine, container=container), b"")
+        with self._told_if_gone():
+            state = ContainerMeter(engine=self._engine, container=container).ended()
+        self._heed(state, b"")
         return int(state.get("ExitCode", status))
 
     def fetch(self, output: str, target: Path) -> None:
@@ -146,26 +169,31 @@ class Containers:
             farewell=(program, "kill", container),
         )
 
-    def _state(self, meter: ContainerMeter, said: bytes | bytearray) -> dict[str, Any]:
-        """The engine's account of a step that ended; that it never began is an error."""
-        words = said.decode("utf-8", "replace").strip()
-        name = self._job.package.name
+    @contextmanager
+    def _told_if_gone(self) -> Iterator[None]:
+        """Say so when the engine goes away while a step runs."""
         try:
-            state = meter.ended()
-        except RunnerError as gone:
+            yield
+        except RunnerError as failed:
+            if not is_unreachable(failed.details):
+                raise
             raise RunnerError(
-                f"{name}: {self._engine.kind} stopped answering while it was built",
-                details="\n".join(filter(None, (words, gone.details))),
-                resolution=f"{gone.resolution} What was built so far is kept.",
-            ) from gone
+                f"{self._job.package.name}: {self._engine.kind} stopped answering while it was "
+                "built",
+                details=failed.details,
+                resolution=f"{failed.resolution} What was built so far is kept.",
+            ) from failed
+
+    def _heed(self, state: Mapping[str, Any], said: bytes | bytearray) -> None:
+        """Raise an error if a step never began, by the engine's account of it."""
         started = str(state.get("StartedAt", ""))
         if not state or state.get("Error") or started.startswith("0001-"):
+            words = said.decode("utf-8", "replace").strip()
             raise RunnerError(
-                f"{name}: {self._engine.kind} could not start a step",
+                f"{self._job.package.name}: {self._engine.kind} could not start a step",
                 details=str(state.get("Error") or words),
                 resolution="The image needs a shell (sh), and must be made for this machine.",
             )
-        return state
 
 
 def _pack(source: Path, tar: Path, user: User) -> None:

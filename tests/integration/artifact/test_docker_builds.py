@@ -1,0 +1,189 @@
+"""What only containers have: images of a package's own, users, limits, and a daemon that dies."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builder_subjects import Subject, contents
+from builder_victim import victim_command, victim_environment
+from engines import import_image, own_docker, remove_images, remove_volumes
+from lapstrake.artifact.base import RunnerSpec
+from lapstrake.artifact.making.base import Job
+from lapstrake.artifact.making.docker import DockerBuilder
+from lapstrake.errors import BuildError, RunnerError
+from lapstrake.host.engine import find_engine
+from lapstrake.names import GuestPath
+from runner_subjects import make_root, processes_with
+
+IMAGE = "localhost/lapstrake-test/sh:1"
+
+
+@pytest.fixture(scope="module")
+def image_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images") / "root"
+    lack = make_root(folder)
+    if lack:
+        pytest.skip(lack)
+    return folder
+
+
+@pytest.fixture(params=["docker", "podman"])
+def subject(
+    request: pytest.FixtureRequest, image_root: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Subject]:  # fmt: skip
+    """Both engines."""
+    program = str(request.param)
+    if program == "docker":
+        monkeypatch.setenv("DOCKER_HOST", request.getfixturevalue("docker_daemon"))
+    else:
+        for variable, value in request.getfixturevalue("podman_settings").items():
+            monkeypatch.setenv(variable, value)
+    yield from _subject(program, image_root, tmp_path)
+    remove_images({}, "localhost/lapstrake/tiny", program=program)
+
+
+@pytest.fixture
+def docker(
+    docker_daemon: str, image_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Subject]:
+    monkeypatch.setenv("DOCKER_HOST", docker_daemon)
+    yield from _subject("docker", image_root, tmp_path)
+
+
+def _subject(program: str, image_root: Path, folder: Path) -> Iterator[Subject]:
+    import_image(program, image_root, IMAGE)
+    yield Subject(
+        name=program, builder=DockerBuilder(program), folder=folder, spec=RunnerSpec(tag=IMAGE)
+    )
+    remove_volumes(program, folder)
+
+
+def test_an_image_is_built_from_the_dockerfile_and_anew_when_that_changes(
+    subject: Subject,
+) -> None:
+    package = subject.script("cat /etc/tool > tree/tool")
+    images = package.folder / "images"
+    images.mkdir()
+    file = images / "Build.docker"
+    file.write_text(f"FROM {IMAGE}\nCOPY tool /etc/tool\nRUN echo built >> /etc/tool\n")
+    job = subject.job(replace(package, runner=RunnerSpec(dockerfile="images/Build.docker")))
+    for text in ("first", "second"):
+        (images / "tool").write_text(f"{text}\n")
+        assert contents(subject.builder.build(job)) == {"tool": f"{text}\nbuilt\n"}
+    job.log.with_name("image.log").unlink()
+    subject.builder.build(job)
+    assert not job.log.with_name("image.log").exists(), "built again, though nothing changed"
+
+    file.write_text(f"FROM {IMAGE}\nRUN echo oh no; exit 7\n")
+    with pytest.raises(BuildError, match="building an image from") as caught:
+        subject.builder.build(job)
+    assert "oh no" in caught.value.details
+    assert str(job.log.with_name("image.log")) in caught.value.resolution
+
+
+def test_an_image_that_is_nowhere_is_told(docker: Subject) -> None:
+    tag = "127.0.0.1:1/nowhere/image:1"
+    job = docker.job(docker.package(runner=RunnerSpec(tag=tag)))
+    with pytest.raises(RunnerError, match=f"{tag} is not here, and could not be pulled") as caught:
+        docker.builder.build(job)
+    assert "refused" in caught.value.details
+    with pytest.raises(RunnerError, match="and we are offline"):
+        DockerBuilder("docker", offline=True).build(job)
+    assert not (job.folder / ".docker_id").exists()
+
+
+def test_who_builds_as_a_user_gets_that_users_files(
+    docker: Subject, docker_daemon: str, user_dir: tuple[str, Path]
+) -> None:
+    name, folder = user_dir
+    facts = pwd.getpwnam(name)
+    volumes = {"ccache": GuestPath("/nerves/home/.ccache")}
+    mine = replace(docker, folder=folder, spec=RunnerSpec(tag=IMAGE, volumes=volumes))
+    script = """
+        id -u > tree/ids; id -g >> tree/ids; echo "$UID $GID $HOME" >> tree/ids
+        echo kept > ~/.ccache/file
+        echo x > "$LAPSTRAKE_DL_DIR/source"; echo x > "$HOME/more"
+        if (: > /nerves/env/tiny/evil); then exit 1; fi
+    """
+    job = mine.job(mine.script(script))
+    words = victim_command(mine, job)
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, facts.pw_uid, facts.pw_gid)
+    done = subprocess.run(
+        words, env={**victim_environment(mine), "HOME": str(folder)}, user=facts.pw_uid,
+        group=facts.pw_gid, capture_output=True, text=True, check=False,
+        extra_groups=[Path(docker_daemon.removeprefix("unix://")).stat().st_gid],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    archive = job.downloads / job.identity.file_name
+    expected = f"{facts.pw_uid}\n{facts.pw_gid}\n{facts.pw_uid} {facts.pw_gid} /nerves/home\n"
+    assert contents(archive) == {"ids": expected}
+    for file in (archive, job.downloads / "sources" / "source", job.log):
+        assert file.stat().st_uid == facts.pw_uid
+    remove_volumes("docker", folder)
+
+
+def test_too_much_memory_ends_a_build(docker: Subject) -> None:
+    job = docker.job(docker.script("echo begun; tail /dev/zero"))
+    limited = replace(job.package, runner=replace(docker.spec, memory=32 << 20))
+    with pytest.raises(BuildError) as caught:
+        docker.builder.build(replace(job, package=limited))
+    assert "memory may have run out" in caught.value.resolution
+
+    engine = find_engine("docker")
+    (volume,) = engine.labelled("volume", "lapstrake.artifact=" + _volume(job))
+    docker.builder.clean(job)
+    assert engine.inspect("volume", volume) is None
+    assert not (job.folder / ".docker_id").exists()
+
+
+def _volume(job: Job) -> str:
+    return "tiny-" + (job.folder / ".docker_id").read_text()
+
+
+def test_a_package_never_built_is_clean(tmp_path: Path) -> None:
+    subject = Subject(
+        name="", builder=DockerBuilder("/nowhere/docker"), folder=tmp_path, spec=RunnerSpec()
+    )
+    job = subject.job(subject.package())
+    subject.builder.clean(job)
+    assert not job.folder.exists()
+
+
+def test_a_daemon_that_dies_in_the_middle_is_told(
+    image_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = f"18.{os.getpid() % 1000:03}"
+    subject = Subject(
+        name="docker", builder=DockerBuilder(), folder=tmp_path, spec=RunnerSpec(tag=IMAGE)
+    )
+    with own_docker(tmp_path) as (address, daemon):
+        monkeypatch.setenv("DOCKER_HOST", address)
+        import_image("docker", image_root, IMAGE)
+        job = subject.job(subject.script(f"echo begun; sleep {mark}"))
+
+        def end() -> None:
+            while not processes_with(mark):
+                time.sleep(0.05)
+            daemon.send_signal(signal.SIGKILL)
+
+        killer = threading.Thread(target=end)
+        killer.start()
+        with pytest.raises(RunnerError, match="docker stopped answering while it was built") as e:
+            subject.builder.build(job)
+        killer.join()
+        assert "Start docker's daemon" in e.value.resolution
+        assert "begun" in job.log.read_text()
+    for number in processes_with(mark):  # without its daemon nobody ends a container
+        os.kill(number, signal.SIGKILL)
