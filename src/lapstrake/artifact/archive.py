@@ -119,7 +119,7 @@ def compare_digest(archive: Path, sha256: str) -> None:
 def _entries(archive: Path) -> Iterator[ArchiveEntry]:
     """The entries of an archive, read to the end of its compression: there the checksum is."""
     with open_plain(archive) as plain:
-        yield from read_tar(MeteredStream(plain), marked_end=False)
+        yield from read_tar(MeteredStream(plain), marked_end=True)
         while plain.read(_PIECE):
             pass
 

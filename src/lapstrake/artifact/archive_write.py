@@ -116,7 +116,11 @@ def _pack_gzip(target: Path, write: _Write) -> None:
 
 
 def _pack_zstd(target: Path, write: _Write) -> None:
-    compressor = zstd_module().ZstdCompressor(_ZSTD_LEVEL)
+    zstd = zstd_module()
+    wanted = zstd.CompressionParameter
+    compressor = zstd.ZstdCompressor(
+        options={wanted.compression_level: _ZSTD_LEVEL, wanted.checksum_flag: 1}
+    )
     with files.open_atomic(target) as file:
 
         class Compressed:

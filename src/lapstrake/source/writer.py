@@ -31,6 +31,7 @@ class TreeWriter:
         self._left = limit
         self._limit = limit
         self._folder_times: dict[str, int] = {}
+        self._folder_modes: dict[str, int] = {}
 
     def write(self, entry: ArchiveEntry) -> None:
         """Write one entry.
@@ -44,6 +45,8 @@ class TreeWriter:
                 place = self._tree.folder(entry.name)
                 self._make_folders(place)
                 self._folder_times[place.path] = _clamped(entry.mtime)
+                if self._modes:
+                    self._folder_modes[place.path] = entry.mode & 0o755 | 0o700
             case EntryKind.FILE:
                 self._write_file(entry)
             case EntryKind.SYMLINK:
@@ -59,12 +62,14 @@ class TreeWriter:
                 raise RefusedEntry(f"it is a {entry.kind}, which no source needs")
 
     def finish(self) -> None:
-        """Judge the links and give folders their times, when all entries are written.
+        """Judge the links and give folders their modes and times, when all entries are written.
 
         Raises:
             RefusedEntry: a symbolic link leads outside.
         """
         self._tree.check_links()
+        for path, mode in self._folder_modes.items():
+            (self._root / path).chmod(mode)
         for path, time in self._folder_times.items():
             os.utime(self._root / path, (time, time))
 
