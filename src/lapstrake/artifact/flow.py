@@ -13,6 +13,7 @@ from lapstrake.artifact.sites.base import Terms
 from lapstrake.artifact.status import Status, status_of
 from lapstrake.errors import ArtifactError, UsageError
 from lapstrake.progress import Progress
+from lapstrake.source.rules import Rewrite
 
 _AT_A_TIME = 4
 
@@ -34,6 +35,9 @@ def terms_of(
     return Terms(
         environment=depot.environment,
         offline=offline or config.offline,
+        rewrites=tuple(
+            Rewrite(prefix=rule.prefix, to=rule.replacements) for rule in depot.config.rewrites
+        ),
         timeout=config.timeout,
         retries=config.retries,
         on_bytes=on_bytes,
@@ -162,6 +166,7 @@ def _fetch_all(
             # When we are interrupted, whoever is still at it must not keep us.
             if not all(future.done() for future in futures.values()):
                 terms.cancelled.cancel()
+                pool.shutdown(wait=True, cancel_futures=True)
             terms.web.close()
     return {name: future.result() for name, future in futures.items()}
 

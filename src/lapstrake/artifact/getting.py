@@ -105,11 +105,13 @@ class _Getting:
 
     def _candidates(self) -> Iterator[Candidate]:
         """All places, in the order of the sites; nothing is asked yet."""
+        from lapstrake.artifact.sites.mirrors import mirrored
         from lapstrake.artifact.sites.resolve import plan
 
         for number, site in enumerate(self._package.sites, start=1):
             try:
-                yield from plan(site, self._identity, self._package)
+                for each in mirrored(site, self._identity, self._terms.rewrites):
+                    yield from plan(each, self._identity, self._package)
             except SiteError as wrong:
                 self._failed(f"site {number}", str(wrong))
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact_sites import candidates
-from lapstrake.artifact.base import FolderSite, Forge, ReleaseSite, UrlSite
+from lapstrake.artifact.base import FolderSite, Forge, ReleaseSite, Site, UrlSite
 from lapstrake.artifact.sites.base import SiteError
 from lapstrake.artifact.sites.forge import account_of, api_address, web_address
+from lapstrake.artifact.sites.mirrors import mirrored
 from lapstrake.artifact.sites.others import describe_others
 from lapstrake.artifact.sites.resolve import local_folder
 from lapstrake.artifact.sites.secrets import filled, origin_of, shown_url
 from lapstrake.artifact.sites.url import address
+from lapstrake.source.rules import Rewrite
 from parcels import identity_of
 
 _WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
@@ -191,3 +193,37 @@ def test_the_token_of_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 )
 def test_what_there_is_instead(names: list[str], expected: str) -> None:
     assert describe_others(identity_of(), names) == expected
+
+
+def test_mirrors() -> None:
+    """The URL itself is asked only where the rule names it; headers stay with its own server."""
+    rules = (
+        Rewrite(
+            prefix="https://a.org/", to=("https://m.org/a/", "file:///srv/a/", "https://a.org/")
+        ),
+        Rewrite(prefix="https://github.com/o/", to=("https://m.org/hub/",)),
+        Rewrite(prefix="https://b.org/dl/", to=("https://m.org/b",)),
+        Rewrite(prefix="https://api.github.com/", to=("https://m.org/api/",)),
+    )
+
+    def asked(site: Site) -> list[str]:
+        places = (
+            place
+            for each in mirrored(site, identity_of(), rules)
+            for place in candidates(each, identity_of())
+        )
+        return [place.where.removesuffix(f"/{identity_of().file_name}") for place in places]
+
+    site = UrlSite(url="https://a.org/dl", headers={"X": "secret"}, query={"q": "1"})
+    assert asked(site) == ["https://m.org/a/dl", "/srv/a/dl", "https://a.org/dl"]
+    first, _, last = mirrored(site, identity_of(), rules)
+    assert first == UrlSite(url="https://m.org/a/dl", query={"q": "1"})
+    assert last is site
+    assert asked(UrlSite(url="https://a.organ/dl")) == ["https://a.organ/dl"]
+    assert asked(UrlSite(url="https://b.org/dl")) == ["https://m.org/b"]
+    quoted = quote(identity_of().file_name)
+    release = "https://m.org/hub/r/releases/download/v1.2.0%2Brc1"
+    assert [each.replace(f"/{quoted}", "") for each in asked(_GITHUB)] == [release]
+    api = ReleaseSite(forge=Forge.GITHUB, repository="o/r", api=True)
+    folder = FolderSite(path=Path("/x"))
+    assert [mirrored(each, identity_of(), rules) for each in (api, folder)] == [(api,), (folder,)]

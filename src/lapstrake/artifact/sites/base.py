@@ -9,6 +9,7 @@ from typing import Protocol
 
 from lapstrake.progress import Progress
 from lapstrake.source.cancellation import Cancellation
+from lapstrake.source.rules import Rewrite
 from lapstrake.source.web import Web
 
 _REDIRECTS = 5
@@ -21,6 +22,7 @@ class Terms:
     Attributes:
         environment: our own environment: tokens, proxies.
         offline: ask no network.
+        rewrites: the configuration's mirrors.
         timeout: seconds without a byte after which an attempt is over.
         retries: attempts after the first, where it may work another time.
         pause: seconds before the first of them; doubled for each after it.
@@ -32,6 +34,7 @@ class Terms:
 
     environment: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False
+    rewrites: tuple[Rewrite, ...] = ()
     timeout: float = 60.0
     retries: int = 3
     pause: float = 0.5

@@ -42,8 +42,8 @@ class PublicCandidate:
 
     @property
     def _url(self) -> str:
-        tag, name = _tag(self.site, self.identity), quote(self.identity.file_name, safe="")
-        return f"{web_address(self.site)}/{self.site.repository}/releases/download/{tag}/{name}"
+        name = quote(self.identity.file_name, safe="")
+        return f"{download_folder(self.site, self.identity)}/{name}"
 
     def get(self, target: Path, terms: Terms, progress: Progress) -> None:
         """See `Candidate`."""
@@ -126,6 +126,11 @@ def plan_release(site: ReleaseSite, identity: Identity) -> tuple[Candidate, ...]
     """The addresses that a release's file may have."""
     api = ApiCandidate(site=site, identity=identity)
     return (api,) if site.api else (PublicCandidate(site=site, identity=identity), api)
+
+
+def download_folder(site: ReleaseSite, identity: Identity) -> str:
+    """The public address of a release's files."""
+    return f"{web_address(site)}/{site.repository}/releases/download/{_tag(site, identity)}"
 
 
 def _tag(site: ReleaseSite, identity: Identity) -> str:
