@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path, PurePosixPath
 
@@ -9,10 +10,10 @@ from lapstrake.artifact.archive import verify_archive
 from lapstrake.artifact.archive_write import pack_archive
 from lapstrake.artifact.making.base import Job
 from lapstrake.errors import ArtifactError, BuildError
-from lapstrake.host import files
+from lapstrake.host import files, owned
 
 
-def deliver(job: Job, work: Path, output: str) -> Path:
+def deliver(job: Job, work: Path, output: str, *, owned_by_us: bool = True) -> Path:
     """Take the output of a build; nothing of it may run any more.
 
     A folder is packed so that the same files give the same bytes; an archive is taken as it is.
@@ -21,6 +22,7 @@ def deliver(job: Job, work: Path, output: str) -> Path:
         job: what was made.
         work: the build directory, as the host sees it; what is in it is not trusted.
         output: the archive or folder, relative to it.
+        owned_by_us: ``False`` where files are those of a root's ids, which may not be ours.
 
     Returns:
         the archive, in `Job.downloads`.
@@ -31,16 +33,32 @@ def deliver(job: Job, work: Path, output: str) -> Path:
     """
     source = _found(job, work, output)
     target = job.downloads / job.identity.file_name
+    taken = target.with_name(f"{files.TEMPORARY}{os.getpid()}.{target.name}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            pack_archive(source, target, top=job.identity.download_name, epoch=job.epoch)
+        if not owned_by_us:
+            _take_as_owner(job, source, taken)
+        elif source.is_dir():
+            pack_archive(source, taken, top=job.identity.download_name, epoch=job.epoch)
         else:
-            _verify(job, source)
-            files.copy_atomic(source, target)
+            files.copy_atomic(source, taken)
+        if not source.is_dir():
+            _verify(job, taken, output)
+        taken.replace(target)
+        files.sync_folder(target.parent)
     except OSError as refused:
         raise files.disk_error(refused, doing=f"writing {target}") from refused
+    finally:
+        taken.unlink(missing_ok=True)
     return target
+
+
+def _take_as_owner(job: Job, source: Path, target: Path) -> None:
+    owned.run_module(
+        "lapstrake.artifact.making.owned_pack",
+        source, target, job.identity.download_name, str(job.epoch),
+        doing=f"packing {job.identity.file_name}", error=BuildError,
+    )  # fmt: skip
 
 
 def _found(job: Job, work: Path, output: str) -> Path:
@@ -51,7 +69,7 @@ def _found(job: Job, work: Path, output: str) -> Path:
         try:
             kind = place.lstat().st_mode
         except OSError as missing:
-            raise _no_output(job, output, "is not there") from missing
+            raise _no_output(job, output, f"is not there: {missing.strerror}") from missing
         if part == ".." or stat.S_ISLNK(kind):
             raise _no_output(job, output, f"is reached through {part!r}, which is not followed")
     if not (stat.S_ISDIR(kind) or stat.S_ISREG(kind)):
@@ -59,13 +77,13 @@ def _found(job: Job, work: Path, output: str) -> Path:
     return place
 
 
-def _verify(job: Job, archive: Path) -> None:
+def _verify(job: Job, archive: Path, name: str) -> None:
     try:
         verify_archive(archive)
     except ArtifactError as broken:
         raise BuildError(
-            f"{job.package.name}: its build left a broken archive: {broken.brief}",
-            details=broken.details,
+            f"{job.package.name}: its build left a broken archive",
+            details=str(broken).replace(str(archive), name),
             resolution="Mend the archive step of its platform.",
         ) from broken
 

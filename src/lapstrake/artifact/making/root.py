@@ -25,7 +25,7 @@ from lapstrake.artifact.making.snapshot import copied, digest_of, is_left_out
 from lapstrake.artifact.making.steps import Step, Steps, steps_of
 from lapstrake.branch.instance import enter_branch
 from lapstrake.compose.base import Wanted
-from lapstrake.errors import ArtifactError, LapstrakeError, RunnerError, UsageError
+from lapstrake.errors import ArtifactError, LapstrakeError, RunnerError
 from lapstrake.layer.store import Layer
 from lapstrake.names import BranchName, GuestPath
 from lapstrake.place.workplace import Workplace
@@ -129,10 +129,7 @@ class RootBuilder:
     def _root(self, job: Job) -> tuple[Layer, ...]:
         """The layers of the branch and of the packages."""
         spec, place = job.package.runner, self.place
-        try:
-            name = BranchName(spec.branch or place.config.artifacts.branch)
-        except ValueError as wrong:
-            raise UsageError(f"{job.package.name}: runner.branch: {wrong}") from wrong
+        name = BranchName(spec.branch or place.config.artifacts.branch)
         branch = enter_branch(place, name)
         if not spec.packages:
             return branch.layers
@@ -146,7 +143,7 @@ class RootBuilder:
         if kept.layer is None or kept.work is None:
             raise ArtifactError(f"{job.package.name}: its build directory was collected just now")
         with self.place.store.lease((kept.layer,)):
-            return deliver(job, kept.work, steps.output)
+            return deliver(job, kept.work, steps.output, owned_by_us=os.geteuid() == 0)
 
 
 def _steps(job: Job) -> Steps:
