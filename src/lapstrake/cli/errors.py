@@ -16,7 +16,7 @@ from types import FrameType
 import click
 
 from lapstrake.cli.output import Style, paint, printable
-from lapstrake.errors import Interrupted, LapstrakeError, StoreError
+from lapstrake.errors import Interrupted, LapstrakeError, StoreError, UsageError
 
 _DEADLY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SIGNAL_BASE = 128  # the shell's convention: 128 + the signal's number
@@ -127,8 +127,19 @@ def _tell_system(error: OSError) -> int:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         _write(message(brief, resolution="Make room: `lapstrake store gc` frees what it can."))
         return StoreError.exit_code
+    if error.filename is None and _folder_is_gone():
+        _write(message("the current folder does not exist any more", resolution="Go elsewhere."))
+        return UsageError.exit_code
     _tell_with_traceback(brief, error, "If this is no fault of the host's, report it with {}.")
     return LapstrakeError.exit_code
+
+
+def _folder_is_gone() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _tell_bug(bug: Exception) -> int:

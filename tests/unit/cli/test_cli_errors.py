@@ -54,6 +54,13 @@ def wait_for(path: Path) -> None:
         time.sleep(0.01)
 
 
+def test_a_folder_that_is_gone(script: Script, environment: dict[str, str], tmp_path: Path) -> None:
+    body = "os.mkdir('x'); os.chdir('x'); os.rmdir('../x'); Path.cwd()"
+    done = run(script(body), environment, tmp_path)
+    assert done.returncode == errors_code("UsageError")
+    assert "the current folder does not exist any more" in done.stderr
+
+
 def test_our_errors(script: Script, environment: dict[str, str], tmp_path: Path) -> None:
     body = "raise errors.ChecksumError('brief', details='a\\nb\\n', resolution='Do it.')"
     done = run(script(body), environment, tmp_path)
