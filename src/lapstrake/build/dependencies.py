@@ -38,30 +38,33 @@ class Dependencies:
         return self.layers[-1].key.hex if self.layers else ""
 
 
-def wanted_root(bundle: Bundle, target: Arch | None = None) -> Wanted:
+def wanted_root(bundle: Bundle, target: Arch | None = None, *, compilers: bool = True) -> Wanted:
     """What a bundle wants in its root besides the branch.
 
     Args:
         bundle: the bundle.
         target: what it is cross-compiled for; relations are for that then, as sbuild(1) has it.
+        compilers: whether the target's compilers are wanted, too.
     """
     needs = bundle.build_depends
     return Wanted(
-        relations=", ".join((*_essential(needs, target), *needs.depends)),
+        relations=", ".join((*_essential(needs, target, compilers=compilers), *needs.depends)),
         conflicts=needs.conflicts,
         profiles=bundle.environment.get("LAPSTRAKE_PROFILES", ""),
         host=target,
     )
 
 
-def _essential(needs: BuildDependencies, target: Arch | None) -> tuple[str, ...]:
+def _essential(
+    needs: BuildDependencies, target: Arch | None, *, compilers: bool
+) -> tuple[str, ...]:
     """The tools for C and C++, and for a target its own libraries of both."""
     if not needs.essential:
         return ()
     if target is None:
         return ("build-essential",)
-    compilers = f"crossbuild-essential-{target}:native"
-    return ("build-essential:native", compilers, "libc-dev", "libstdc++6")
+    cross = (f"crossbuild-essential-{target}:native", "libc-dev") if compilers else ()
+    return ("build-essential:native", *cross, "libstdc++6")
 
 
 def install_dependencies(
@@ -71,6 +74,7 @@ def install_dependencies(
     repository: Repository,
     *,
     target: Arch | None = None,
+    compilers: bool = True,
 ) -> Dependencies:
     """Get the layers of a bundle's build dependencies over a branch, which knows the target's too.
 
@@ -82,7 +86,9 @@ def install_dependencies(
     from lapstrake.compose.root import compose_root  # many modules, for these builds only
 
     try:
-        root = compose_root(place, branch, repository, wanted_root(bundle, target))
+        root = compose_root(
+            place, branch, repository, wanted_root(bundle, target, compilers=compilers)
+        )
     except DependencyError as failed:
         raise DependencyError(
             f"{bundle.name}: {failed.brief}", details=failed.details, resolution=failed.resolution
@@ -97,11 +103,12 @@ def known_dependencies(
     repository: Repository,
     *,
     target: Arch | None = None,
+    compilers: bool = True,
 ) -> Dependencies | None:
     """What `install_dependencies` would find ready; ``None`` when it would have work to do."""
     from lapstrake.compose.root import known_root
 
-    root = known_root(place, branch, repository, wanted_root(bundle, target))
+    root = known_root(place, branch, repository, wanted_root(bundle, target, compilers=compilers))
     return None if root is None else _dependencies(root, target)
 
 

@@ -165,7 +165,9 @@ def _known_dependencies(
     if branch is None:
         return None
     repository = repository_of(place, request.branch)
-    return known_dependencies(place, branch, bundle, repository, target=target)
+    return known_dependencies(
+        place, branch, bundle, repository, target=target, compilers=not request.toolchain
+    )
 
 
 def _build(place: Workplace, request: BuildRequest, bundle: Bundle) -> Action:

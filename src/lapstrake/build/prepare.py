@@ -10,17 +10,20 @@ from lapstrake.build.fetch import fetch_sources
 from lapstrake.build.reading import reading_of
 from lapstrake.build.request import BuildRequest
 from lapstrake.bundle.base import Bundle
+from lapstrake.layer.store import Layer
+from lapstrake.names import Arch
 from lapstrake.place.workplace import Workplace
 from lapstrake.source.job import Fetched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A bundle, its sources on the host, its branch ready to build on."""
+    """A bundle, its sources on the host, its branch ready to build on, and a toolchain over it."""
 
     bundle: Bundle
     sources: tuple[Fetched, ...]
     branch: Branch
+    toolchain: Layer | None = None
 
 
 def prepare(place: Workplace, request: BuildRequest) -> Prepared:
@@ -39,10 +42,28 @@ def prepare(place: Workplace, request: BuildRequest) -> Prepared:
     for warning in bundle.warnings:
         place.progress.warning(warning)
     sources = fetch_sources(place, bundle, offline=request.offline)
-    bundle, branch = reading.tools(bundle, sources), reading.branch
-    if request.target:
-        from lapstrake.build.cross import with_cross_tools  # many modules, for these builds only
+    prepared = Prepared(
+        bundle=reading.tools(bundle, sources), sources=sources, branch=reading.branch
+    )
+    return _crossing(place, request, request.target, prepared) if request.target else prepared
 
-        bundle = with_cross_tools(bundle, own=place.config.arch, target=request.target)
-        branch = with_foreign(place, branch, request.target)
-    return Prepared(bundle=bundle, sources=sources, branch=branch)
+
+def _crossing(
+    place: Workplace, request: BuildRequest, target: Arch, prepared: Prepared
+) -> Prepared:
+    """Add what cross-compiling needs."""
+    from lapstrake.build.cross import with_cross_tools  # many modules, for these builds only
+
+    own, found = place.config.arch, None
+    if request.toolchain:
+        from lapstrake.build.toolchain import toolchain_layer
+
+        found = toolchain_layer(place, request.toolchain, cwd=request.cwd, own=own, target=target)
+    return Prepared(
+        bundle=with_cross_tools(
+            prepared.bundle, own=own, target=target, toolchain=found.facts if found else None
+        ),
+        sources=prepared.sources,
+        branch=with_foreign(place, prepared.branch, target),
+        toolchain=found.layer if found else None,
+    )

@@ -31,6 +31,8 @@ class BuildRequest:
         shell_on_fail: open a shell in the workspace of a failed build.
         publish: put the packages into the branch's repository.
         target: the architecture to build for by cross-compiling; ``None`` for the root's own.
+        toolchain: what cross-compiles: a folder, or a package of the project in `cwd`; empty for
+            Debian's cross compilers.
     """
 
     bundle: str
@@ -46,6 +48,7 @@ class BuildRequest:
     shell_on_fail: bool = False
     publish: bool = True
     target: Arch | None = None
+    toolchain: str = ""
 
 
 def settled(request: BuildRequest, own: Arch) -> BuildRequest:
@@ -56,9 +59,15 @@ def settled(request: BuildRequest, own: Arch) -> BuildRequest:
         own: the architecture of the roots. Building for that is no cross-compiling.
 
     Raises:
-        UsageError: it asks for packages of all architectures alone, which have no target.
+        UsageError: it asks for packages of all architectures alone, which have no target; or for a
+            toolchain without one.
     """
     if request.target in (None, own):
+        if request.toolchain:
+            raise UsageError(
+                "a toolchain cross-compiles, and there is no target",
+                resolution=f"Give --target too, and another one than {own}.",
+            )
         return replace(request, target=None)
     if request.kind is BuildKind.ALL:
         raise UsageError(

@@ -99,7 +99,12 @@ class _Job:
         prepared = prepare(place, request)
         repository = repository_of(place, request.branch)
         needed = install_dependencies(
-            place, prepared.branch, prepared.bundle, repository, target=request.target
+            place,
+            prepared.branch,
+            prepared.bundle,
+            repository,
+            target=request.target,
+            compilers=not request.toolchain,
         )
         self._note(
             name=prepared.bundle.name,
@@ -133,7 +138,8 @@ class _Job:
     ) -> tuple[Path, ...]:
         """Build in a workspace of its own; the files live until `held` is closed."""
         place = self.place
-        layers = (*prepared.branch.layers, *needed.layers)
+        toolchain = [prepared.toolchain] if prepared.toolchain else []
+        layers = (*prepared.branch.layers, *needed.layers, *toolchain)
         stack = held.enter_context(place.store.lease(layers))
         results = held.enter_context(place.store.workspace("results"))
         with place.store.workspace("build") as workspace:
@@ -239,6 +245,7 @@ def _inputs(request: BuildRequest, prepared: Prepared, needed: Dependencies) -> 
         "instance": branch.instance.key.hex,
         "instance_reason": branch.refreshed or "nothing changed upstream",
         **({"foreign": branch.foreign.key.hex} if branch.foreign else {}),
+        **({"toolchain": prepared.toolchain.key.hex} if prepared.toolchain else {}),
         "dependencies": needed.key,
         "layers": [layer.key.hex for layer in needed.layers],
         "dependencies_reason": needed.reason,

@@ -52,6 +52,9 @@ _ALONE = ("explain", "shell_on_fail")
 @click.option(
     "--target", metavar="TUPLE", help="Cross-compile, such as for arm64 or aarch64-linux-gnu."
 )
+@click.option(
+    "--toolchain", metavar="DIR|NAME", help="Cross-compile with this, not with Debian's compilers."
+)
 @click.option("--workers", type=click.IntRange(1), help="Group: members built at a time.")
 @click.option("--stop", is_flag=True, help="Group: stop at the first failure.")
 @click.option("--resume", is_flag=True, help="Group: leave out what is built already.")
@@ -117,6 +120,7 @@ def _request(bundle: str, branch: str, options: dict[str, Any]) -> BuildRequest:
         shell_on_fail=options["shell_on_fail"],
         publish=not options["no_publish"],
         target=parse_target(options["target"]) if options["target"] else None,
+        toolchain=options["toolchain"] or "",
     )
 
 

@@ -90,8 +90,7 @@ def _member_options(options: dict[str, Any]) -> tuple[str, ...]:
         words.append(f"--runner={options['runner']}")
     if options["jobs"]:
         words.append(f"--jobs={options['jobs']}")
-    if options["target"]:
-        words.append(f"--target={options['target']}")
+    words += [f"--{name}={options[name]}" for name in ("target", "toolchain") if options[name]]
     return (*words, *(f"--profile={name}" for name in options["profile"]))
 
 

@@ -128,6 +128,17 @@ find_programs() {
     done < <(find "$1" -type f -size +3c -print0 | sort -z)
 }
 
+# When cross-compiling: each of `programs` must be what the target's own tools can read.
+check_machine() {
+    local file told
+    [[ ${CROSS_COMPILE:-} ]] || return 0
+    for file in "${programs[@]}"; do
+        told=$("$OBJDUMP" -f "$file" 2>/dev/null) || told='architecture: UNKNOWN!'
+        [[ $told != *'architecture: UNKNOWN!'* ]] ||
+            fail "${file#"$packing"/*/} is not for $ARCH: it must be compiled with \$CC or \$CXX"
+    done
+}
+
 # Print the dependencies on shared libraries, as dpkg's own symbols and shlibs files tell.
 library_dependencies() {
     local folder=$1 stub=$packing/shlibdeps own
@@ -175,6 +186,7 @@ pack_output() {
     root=$packing/${table##*/}
     take_files "$root" "$table"
     find_programs "$root"
+    check_machine
     if [[ -f $table/strip && ${#programs[@]} -gt 0 ]] && command -v "${STRIP:-strip}" >/dev/null; then
         "${STRIP:-strip}" --strip-unneeded --remove-section=.comment --remove-section=.note -- "${programs[@]}"
     fi
