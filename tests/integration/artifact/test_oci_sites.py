@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -293,6 +294,30 @@ def test_tags_of_other_files(site: Site, parcel: Parcel, tmp_path: Path) -> None
     site.put(fake.manifest, serve(write_manifest(artifact_of(parcel))))
     with pytest.raises(SiteError, match="it has 3145728 bytes, 1000 are the most"):
         get(fake.name, parcel, tmp_path / "got", Terms(largest=1000))
+
+
+def test_tags_come_in_pages(site: Site, parcel: Parcel, tmp_path: Path) -> None:
+    fake = Fake(site, parcel, serve(_DATA))
+    site.put(fake.manifest, fail(404))
+    first = json.dumps({"tags": ["ant", "fish-linux_x86_64-0.9-0000000"]}).encode()
+    second = json.dumps({"tags": ["fish-linux_x86_64-1.0-1111111"]}).encode()
+    more = {"Link": "</v2/a/tags/list>; rel=next"}
+    site.put("/v2/a/tags/list?n=1000", serve(first, **more))
+    site.put("/v2/a/tags/list?n=1000&last=fish-linux_x86_64-0.9-0000000", serve(second, **more))
+    site.put("/v2/a/tags/list?n=1000&last=fish-linux_x86_64-1.0-1111111", serve(second, **more))
+    with pytest.raises(NotThereError, match=r"it has fish-.*0000000, fish-.*1111111"):
+        get(fake.name, parcel, tmp_path / "got")
+    for nonsense in (b"[]", b'{"tags": null}', b'{"tags": 7}', b"no JSON"):
+        site.put("/v2/a/tags/list?n=1000", serve(nonsense))
+        with pytest.raises(NotThereError, match="it has nothing of fish"):
+            get(fake.name, parcel, tmp_path / "got")
+
+
+def test_a_registry_that_wants_to_be_left_alone(site: Site, parcel: Parcel, tmp_path: Path) -> None:
+    fake = Fake(site, parcel, fail(429, Retry_After="1"), serve(_DATA))
+    before = time.monotonic()
+    assert get(fake.name, parcel, tmp_path / "got") == _DATA
+    assert time.monotonic() - before >= 1
 
 
 def test_sites_that_name_no_repository(parcel: Parcel) -> None:
