@@ -147,7 +147,7 @@ def judged() -> Iterator[None]:
 
 def _fill(bucket: Bucket, found: ObjectMeta, target: Path, terms: Terms) -> None:
     """Get an object, piece by piece; what is there of the very same object is gone on with."""
-    facts = target.with_name(f"{target.name}.json")
+    facts = target.with_suffix(".json")  # as other downloads keep theirs
     same = json.dumps([found["e_tag"], found["size"], found["last_modified"].isoformat()])
     if not (target.exists() and facts.exists() and facts.read_text() == same):
         target.write_bytes(b"")
