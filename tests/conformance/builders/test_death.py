@@ -74,6 +74,8 @@ def test_a_shell_is_where_the_build_is(subject: Subject) -> None:
             )
     for end in (ours, theirs):
         os.close(end)
+    shell.kill()
+    shell.wait()
     assert shell.returncode == 5, said
     assert b"ready" in said
     assert b"tiny:42" in said

@@ -20,6 +20,7 @@ from engines import import_image, own_docker, remove_images, remove_volumes
 from lapstrake.artifact.base import RunnerSpec
 from lapstrake.artifact.making.base import Job
 from lapstrake.artifact.making.docker import DockerBuilder
+from lapstrake.artifact.making.image import have_image, wanted_image
 from lapstrake.errors import BuildError, RunnerError
 from lapstrake.host.engine import find_engine
 from lapstrake.names import GuestPath
@@ -78,11 +79,14 @@ def test_an_image_is_built_from_the_dockerfile_and_anew_when_that_changes(
     file = images / "Build.docker"
     file.write_text(f"FROM {IMAGE}\nCOPY tool /etc/tool\nRUN echo built >> /etc/tool\n")
     job = subject.job(replace(package, runner=RunnerSpec(dockerfile="images/Build.docker")))
-    for text in ("first", "second"):
+    engine = find_engine(subject.name)
+    made = []
+    for text in ("first", "second", "second"):
         (images / "tool").write_text(f"{text}\n")
-        assert contents(subject.builder.build(job)) == {"tool": f"{text}\nbuilt\n"}
+        made.append(have_image(engine, job, wanted_image(job, ""), offline=True)["Id"])
+    assert made[0] != made[1] == made[2]
     job.log.with_name("image.log").unlink()
-    subject.builder.build(job)
+    assert contents(subject.builder.build(job)) == {"tool": "second\nbuilt\n"}
     assert not job.log.with_name("image.log").exists(), "built again, though nothing changed"
 
     file.write_text(f"FROM {IMAGE}\nRUN echo oh no; exit 7\n")
@@ -125,13 +129,13 @@ def test_who_builds_as_a_user_gets_that_users_files(
         group=facts.pw_gid, capture_output=True, text=True, check=False,
         extra_groups=[Path(docker_daemon.removeprefix("unix://")).stat().st_gid],
     )  # fmt: skip
+    remove_volumes("docker", folder)
     assert done.returncode == 0, done.stderr
     archive = job.downloads / job.identity.file_name
     expected = f"{facts.pw_uid}\n{facts.pw_gid}\n{facts.pw_uid} {facts.pw_gid} /nerves/home\n"
     assert contents(archive) == {"ids": expected}
     for file in (archive, job.downloads / "sources" / "source", job.log):
         assert file.stat().st_uid == facts.pw_uid
-    remove_volumes("docker", folder)
 
 
 def test_too_much_memory_ends_a_build(docker: Subject) -> None:

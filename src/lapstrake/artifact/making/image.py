@@ -117,6 +117,7 @@ def _build(engine: Engine, job: Job, wanted: Wanted, dockerfile: Path, log: Buil
     network = "none" if job.package.runner.network is False else "host"
     words = [
         "build", f"--tag={wanted.tag}", f"--file={dockerfile}", f"--network={network}",
+        "--force-rm",  # also the container of what failed
         f"--label={LABEL}={wanted.content}",
         *(f"--build-arg={name}" for name in _PROXIES if name in os.environ),
         str(dockerfile.parent),
