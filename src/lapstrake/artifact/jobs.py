@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from lapstrake.artifact.base import Package, PackageType, Project
+from lapstrake.artifact.base import Package, Project
 from lapstrake.artifact.checksum import source_checksum
 from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.identity import Identity
@@ -50,7 +50,8 @@ def job_of(
         downloads=depot.downloads,
         artifacts=depot.artifacts,
         inputs=inputs,
-        toolchain=_toolchain(project, inputs),
+        toolchain=_only(project.toolchain, inputs),
+        system=_only(project.system, inputs),
         machinery=_machinery(project, package),
         environment=_environment(project, package),
         log=folder / "build.log",
@@ -71,9 +72,8 @@ def needed_by(project: Project, package: Package) -> tuple[Package, ...]:
     return tuple(each for each in project.packages if each.name in names)
 
 
-def _toolchain(project: Project, inputs: Mapping[str, Path]) -> str:
-    toolchain = project.first(PackageType.TOOLCHAIN)
-    return toolchain.name if toolchain and toolchain.name in inputs else ""
+def _only(package: Package | None, inputs: Mapping[str, Path]) -> str:
+    return package.name if package and package.name in inputs else ""
 
 
 def _machinery(project: Project, package: Package) -> str:

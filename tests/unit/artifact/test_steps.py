@@ -130,11 +130,18 @@ def test_the_packages_variables_come_last() -> None:
     )
     job = subject.job(
         _package(Platform()),
-        environment={"SOURCE_DATE_EPOCH": "7", "MINE": "x"},
+        environment={
+            "SOURCE_DATE_EPOCH": "7",
+            "MINE": "x",
+            "MORE": "${MINE}:${NERVES_TOOLCHAIN}/lib $MINE",
+            "LATER": "${NERVES_SYSTEM}/lib",
+        },
         inputs={"my-gcc": Path("/cache/my-gcc-1")},
         toolchain="my-gcc",
     )
     environment = steps_of(job, guest_places(job)).environment
     assert (environment["SOURCE_DATE_EPOCH"], environment["MINE"]) == ("7", "x")
+    assert environment["MORE"] == "x:/nerves/host/artifacts/my-gcc/lib $MINE"
+    assert "LATER" not in environment  # the system is not there while it is made
     assert environment[input_variable("my-gcc")] == "/nerves/host/artifacts/my-gcc"
     assert environment["NERVES_TOOLCHAIN"] == "/nerves/host/artifacts/my-gcc"

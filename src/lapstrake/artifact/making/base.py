@@ -37,6 +37,7 @@ class Job:
         inputs: artifacts of the packages it needs, by name; a root or container shows each as a
             folder of that name below `ARTIFACTS`.
         toolchain: which of them is the toolchain; empty for none.
+        system: likewise.
         machinery: a hash of the platform's package and of the defconfig.
         environment: variables for its steps.
         log: the file that takes everything (``build.log``).
@@ -53,6 +54,7 @@ class Job:
     artifacts: Path
     inputs: Mapping[str, Path] = field(default_factory=dict)
     toolchain: str = ""
+    system: str = ""
     machinery: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     log: Path

@@ -17,6 +17,7 @@ from lapstrake.artifact.making.platforms import commands_of
 
 STAMP = ".lapstrake-prepared"
 """The file in the build directory that says for which inputs it was prepared."""
+_REFERENCE = re.compile(r"\$\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,4 +118,18 @@ def _environment(job: Job, places: Places) -> dict[str, str]:
     variables |= {input_variable(name): folder for name, folder in places.inputs.items()}
     if job.toolchain:
         variables["NERVES_TOOLCHAIN"] = places.inputs[job.toolchain]
-    return {**variables, **job.environment}
+    if job.system:
+        variables["NERVES_SYSTEM"] = places.inputs[job.system]
+    for name, text in job.environment.items():
+        _set(variables, name, text)
+    return variables
+
+
+def _set(variables: dict[str, str], name: str, text: str) -> None:
+    """Set one more, with ``${NAME}`` filled in by those before it.
+
+    One that speaks of what is not there, as a system's own of ``${NERVES_SYSTEM}`` while that is
+    made, is for those that are compiled with it: it is left out.
+    """
+    if all(known in variables for known in _REFERENCE.findall(text)):
+        variables[name] = _REFERENCE.sub(lambda found: variables[found[1]], text)
