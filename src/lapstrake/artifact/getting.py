@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lapstrake.artifact.archive import compare_digest
 from lapstrake.artifact.archive_read import BadArchiveError
@@ -120,7 +121,8 @@ class _Getting:
 
         What an interrupted download left may be of another file: a bad one is got anew, once.
         """
-        self._progress.headline(f"getting {self._package.name} from {candidate.where}")
+        server = urlsplit(candidate.where).netloc or candidate.where
+        self._progress.headline(f"getting {self._package.name} from {server}")
         partial = self._partial(candidate)
         for resumed in (True, False) if partial.exists() else (False,):
             try:

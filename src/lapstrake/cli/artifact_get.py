@@ -56,14 +56,13 @@ def _look(
 
 
 def _print(app: AppContext, rows: list[dict[str, str]], *, as_json: bool) -> None:
-    from lapstrake.cli.output import table
-
+    """A line each, which no terminal's width breaks: paths are there to be copied."""
     if as_json:
         app.output.result(json.dumps(rows, indent=1))
-    elif rows:
-        app.output.result(
-            table([(row["package"], row["site"] or row["from"], row["path"]) for row in rows])
-        )
+    width = max((len(row["package"]) for row in rows), default=0)
+    for row in () if as_json else rows:
+        source = row["site"] or row["from"]
+        app.output.result(f"{row['package']:{width}}  {row['path']}  {source}")
 
 
 def _row(got: Got) -> dict[str, str]:

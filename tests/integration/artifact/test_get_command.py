@@ -90,9 +90,9 @@ def test_what_it_prints(place: Place, server: Site) -> None:
     assert f"Put {identity.file_name} into {place.folder}/downloads." in missing.stderr
     url = server.put(f"/{identity.file_name}", serve(archive_of(identity)))
     path = place.folder / "artifacts" / identity.download_name
-    assert place.run().stdout.split() == ["fish", url, str(path)]
+    assert place.run().stdout.split() == ["fish", str(path), url]
     assert (path / "hello").read_text() == "hello\n"
-    assert place.run("fish").stdout.split() == ["fish", "kept", str(path)]
+    assert place.run("fish").stdout.split() == ["fish", str(path), "kept"]
     (row,) = json.loads(place.run("--json").stdout)
     assert (row["package"], row["from"], row["path"]) == ("fish", "kept", str(path))
     assert row["checksum"] == identity.checksum

@@ -217,7 +217,7 @@ def test_mirrors() -> None:
     site = UrlSite(url="https://a.org/dl", headers={"X": "secret"}, query={"q": "1"})
     assert asked(site) == ["https://m.org/a/dl", "/srv/a/dl", "https://a.org/dl"]
     first, _, last = mirrored(site, identity_of(), rules)
-    assert first == UrlSite(url="https://m.org/a/dl", query={"q": "1"})
+    assert first == UrlSite(url="https://m.org/a/dl/", query={"q": "1"})
     assert last is site
     assert asked(UrlSite(url="https://a.organ/dl")) == ["https://a.organ/dl"]
     assert asked(UrlSite(url="https://b.org/dl")) == ["https://m.org/b"]
