@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def job_of(
         environment=_environment(project, package),
         log=folder / "build.log",
         progress=progress,
-        jobs=build.jobs,
+        jobs=build.jobs or os.cpu_count() or 1,
         epoch=EPOCH if build.epoch is None else build.epoch,
     )
 
