@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from lapstrake.artifact.archive_read import BadArchiveError, damages, open_plain
 from lapstrake.errors import ArtifactError
@@ -66,38 +67,40 @@ def unpack_archive(archive: Path, target: Path, *, bounds: Bounds | None = None)
         limit = bounds.limit(archive.stat().st_size)
         writer = TreeWriter(target, limit=limit, inside_only=False, modes=True)
         written = 0
-        for count, entry in enumerate(_entries(archive), start=1):
+        tops: set[str] = set()
+        for count, entry in enumerate(_entries(archive, limit), start=1):
             if count > bounds.entries:
                 raise RefusedEntry(f"there are more than {bounds.entries} entries")
-            inner = _stripped(entry)
-            if inner is None:
-                continue
             try:
-                writer.write(inner)
+                inner = _stripped(entry, tops)
+                if inner is not None:
+                    writer.write(inner)
+                    written += 1
             except RefusedEntry as refused:
                 raise RefusedEntry(f"entry {entry.name!r}: {refused}") from refused
-            written += 1
         writer.finish()
         if not written:
             raise RefusedEntry("it holds nothing but an empty folder")
 
 
-def verify_archive(archive: Path, *, sha256: str = "") -> None:
+def verify_archive(archive: Path, *, sha256: str = "", bounds: Bounds | None = None) -> None:
     """Read an archive to its end.
 
     Args:
         archive: the file.
         sha256: what its bytes' SHA-256 must be, if that is known.
+        bounds: how much it may hold.
 
     Raises:
-        BadArchiveError: it is empty, cut short, damaged, of another kind, or not what was expected.
+        BadArchiveError: it is empty, cut short, damaged, of another kind, too large, or not what
+            was expected.
     """
+    bounds = bounds or Bounds()
     with _said(archive):
         if sha256:
             compare_digest(archive, sha256)
         with open_plain(archive) as plain:
-            while plain.read(_PIECE):
-                pass
+            _read_out(plain, bounds.limit(archive.stat().st_size))
 
 
 def compare_digest(archive: Path, sha256: str) -> None:
@@ -116,32 +119,49 @@ def compare_digest(archive: Path, sha256: str) -> None:
         )
 
 
-def _entries(archive: Path) -> Iterator[ArchiveEntry]:
+def _entries(archive: Path, limit: int) -> Iterator[ArchiveEntry]:
     """The entries of an archive, read to the end of its compression: there the checksum is."""
     with open_plain(archive) as plain:
         yield from read_tar(MeteredStream(plain), marked_end=True)
-        while plain.read(_PIECE):
-            pass
+        _read_out(plain, limit)
 
 
-def _stripped(entry: ArchiveEntry) -> ArchiveEntry | None:
-    """An entry as it is in the archive's folder; ``None`` for the folder itself.
+def _read_out(stream: BinaryIO, limit: int) -> None:
+    """Read what is left of a stream.
 
     Raises:
-        RefusedEntry: it is in no folder.
+        RefusedEntry: that is more than an archive may hold.
     """
-    name = _inner(entry.name)
+    while piece := stream.read(_PIECE):
+        limit -= len(piece)
+        if limit < 0:
+            raise RefusedEntry("it holds more than an archive of its size may")
+
+
+def _stripped(entry: ArchiveEntry, tops: set[str]) -> ArchiveEntry | None:
+    """An entry as it is in the archive's folder; ``None`` for the folder itself.
+
+    Args:
+        entry: as it is in the archive.
+        tops: the folder's name, once it is known.
+
+    Raises:
+        RefusedEntry: it is in no folder, or in another one.
+    """
+    top, _, name = entry.name.partition("/")
+    if top in ("", ".."):
+        raise RefusedEntry("it leads outside")
+    if not name and entry.kind is not EntryKind.FOLDER:
+        raise RefusedEntry("it is in no folder, so the archive is flat")
+    tops.add(top)
+    if len(tops) > 1:
+        raise RefusedEntry(f"it is beside {min(tops - {top})!r}, so the archive is flat")
     if not name:
-        if entry.kind is EntryKind.FOLDER:
-            return None
-        raise RefusedEntry(f"it is flat: {entry.name!r} is in no folder")
-    target = _inner(entry.target) if entry.kind is EntryKind.HARD_LINK else entry.target
+        return None
+    target = entry.target
+    if entry.kind is EntryKind.HARD_LINK and not target.startswith("/"):
+        target = target.partition("/")[2]
     return replace(entry, name=name, target=target)
-
-
-def _inner(name: str) -> str:
-    """A name without its first part; an absolute one stays what it is, to be refused."""
-    return name if name.startswith("/") else name.partition("/")[2]
 
 
 @contextmanager

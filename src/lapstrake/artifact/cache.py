@@ -95,6 +95,7 @@ class ArtifactCache:
         def make(new: Path) -> None:
             new.mkdir()
             unpack_archive(archive, new)
+            files.remove_tree(new / CHECKSUM)
 
         return self._put(identity, make, inputs, again=again)
 
