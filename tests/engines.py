@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -43,22 +44,23 @@ def remove_images(environment: Mapping[str, str], begin: str, *, program: str = 
         subprocess.run(removed, env={**os.environ, **environment}, check=True, capture_output=True)
 
 
-def import_image(program: str, root: Path, tag: str, *changes: str) -> None:
+def import_image(program: str, root: Path, tag: str, **how: Any) -> None:
     """Make an image of a folder, unless the engine has one of that name."""
-    if subprocess.run([program, "image", "inspect", tag], capture_output=True).returncode == 0:
+    asked = [program, "image", "inspect", tag]
+    if subprocess.run(asked, **how, capture_output=True, check=False).returncode == 0:
         return
     packed = subprocess.run(["tar", "-C", root, "-c", "."], capture_output=True, check=True).stdout
-    words = [word for change in changes for word in ("--change", change)]
-    made = [program, "import", *words, "-", tag]
-    subprocess.run(made, input=packed, capture_output=True, check=True)
+    made = [program, "import", "-", tag]
+    subprocess.run(made, **how, input=packed, capture_output=True, check=True)
 
 
-def remove_volumes(program: str, folder: Path) -> None:
+def remove_volumes(program: str, folder: Path, **how: Any) -> None:
     """Remove the volumes of builds below a folder."""
     for file in folder.rglob(".docker_id"):
         listed = [program, "volume", "ls", "--quiet", "--filter", f"name={file.read_text()}"]
-        names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
-        subprocess.run([program, "volume", "rm", "--force", *names], capture_output=True)
+        answer = subprocess.run(listed, **how, capture_output=True, text=True, check=True)
+        removed = [program, "volume", "rm", "--force", *answer.stdout.split()]
+        subprocess.run(removed, **how, capture_output=True, check=True)
 
 
 @contextlib.contextmanager
@@ -102,8 +104,13 @@ def _clear(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def podman_of_our_own(folder: Path) -> Iterator[dict[str, str]]:
-    """Variables for a podman with its own store, and a runtime that knows our control groups."""
+def podman_of_our_own(folder: Path, uid: int | None = None) -> Iterator[dict[str, str]]:
+    """Variables for a podman with its own store, and a runtime that knows our control groups.
+
+    Args:
+        folder: where the store goes.
+        uid: the user whose it is to be.
+    """
     if find_program("podman") is None:
         pytest.skip("podman is not installed (apt install podman)")
     runtime = ""
@@ -118,11 +125,17 @@ def podman_of_our_own(folder: Path) -> Iterator[dict[str, str]]:
     storage = folder / "storage.conf"
     # Its sockets are below here; with a longer path podman waits 20 s for each container's end.
     run = Path(tempfile.mkdtemp(prefix="lp"))
+    if uid is not None:
+        os.chown(run, uid, -1)
+    driver = "overlay" if uid is None else "vfs"
     storage.write_text(
-        f'[storage]\ndriver="overlay"\ngraphroot="{folder}/store"\nrunroot="{run}"\n'
+        f'[storage]\ndriver="{driver}"\ngraphroot="{folder}/store"\nrunroot="{run}"\n'
     )
     try:
-        yield {"CONTAINERS_CONF": str(containers), "CONTAINERS_STORAGE_CONF": str(storage)}
+        yield {
+            "CONTAINERS_CONF": str(containers), "CONTAINERS_STORAGE_CONF": str(storage),
+            **({} if uid is None else {"XDG_RUNTIME_DIR": str(run)}),
+        }  # fmt: skip
     finally:
         # A mount of the store on itself; pytest could not remove it.
         unmount = ["umount", "--lazy", str(folder / "store/overlay")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import signal
@@ -11,13 +12,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from builder_subjects import Subject, contents
 from builder_victim import victim_command, victim_environment
-from engines import import_image, own_docker, remove_images, remove_volumes
-from lapstrake.artifact.base import RunnerSpec
+from engines import (
+    import_image,
+    own_docker,
+    podman_of_our_own,
+    remove_images,
+    remove_volumes,
+)
+from lapstrake.artifact.base import Platform, RunnerSpec
 from lapstrake.artifact.making.base import Job
 from lapstrake.artifact.making.docker import DockerBuilder
 from lapstrake.artifact.making.image import have_image, wanted_image
@@ -107,35 +115,70 @@ def test_an_image_that_is_nowhere_is_told(docker: Subject) -> None:
     assert not (job.folder / ".docker_id").exists()
 
 
+@pytest.mark.parametrize("program", ["docker", "podman"])
 def test_who_builds_as_a_user_gets_that_users_files(
-    docker: Subject, docker_daemon: str, user_dir: tuple[str, Path]
+    program: str, request: pytest.FixtureRequest, image_root: Path, user_dir: tuple[str, Path]
 ) -> None:
     name, folder = user_dir
     facts = pwd.getpwnam(name)
-    volumes = {"ccache": GuestPath("/nerves/home/.ccache")}
-    mine = replace(docker, folder=folder, spec=RunnerSpec(tag=IMAGE, volumes=volumes))
-    script = """
-        id -u > tree/ids; id -g >> tree/ids; echo "$UID $GID $HOME" >> tree/ids
-        echo kept > ~/.ccache/file
-        echo x > "$LAPSTRAKE_DL_DIR/source"; echo x > "$HOME/more"
-        if (: > /nerves/env/tiny/evil); then exit 1; fi
-    """
-    job = mine.job(mine.script(script))
-    words = victim_command(mine, job)
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, facts.pw_uid, facts.pw_gid)
-    done = subprocess.run(
-        words, env={**victim_environment(mine), "HOME": str(folder)}, user=facts.pw_uid,
-        group=facts.pw_gid, capture_output=True, text=True, check=False,
-        extra_groups=[Path(docker_daemon.removeprefix("unix://")).stat().st_gid],
-    )  # fmt: skip
-    remove_volumes("docker", folder)
+    with _engine_of_user(program, request, folder) as (environment, group):
+        subject = Subject(
+            name=program, builder=DockerBuilder(program), folder=folder, environment=environment,
+            spec=RunnerSpec(tag=IMAGE, volumes={"ccache": GuestPath("/nerves/home/.ccache")}),
+        )  # fmt: skip
+        job = _users_job(subject)
+        words = [str(word) for word in victim_command(subject, job)]
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, facts.pw_uid, facts.pw_gid)
+        as_user: dict[str, Any] = {
+            "user": facts.pw_uid, "group": facts.pw_gid, "extra_groups": [group],
+            "env": {**victim_environment(subject), "HOME": str(folder)}, "cwd": folder,
+        }  # fmt: skip
+        import_image(program, image_root, IMAGE, **as_user)
+        done = subprocess.run(words, **as_user, capture_output=True, text=True, check=False)
+        remove_volumes(program, folder, **as_user)
     assert done.returncode == 0, done.stderr
     archive = job.downloads / job.identity.file_name
-    expected = f"{facts.pw_uid}\n{facts.pw_gid}\n{facts.pw_uid} {facts.pw_gid} /nerves/home\n"
-    assert contents(archive) == {"ids": expected}
+    seen = contents(archive)
+    assert seen["ids"] == f"{facts.pw_uid}\n{facts.pw_gid}\n" * 2 + "/nerves/home\n"
+    assert seen["machinery"] == "cogs\nmore\n"
     for file in (archive, job.downloads / "sources" / "source", job.log):
         assert file.stat().st_uid == facts.pw_uid
+
+
+def _users_job(subject: Subject) -> Job:
+    """A build that writes wherever it may, and tries to elsewhere."""
+    script = """
+        (id -u; id -g; echo "$UID"; echo "$GID"; echo "$HOME") > tree/ids
+        echo kept > ~/.ccache/file
+        echo x > "$LAPSTRAKE_DL_DIR/source"; echo x > "$HOME/more"
+        echo more >> /nerves/env/platform/machinery; cp /nerves/env/platform/machinery tree
+        if (: > /nerves/env/tiny/evil); then exit 1; fi
+    """
+    platform = Platform(
+        name="buildroot", defconfig="-", prepare="true", build=f"mkdir -p tree; {script}",
+        archive="true", output="tree",
+    )  # fmt: skip
+    package = subject.package(platform)
+    (package.folder / "Config.in").write_text("")
+    machinery = subject.folder / "machinery"
+    machinery.mkdir()
+    (machinery / "machinery").write_text("cogs\n")
+    return subject.job(package, platform=replace(package, name="br", folder=machinery))
+
+
+@contextlib.contextmanager
+def _engine_of_user(
+    program: str, request: pytest.FixtureRequest, folder: Path
+) -> Iterator[tuple[dict[str, str], int]]:
+    """Variables that lead a user to an engine, and the group that may use it."""
+    if program == "docker":
+        address = request.getfixturevalue("docker_daemon")
+        socket = Path(address.removeprefix("unix://"))
+        yield {"DOCKER_HOST": address}, socket.stat().st_gid
+        return
+    with podman_of_our_own(folder, folder.stat().st_uid) as variables:
+        yield variables, folder.stat().st_gid
 
 
 def test_too_much_memory_ends_a_build(docker: Subject) -> None:
