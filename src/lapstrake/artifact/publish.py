@@ -109,6 +109,8 @@ def publish_archive(site: Site, parcel: Parcel, terms: Terms, *, force: bool = F
         raise ArtifactError(
             f"{parcel.identity.file_name} cannot be published", details=str(refused)
         ) from refused
+    finally:
+        terms.web.close()
 
 
 def open_shelf(site: Site, parcel: Parcel, terms: Terms) -> AbstractContextManager[Shelf]:
