@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import tomlkit
 from hypothesis import given, settings
@@ -29,6 +30,7 @@ from lapstrake.artifact.base import (
     UrlSite,
 )
 from lapstrake.artifact.manifest.read import read_manifest, read_package
+from lapstrake.artifact.manifest.schema import schema_text
 from lapstrake.bundle import native
 from lapstrake.errors import BundleError, ProjectError
 from lapstrake.names import Arch, Digest, GuestPath
@@ -401,6 +403,9 @@ GOOD: dict[str, Any] = tomllib.loads(
 )
 
 
+VALIDATOR = jsonschema.Draft202012Validator(json.loads(schema_text()))
+
+
 @st.composite
 def near_misses(draw: st.DrawFn) -> dict[str, Any]:
     """A good manifest with something else put somewhere."""
@@ -416,7 +421,7 @@ def near_misses(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(st.dictionaries(KEYS, VALUES, max_size=4) | near_misses())
-@settings(max_examples=200)
+@settings(max_examples=120)
 def test_any_document_is_read_or_refused(document: dict[str, Any]) -> None:
     from tempfile import TemporaryDirectory
 
@@ -430,6 +435,7 @@ def test_any_document_is_read_or_refused(document: dict[str, Any]) -> None:
         except ProjectError:
             return
         assert "/" not in f"{manifest.name}-{manifest.version}"
+        assert VALIDATOR.is_valid(document), "the published schema refuses what we take"
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -273,6 +274,17 @@ def test_overrides_of_what_nobody_needs(tmp_path: Path, depot: Depot) -> None:
 
 def test_no_project_at_all(tmp_path: Path, depot: Depot) -> None:
     assert "neither" in refusal(tmp_path, depot).brief
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: files of other users")
+def test_a_project_that_somebody_else_left_around_us(tmp_path: Path, depot: Depot) -> None:
+    write(tmp_path, {".": app()})
+    (tmp_path / "ours").mkdir()
+    os.chown(tmp_path / "lapstrake.toml", 4321, 4321)
+    assert "belongs to another user" in refusal(tmp_path / "ours", depot).brief
+    assert read_project(tmp_path, depot=depot).name == "app"  # we went there
+    os.chown(tmp_path / "ours", 4321, 4321)
+    assert read_project(tmp_path / "ours", depot=depot).name == "app"  # all theirs
 
 
 # --- what is fetched ------------------------------------------------------------------------------

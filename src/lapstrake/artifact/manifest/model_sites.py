@@ -73,10 +73,12 @@ class SiteTable(Table):
         default=None, description='Of github and gitea: the release; "v" and the version if unset.'
     )
     token: Filled | None = Field(
-        default=None, description='Of github and gitea: "${VARIABLE}", for private repositories.'
+        default=None,
+        description='Of github and gitea: "${VARIABLE}", unless the forge\'s own variable is set.',
     )
     api: bool = Field(
-        default=False, description="Of github and gitea: ask the API, not the public address."
+        default=False,
+        description="Of github and gitea: ask only the API, not the public address first.",
     )
     server: Literally | None = Field(
         default=None, description="Of github: the URL of a GitHub of one's own."

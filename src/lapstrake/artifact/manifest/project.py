@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
@@ -60,12 +61,20 @@ def project_folder(folder: Path) -> Path:
     """The folder itself, or the nearest around it, that has a ``lapstrake.toml``.
 
     Raises:
-        ProjectError: there is none.
+        ProjectError: there is none; or the nearest is another user's: in ``/tmp`` anybody could
+            leave one, and its commands would run.
     """
     start = folder.absolute()
     for place in (start, *start.parents):
-        if (place / FILE_NAME).is_file():
-            return place
+        if not (place / FILE_NAME).is_file():
+            continue
+        owner = (place / FILE_NAME).stat().st_uid
+        if place != start and owner not in (os.geteuid(), 0, start.stat().st_uid):
+            raise ProjectError(
+                f"{place / FILE_NAME} belongs to another user",
+                resolution=f"If you trust it, go to {place}.",
+            )
+        return place
     raise ProjectError(
         f"neither {start} nor a folder around it has a {FILE_NAME}",
         resolution="Go to a project's folder; docs/reference/packages.md describes the file.",
