@@ -138,7 +138,7 @@ def log_in(nobody: Path, host: str, password: str = PASSWORD) -> None:
 def test_token_server(registry: str, parcel: Parcel, nobody: Path, tmp_path: Path) -> None:
     with token_gate(registry, user=USER, password=PASSWORD) as gate:
         name = f"{gate.address}/push/tokens"
-        with pytest.raises(SiteError, match="does not let us in without credentials"):
+        with pytest.raises(SiteError, match="in without credentials: Log in with docker"):
             get(name, parcel, tmp_path / "got")
         log_in(nobody, gate.address, "wrong horse")
         with pytest.raises(SiteError, match=f"does not let us in as {USER}") as refused:

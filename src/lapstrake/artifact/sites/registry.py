@@ -143,5 +143,5 @@ def judged() -> Iterator[None]:
     try:
         yield
     except LapstrakeError as failed:
-        details = failed.details.strip().partition("\n")[0]
-        raise SiteError(failed.brief + (f" ({details})" if details else "")) from failed
+        more = failed.details.strip().partition("\n")[0] or failed.resolution
+        raise SiteError(f"{failed.brief}: {more}" if more else failed.brief) from failed
