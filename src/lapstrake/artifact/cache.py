@@ -15,7 +15,6 @@ one, or none.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -210,9 +209,12 @@ class ArtifactCache:
                 make(new)
                 if not new.is_symlink():
                     _write_checksum(new, identity)
-                self._note(identity, new, inputs)
+                record = work / "record"
+                record.write_bytes(_record_of(identity, new, inputs).encode())
                 files.sync_filesystem(work)
+                self.record_file(name).parent.mkdir(exist_ok=True)
                 with self._in_use(name, exclusive=True) if target.exists() else nullcontext():
+                    record.rename(self.record_file(name))
                     self._publish(name, new)
             except OSError as failed:
                 raise files.disk_error(failed, doing=f"keeping {name}") from failed
@@ -224,19 +226,13 @@ class ArtifactCache:
     def _publish(self, name: str, new: Path) -> None:
         """Give an artifact its name; what had it is removed afterwards."""
         target = self.root / name
-        try:
-            if new.is_symlink():  # over a link or nothing
-                new.rename(target)
-                files.sync_folder(self.root)
-            else:
-                files.replace_dir(new, target, durable=False)
-                files.sync_folder(self.root)
-        except OSError as refused:
-            if refused.errno not in (errno.EISDIR, errno.ENOTDIR):
-                raise
+        if os.path.lexists(target) and target.is_symlink() != new.is_symlink():
             self._set_aside(name)
+        if new.is_symlink():
             new.rename(target)
-            files.sync_folder(self.root)
+        else:
+            files.replace_dir(new, target, durable=False)
+        files.sync_folder(self.root)
 
     def _set_aside(self, name: str) -> None:
         """Take an artifact's name away; what it had is removed with the working folder."""
@@ -261,14 +257,6 @@ class ArtifactCache:
                 resolution="Set artifacts.folder to a folder outside of what is built.",
             )
         return False
-
-    def _note(self, identity: Identity, tree: Path, inputs: Inputs | None) -> None:
-        digests = {name: digest.hex() for name, digest in inputs.files.items()} if inputs else {}
-        size = 0 if tree.is_symlink() else _size(tree)
-        record = Record(identity=identity, size=size, inputs=digests)
-        path = self.record_file(identity.download_name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_atomic(path, record.encode(), durable=False)
 
     def _is_kept(self, name: str) -> bool:
         path = self.root / name
@@ -333,6 +321,12 @@ class ArtifactCache:
 
 def _write_checksum(folder: Path, identity: Identity) -> None:
     files.write_atomic(folder / CHECKSUM, f"{identity.checksum}\n".encode(), durable=False)
+
+
+def _record_of(identity: Identity, tree: Path, inputs: Inputs | None) -> Record:
+    digests = {name: digest.hex() for name, digest in inputs.files.items()} if inputs else {}
+    size = 0 if tree.is_symlink() else _size(tree)
+    return Record(identity=identity, size=size, inputs=digests)
 
 
 def _size(tree: Path) -> int:

@@ -95,7 +95,14 @@ def checksum_of(folder: str, entries: Iterable[str]) -> str:
 
 
 def _digests(top: str, files: Iterable[str]) -> dict[str, bytes]:
-    return {file: _digest(f"{top}/{file}") for file in files}
+    digests = {}
+    for file in files:
+        try:
+            digests[file] = _digest(f"{top}/{file}")
+        except OSError as refused:
+            refused.filename = file  # read(2) tells none
+            raise
+    return digests
 
 
 def _covered(package: Package) -> tuple[dict[str, None], tuple[str, ...]]:
