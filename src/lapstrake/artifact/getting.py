@@ -15,6 +15,7 @@ from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.found import Got, Missing, Tried
 from lapstrake.artifact.sites.base import Candidate, SiteError, Terms
 from lapstrake.artifact.status import Status, Where
+from lapstrake.errors import StoreError
 from lapstrake.host.files import sync_file, sync_folder
 from lapstrake.progress import Progress
 from lapstrake.source.cache import BusyError, DownloadCache
@@ -97,7 +98,7 @@ class _Getting:
         if not archive.exists():
             return None
         try:
-            return self._keep(archive)
+            return self._keep(archive, archive.name)
         except BadArchiveError as bad:
             archive.unlink()
             self._failed(str(archive), f"{bad.brief}; removed")
@@ -126,8 +127,7 @@ class _Getting:
         partial = self._partial(candidate)
         for resumed in (True, False) if partial.exists() else (False,):
             try:
-                with self._downloads.writing(f"downloading {candidate.where}"):
-                    candidate.get(partial, self._terms, self._progress)
+                self._download(candidate, partial)
                 kept = self._keep(partial)
             except SiteError as failed:
                 self._failed(candidate.where, str(failed))
@@ -143,23 +143,32 @@ class _Getting:
                 return kept
         return None
 
+    def _download(self, candidate: Candidate, partial: Path) -> None:
+        try:
+            with self._downloads.writing(f"downloading {candidate.where}"):
+                candidate.get(partial, self._terms, self._progress)
+        except StoreError:
+            partial.unlink(missing_ok=True)  # it holds the space that is missing
+            raise
+
     def _partial(self, candidate: Candidate) -> Path:
         """The file that a place's download grows in; only who is `_alone` writes it."""
         digits = hashlib.sha256(candidate.where.encode()).hexdigest()[:_DIGITS]
         folder = self._downloads.partial(candidate.where).parent
         return folder / f"{digits}-{self._identity.file_name}"
 
-    def _keep(self, archive: Path) -> Path:
+    def _keep(self, archive: Path, name: str = "") -> Path:
         """Unpack an archive into the artifacts, which reads it to its end."""
-        known = self._package.digests.get(self._identity.file_name)
-        if known:
+        if known := self._package.digests.get(name or self._identity.file_name):
             compare_digest(archive, known)
         return self._cache.put_archive(self._identity, archive, inputs=self._status.inputs)
 
     def _publish(self, partial: Path) -> None:
-        """Give a whole archive its name among the downloads."""
+        """Give a whole archive its name among the downloads; what other sites began goes."""
         with self._downloads.writing(f"keeping {self._identity.file_name}"):
             partial.chmod(0o644)
             sync_file(partial)
             partial.replace(self._archive)
             sync_folder(self._archive.parent)
+            for begun in partial.parent.glob(f"*-{self._identity.download_name}.*"):
+                begun.unlink()

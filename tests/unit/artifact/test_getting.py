@@ -209,6 +209,17 @@ def test_an_interrupted_download_is_gone_on_with(here: Here, server: Server) -> 
     assert here.left() == [identity.file_name]
 
 
+def test_what_another_site_began_goes(here: Here, server: Server, second: Server) -> None:
+    identity = here.package(UrlSite(url=server.url), UrlSite(url=second.url))
+    data = archive_of(identity)
+    server.put(f"/{identity.file_name}", cut(data, 60, ETag='"v1"'))
+    here.complaint()
+    assert len(here.left()) == 2  # its beginning, and what tells its version
+    second.put(f"/{identity.file_name}", serve(data))
+    assert here.got(terms=quick_terms(retries=0)).site
+    assert here.left() == [identity.file_name]
+
+
 def test_the_rest_of_another_file(here: Here, server: Server) -> None:
     """A server that tells no version: what the two halves make is broken, and got anew."""
     identity = here.package(UrlSite(url=server.url))
