@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lapstrake.artifact.base import Package, PackageType, Platform
@@ -32,12 +32,9 @@ def with_platform(manifest: Manifest, packages: Mapping[str, Package]) -> Packag
     if package.platform is None or package.type.is_platform:
         return settled(package)
     machinery = _machinery(manifest, package, packages)
-    platform = package.platform
-    if machinery is not None:
-        platform = _joined(platform, machinery)
-    package = settled(replace(package, platform=platform))
-    _check(manifest, package)
-    return package
+    platform = _joined(package.platform, machinery) if machinery else package.platform
+    _check(manifest, platform)
+    return settled(replace(package, platform=platform))
 
 
 def _machinery(
@@ -46,22 +43,31 @@ def _machinery(
     """The package of the platform: the named one, or the only platform that is depended on."""
     names = {each.name for each in package.dependencies}
     wanted = package.platform.package if package.platform else ""
-    if wanted:
-        where = place_of(manifest, "platform", "package")
-        if wanted not in names:
-            raise ProjectError(
-                f"{where}: {wanted} is no dependency of {package.name}",
-                resolution=f"Say where it comes from in [dependencies.{wanted}].",
-            )
-        if not packages[wanted].type.is_platform:
-            kind = packages[wanted].type
-            raise ProjectError(f"{where}: {wanted} is of the type {kind}, and no platform")
-        return packages[wanted]
-    found = [each for each in packages.values() if each.name in names and each.type.is_platform]
+    if not wanted:
+        return _only_platform(manifest, package, [packages[name] for name in sorted(names)])
+    if wanted not in names:
+        raise _error(
+            manifest,
+            f"{wanted} is no dependency of {package.name}",
+            key="package",
+            resolution=f"Say where it comes from in [dependencies.{wanted}].",
+        )
+    if not packages[wanted].type.is_platform:
+        kind = packages[wanted].type
+        raise _error(manifest, f"{wanted} is of the type {kind}, and no platform", key="package")
+    return packages[wanted]
+
+
+def _only_platform(
+    manifest: Manifest, package: Package, needed: Sequence[Package]
+) -> Package | None:
+    """The platform among what a package needs, if there is one."""
+    found = [each for each in needed if each.type.is_platform]
     fitting = [each for each in found if each.type is _FITS.get(package.type, each.type)]
     if len(fitting) > 1:
-        raise ProjectError(
-            f"{place_of(manifest, 'platform')}: {package.name} depends on several platforms: "
+        raise _error(
+            manifest,
+            f"{package.name} depends on several platforms: "
             f"{', '.join(each.name for each in fitting)}",
             resolution="Name one of them as platform.package.",
         )
@@ -75,21 +81,27 @@ def _joined(own: Platform, machinery: Package) -> Platform:
     return replace(own, package=machinery.name, **taken)
 
 
-def _check(manifest: Manifest, package: Package) -> None:
-    platform = package.platform
-    if platform is None:
-        return
-    where = place_of(manifest, "platform")
-    if platform.name == "buildroot":
-        if not platform.defconfig:
-            raise ProjectError(f"{where}: buildroot needs a defconfig")
-        if not platform.package:
-            raise ProjectError(
-                f"{where}: buildroot needs the package that brings it",
-                resolution="Depend on a system_platform, and name it as platform.package.",
+def _check(manifest: Manifest, platform: Platform) -> None:
+    """Refuse what could never build anything."""
+    if platform.name != "buildroot":
+        if not (platform.build or platform.archive):
+            raise _error(
+                manifest,
+                "there is nothing to run: no command build or archive",
+                resolution="Give commands, or depend on a platform that has some.",
             )
-    elif not (platform.build or platform.archive):
-        raise ProjectError(
-            f"{where}: there is nothing to run: no command build or archive",
-            resolution="Give commands, or depend on a platform that has some.",
+    elif not platform.defconfig:
+        raise _error(manifest, "buildroot needs a defconfig")
+    elif not platform.package:
+        raise _error(
+            manifest,
+            "buildroot needs the package that brings it",
+            resolution="Depend on a system_platform, and name it as platform.package.",
         )
+
+
+def _error(
+    manifest: Manifest, problem: str, *, key: str = "", resolution: str = ""
+) -> ProjectError:
+    location = ("platform", key) if key else ("platform",)
+    return ProjectError(f"{place_of(manifest, *location)}: {problem}", resolution=resolution)
