@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from lapstrake.errors import ChecksumError, FetchError, StoreError
@@ -13,6 +14,8 @@ from lapstrake.names import Digest
 from lapstrake.source import ftp, http
 from lapstrake.source.cache import Blob
 from lapstrake.source.job import Job, NotThereError, PassingError, Stage
+
+_Answer = TypeVar("_Answer")
 
 Attempt = Callable[[Job, str, Path], None]
 """Downloads a URL into a file, once."""
@@ -102,14 +105,19 @@ def _with_retries(job: Job, url: str, partial: Path) -> None:
     with_retries(job, url, partial, lambda: attempt(job, url, partial))
 
 
-def with_retries(job: Job, shown: str, partial: Path, attempt: Callable[[], None]) -> None:
+def with_retries(
+    job: Job, shown: str, partial: Path | None, attempt: Callable[[], _Answer]
+) -> _Answer:
     """Attempt a download as often as the rules allow, with growing pauses.
 
     Args:
         job: for the rules; it is told of each further attempt.
         shown: the URL in messages.
-        partial: what the attempt writes; removed when the disk is full.
+        partial: what the attempt writes, if it does; removed when the disk is full.
         attempt: downloads, going on with what is in `partial`.
+
+    Returns:
+        what the attempt gives that ends well.
 
     Raises:
         PassingError: also the last attempt failed so.
@@ -119,17 +127,17 @@ def with_retries(job: Job, shown: str, partial: Path, attempt: Callable[[], None
     for count in range(job.rules.retries + 1):
         try:
             with job.cache.writing(f"downloading {shown}"):
-                attempt()
+                return attempt()
         except PassingError as passing:
             if count == job.rules.retries:
                 raise
             job.tell(Stage.RETRY, passing.brief)
             job.wait(max(passing.wait, job.rules.pause * 2**count))
         except StoreError:
-            partial.unlink(missing_ok=True)  # it holds the space that is missing
+            if partial is not None:
+                partial.unlink(missing_ok=True)  # it holds the space that is missing
             raise
-        else:
-            return
+    raise AssertionError  # the last round returns or raises
 
 
 def _keep(job: Job, file: Path, digest: Digest | None, *, url: str, keys: tuple[str, ...]) -> Blob:

@@ -283,7 +283,16 @@ def test_no_release(server: Site, tmp_path: Path, kind: Forge) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"[]", b"{}", b'{"assets": {}}', b'{"assets": [1, {"name": []}]}', b"\xff"],
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b'{"assets": {}}',
+        b'{"assets": [1, {"name": []}]}',
+        b"\xff",
+        b"[" * 9999,
+    ],
 )
 def test_answers_that_make_no_sense(server: Site, tmp_path: Path, body: bytes) -> None:
     forge = forge_of(server, Forge.GITHUB)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lapstrake.artifact.sites.base import NotThereError, SiteError, Terms
 from lapstrake.artifact.sites.secrets import origin_of, shown_url
@@ -22,6 +21,8 @@ from lapstrake.source.transfer import with_retries
 
 _LONGEST = 24 * 3600.0
 _ABSENT = frozenset({404, 410})
+
+_Answer = TypeVar("_Answer")
 
 Refine = Callable[[job.AttemptError], str]
 """What a refused attempt means, for people; empty when it means nothing special."""
@@ -46,6 +47,11 @@ class WebFile:
         """The address for people."""
         return shown_url(self.url)
 
+    @property
+    def asking(self) -> http.Asking:
+        """The same for the downloader."""
+        return http.Asking(headers=self.headers, shown=self.shown)
+
 
 def fetch_file(file: WebFile, target: Path, terms: Terms, progress: Progress) -> None:
     """Download a file, going on with what is in `target`.
@@ -55,9 +61,10 @@ def fetch_file(file: WebFile, target: Path, terms: Terms, progress: Progress) ->
         SiteError: it could not be asked, or broke off too often.
         StoreError: the disk refused.
     """
-    asking = http.Asking(headers=file.headers, shown=file.shown)
-    with _attempts(file, target, terms, progress) as (work, repeat):
-        repeat(lambda: http.download(work, file.url, target, asking))
+    _attempts(
+        file, target, terms, progress,
+        lambda work: http.download(work, file.url, target, file.asking),
+    )  # fmt: skip
 
 
 def fetch_json(file: WebFile, terms: Terms, progress: Progress) -> Any:  # noqa: ANN401 - any JSON
@@ -65,18 +72,14 @@ def fetch_json(file: WebFile, terms: Terms, progress: Progress) -> Any:  # noqa:
 
     Raises: as `fetch_file`; and SiteError: it is no JSON.
     """
-    asking = http.Asking(headers=file.headers, shown=file.shown)
-    answers: list[bytes] = []
-
-    def ask(work: job.Job) -> None:
-        page = http.get_page(work, file.url, accept=file.headers["Accept"], asking=asking)
-        answers.append(page[0])
-
-    with _attempts(file, Path(), terms, progress) as (work, repeat):
-        repeat(lambda: ask(work))
+    accept = file.headers["Accept"]
+    page, _, _ = _attempts(
+        file, None, terms, progress,
+        lambda work: http.get_page(work, file.url, accept=accept, asking=file.asking),
+    )  # fmt: skip
     try:
-        return json.loads(answers[-1])
-    except ValueError as wrong:
+        return json.loads(page)
+    except (ValueError, RecursionError) as wrong:
         raise SiteError("the answer is no JSON: is this the right server?") from wrong
 
 
@@ -93,20 +96,19 @@ def verify_sha256(file: Path, expected: str) -> None:
         raise SiteError(f"it sent something else than it says: SHA-256 {actual}, not {expected}")
 
 
-@contextmanager
 def _attempts(
-    file: WebFile, target: Path, terms: Terms, progress: Progress
-) -> Iterator[tuple[job.Job, Callable[[Callable[[], None]], None]]]:
-    """A job of the downloader for one file, and what repeats its attempts."""
+    file: WebFile,
+    target: Path | None,
+    terms: Terms,
+    progress: Progress,
+    attempt: Callable[[job.Job], _Answer],
+) -> _Answer:
+    """Attempt as often as the terms allow; what the downloader says becomes what sites say."""
     terms.need_network()
     origin_of(file.url)
     work = _job(file, target, terms, progress)
-
-    def repeat(attempt: Callable[[], None]) -> None:
-        with_retries(work, file.shown, target, lambda: _refined(file, attempt))
-
     try:
-        yield work, repeat
+        return with_retries(work, file.shown, target, lambda: _refined(file, attempt, work))
     except job.CancelledError:
         raise
     except job.AttemptError as refused:
@@ -117,10 +119,10 @@ def _attempts(
         raise SiteError(str(refused)) from refused
 
 
-def _refined(file: WebFile, attempt: Callable[[], None]) -> None:
+def _refined(file: WebFile, attempt: Callable[[job.Job], _Answer], work: job.Job) -> _Answer:
     """Attempt; what would be tried again in vain is not."""
     try:
-        attempt()
+        return attempt(work)
     except job.PassingError as passing:
         if file.refine(passing):
             raise job.NotThereError(
@@ -129,7 +131,7 @@ def _refined(file: WebFile, attempt: Callable[[], None]) -> None:
         raise
 
 
-def _job(file: WebFile, target: Path, terms: Terms, progress: Progress) -> job.Job:
+def _job(file: WebFile, target: Path | None, terms: Terms, progress: Progress) -> job.Job:
     def tell(event: job.FetchEvent) -> None:
         if event.stage is job.Stage.PROGRESS:
             terms.on_bytes(event.done, event.total)
@@ -138,7 +140,7 @@ def _job(file: WebFile, target: Path, terms: Terms, progress: Progress) -> job.J
 
     return job.Job(
         spec=SourceSpec(kind=SourceKind.FILE, url=file.shown, name=file.shown),
-        cache=DownloadCache(target.parent),
+        cache=DownloadCache(target.parent if target else Path()),  # names the disk in errors
         rules=FetchRules(
             retries=terms.retries,
             pause=terms.pause,
