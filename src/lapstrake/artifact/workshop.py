@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lapstrake.artifact.archive import verify_archive
@@ -11,13 +13,17 @@ from lapstrake.artifact.base import Package, Project
 from lapstrake.artifact.bench import LOCK, building, usable_builder
 from lapstrake.artifact.cache import ArtifactCache
 from lapstrake.artifact.depot import Depot
+from lapstrake.artifact.entries import split_name
 from lapstrake.artifact.jobs import job_of, needed_by
 from lapstrake.artifact.making.base import Job
-from lapstrake.artifact.making.choose import NAMES, choose_builder
+from lapstrake.artifact.making.choose import choose_builder
 from lapstrake.artifact.status import Where, status_of
 from lapstrake.errors import StaleError, UsageError
 from lapstrake.host import files
 from lapstrake.progress import Progress
+
+_TRACES = {"local": "local", "root": "root.json", "docker": ".docker_id"}
+"""What each builder leaves in a build folder."""
 
 
 def write_archive(
@@ -49,7 +55,7 @@ def write_archive(
         folder.mkdir(parents=True, exist_ok=True)
         kept = depot.downloads / job.identity.file_name
         if status.where is Where.DOWNLOADED:
-            kept = status.path
+            kept, target = status.path, folder.absolute() / status.path.name
         if status.where is not Where.OVERRIDE and kept.is_file():
             verify_archive(kept)
             if not (target.exists() and target.samefile(kept)):
@@ -88,9 +94,9 @@ def clean(
     for package in packages:
         status = status_of(project, package, depot)
         job = job_of(project, package, status.identity, depot, progress, inputs={})
-        if job.folder.is_dir():
-            with building(job):
-                _clean_folder(job, depot, progress)
+        for folder in _build_folders(job):
+            with building(replace(job, folder=folder)):
+                _clean_folder(replace(job, folder=folder), depot, progress)
         ArtifactCache(depot.artifacts).remove(job.identity.download_name)
         cleaned.append(job.identity.name)
     return tuple(cleaned)
@@ -134,10 +140,19 @@ def open_shell(
         return chosen.shell(job)
 
 
+def _build_folders(job: Job) -> list[Path]:
+    """The build folders of a package, of former versions too."""
+    wanted = (job.identity.package, job.identity.host)
+    parent = job.folder.parent
+    found = sorted(parent.iterdir()) if parent.is_dir() else []
+    return [each for each in found if each.is_dir() and split_name(each.name)[:2] == wanted]
+
+
 def _clean_folder(job: Job, depot: Depot, progress: Progress) -> None:
     """Every builder removes what it left; then all else goes but the lock, which we hold."""
-    for name in NAMES:
-        choose_builder(job.package, depot, progress, name=name).clean(job)
+    for name, trace in _TRACES.items():
+        if os.path.lexists(job.folder / trace):
+            choose_builder(job.package, depot, progress, name=name).clean(job)
     for entry in job.folder.iterdir():
         if entry.name != LOCK:
             files.remove_tree(entry)

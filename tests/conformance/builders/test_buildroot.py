@@ -68,8 +68,7 @@ def test_buildroots_flow(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> N
     seen = contents(subject.builder.build(job))
 
     assert seen == {".config": "BR2_x=y\n", "built": "once\n" * 2, "unpacked": "once\n"}
-    if subject.isolates:
-        assert (_names(package.folder), _names(platform.folder)) == before
+    assert (_names(package.folder), _names(platform.folder)) == before
 
 
 def test_a_failed_preparation_is_heeded(subject: Subject) -> None:

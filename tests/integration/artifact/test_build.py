@@ -222,6 +222,10 @@ def test_cleaning_removes_artifact_and_build_folder(world: World) -> None:
     assert [entry.name for entry in left.iterdir()] == ["lock"]
     assert (world.build("gcc")["gcc"].path / "n").read_text() == "x\n"  # from the beginning
 
+    world.write("gcc", _GCC.replace("2.0", "3.0"), source="gcc 3\n")
+    clean(world.project(), ("gcc",), world.depot, world.heard)
+    assert [entry.name for entry in left.iterdir()] == ["lock"]  # of the former version
+
 
 def test_there_is_no_shell_where_nothing_is_built(world: World) -> None:
     alone = replace(world.project(), packages=())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lapstrake.artifact.base import SshAccess
 from lapstrake.artifact.making.base import Job
+from lapstrake.artifact.making.copies import copies_of, with_copies
 from lapstrake.artifact.making.deliver import deliver
 from lapstrake.artifact.making.places import Places, sources_folder
 from lapstrake.artifact.making.running import (
@@ -44,8 +45,7 @@ class LocalBuilder:
 
     def build(self, job: Job) -> Path:
         """Build; see `Builder.build`."""
-        steps = self._steps(job)
-        _work(job).mkdir(parents=True, exist_ok=True)
+        steps = self._ready(job)
         run_build(job, steps, _Runner(job, steps))
         return deliver(job, _work(job), steps.output)
 
@@ -66,8 +66,7 @@ class LocalBuilder:
 
     def shell(self, job: Job) -> int:
         """Open a shell in the build directory; see `Builder.shell`."""
-        steps = self._steps(job)
-        _work(job).mkdir(parents=True, exist_ok=True)
+        steps = self._ready(job)
         runner = _Runner(job, steps)
         run_prepare(job, steps, runner)
         return terminal.converse(replace(runner.plan(SHELL), terminal=True))
@@ -88,7 +87,23 @@ class LocalBuilder:
             artifacts=str(job.artifacts.absolute()),
             inputs={name: str(folder.absolute()) for name, folder in job.inputs.items()},
         )
-        return steps_of(job, places)
+        return steps_of(job, with_copies(places, copies_of(job)))
+
+    def _ready(self, job: Job) -> Steps:
+        """The steps; the build directory is there, with the copies of what they change."""
+        steps, work = self._steps(job), _work(job)
+        if job.package.runner.volumes:
+            job.progress.warning(f"{job.package.name}: the builder local has no volumes")
+        work.mkdir(parents=True, exist_ok=True)
+        for copy in copies_of(job):
+            if (work / copy.name).exists():
+                continue
+            new = files.temporary_name(work / copy.name)
+            new.mkdir()
+            for entry in copy.entries:
+                files.copy_tree(entry, new / entry.name)
+            new.rename(work / copy.name)
+        return steps
 
 
 class _Runner:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from lapstrake.artifact.base import SshAccess
 from lapstrake.artifact.making.base import ARTIFACTS, DOWNLOADS, ENV, PLATFORM, WORK, Job
+from lapstrake.artifact.making.copies import copies_of, with_copies
 from lapstrake.artifact.making.deliver import deliver
 from lapstrake.artifact.making.kept import KeptBuild
 from lapstrake.artifact.making.places import guest_places, sources_folder
@@ -21,7 +21,6 @@ from lapstrake.artifact.making.running import (
     run_build,
     run_prepare,
 )
-from lapstrake.artifact.making.snapshot import copied, digest_of, is_left_out
 from lapstrake.artifact.making.steps import Step, Steps, steps_of
 from lapstrake.branch.instance import enter_branch
 from lapstrake.compose.base import Wanted
@@ -147,32 +146,15 @@ class RootBuilder:
 
 
 def _steps(job: Job) -> Steps:
-    """The steps; what they change besides the build directory is a copy, kept in that."""
-    places = guest_places(job)
-    for _, seen, copy in _copies(job):
-        if seen == PLATFORM:
-            places = replace(places, platform=str(copy))
-        else:
-            places = replace(places, package=str(copy))
-    if not job.platform:
-        places = replace(places, platform=places.package)
-    return steps_of(job, places)
-
-
-def _copies(job: Job) -> tuple[tuple[Path, GuestPath, GuestPath], ...]:
-    """Folders of the host that steps change: where they are seen elsewhere, and the copy."""
-    return tuple(
-        (source, seen, WORK / f".{seen.name}-{digest_of(source, leave_out=is_left_out)[:12]}")
-        for source, seen in copied(job)
-    )
+    return steps_of(job, with_copies(guest_places(job), copies_of(job)))
 
 
 def _put_copies(session: Session, job: Job, kept: KeptBuild) -> None:
-    for source, _, copy in _copies(job):
-        if kept.layer is None or not (kept.layer.tree / copy.relative_to("/")).exists():
-            for entry in source.iterdir():
-                if not is_left_out(entry.name):
-                    session.put(entry, copy / entry.name)
+    """Put what steps change into the build directory, unless it is there."""
+    for copy in copies_of(job):
+        if kept.work is None or not (kept.work / copy.name).exists():
+            for entry in copy.entries:
+                session.put(entry, WORK / copy.name / entry.name)
 
 
 def _in(session: Session, job: Job, steps: Steps) -> Callable[[Step, OnOutput], Outcome]:
