@@ -1,0 +1,249 @@
+"""Cross builds: a branch's amd64 root makes packages of arm64, which run where arm64 does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lapstrake.config.model import host_arch
+from lapstrake.host.process import find_program
+from lapstrake.names import Arch
+from roots import open_work_dir
+from shop import EXAMPLES, MAINTAINER, Shop, control
+
+TUPLE = "aarch64-linux-gnu"
+QEMU = "qemu-aarch64-static"
+pytestmark = pytest.mark.skipif(host_arch() is not Arch.AMD64, reason="crosses from amd64")
+
+ZLIB = """#include <stdio.h>
+#include <zlib.h>
+int main(void) { printf("zlib %s\\n", zlibVersion()); return 0; }
+"""
+MAKEFILE = """CC = gcc
+all: size
+size: size.c
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -lz
+install:
+	install -D size $(DESTDIR)$(PREFIX)/bin/size
+"""
+KEEL = """#include <stdio.h>
+int keel(void);
+int main(void) { printf("keel %d\\n", keel()); return 0; }
+"""
+RULES = """#!/usr/bin/make -f
+include /usr/share/dpkg/buildtools.mk
+clean:
+	rm -rf debian/tmp debian/files debian/substvars
+build build-arch build-indep:
+binary-indep:
+binary binary-arch:
+	@echo "profiles: $(DEB_BUILD_PROFILES) options: $(DEB_BUILD_OPTIONS) site: $(CONFIG_SITE)"
+	mkdir -p debian/tmp/usr/bin debian/tmp/DEBIAN
+	$(CC) -o debian/tmp/usr/bin/reef reef.c -lz
+	dpkg-shlibdeps debian/tmp/usr/bin/reef
+	dpkg-gencontrol -preef
+	dpkg-deb --root-owner-group --build debian/tmp ..
+"""
+SOURCE = f"""Source: reef
+Maintainer: {MAINTAINER}
+Build-Depends: zlib1g-dev, absent-tool <!cross>, absent-checker <!nocheck>, absent-lib [amd64]
+
+Package: reef
+Architecture: any
+Depends: ${{shlibs:Depends}}
+Description: a test
+
+Package: reef-data
+Architecture: all
+Description: a test of what is not built
+"""
+CHANGELOG = f"""reef (1.0) unstable; urgency=low
+
+  * A test.
+
+ -- {MAINTAINER}  Sat, 02 Jan 2021 03:04:05 +0000
+"""
+
+
+def native(shop: Shop, name: str, *, steps: str, extra: str = "", **files: str) -> Path:
+    """A native bundle that is compiled; all of them need the same, so that one root serves all."""
+    folder = shop.bundle(name, files={f"src/{file}": text for file, text in files.items()})
+    (folder / "lapstrake.toml").write_text(
+        f'[package]\nname = "{name}"\nversion = "1"\ndescription = "a test"\n'
+        f"[depends]\nbuild = [{extra}'zlib1g-dev']\ntoolchain = true\n[steps]\n"
+        f"prepare = 'cp -r \"$BUNDLE/src/.\" .'\n{steps}\n"
+    )
+    return folder
+
+
+@pytest.fixture
+def zlib_user(shop: Shop) -> Path:
+    """A bundle whose makefile wants ``gcc``, and whose check wants to run what it made."""
+    steps = 'use = "make"\ncheck = "./size"'
+    return native(shop, "size", steps=steps, **{"size.c": ZLIB, "Makefile": MAKEFILE})
+
+
+@pytest.fixture
+def reef(shop: Shop) -> Path:
+    """A Debian source, some of whose dependencies hold only for other builds."""
+    tree = shop.scratch() / "reef"
+    (tree / "debian/source").mkdir(parents=True)
+    (tree / "debian/source/format").write_text("3.0 (native)\n")
+    (tree / "debian/changelog").write_text(CHANGELOG)
+    (tree / "debian/control").write_text(SOURCE)
+    (tree / "debian/rules").write_text(RULES)
+    (tree / "debian/rules").chmod(0o755)
+    (tree / "reef.c").write_text(ZLIB)
+    return tree
+
+
+def run_on_arm64(shop: Shop, folder: Path, debs: list[Path], *program: str) -> str:
+    """Install packages in a folder, with the C library and zlib, and run a program of theirs."""
+    if find_program(QEMU) is None:
+        pytest.skip(f"needs {QEMU}")
+    root = folder / "root"
+    (root / "usr/lib").mkdir(parents=True)
+    (root / "lib").symlink_to("usr/lib")
+    for layer in open_work_dir(shop.work_dir).store.layers():
+        is_zlib = (layer.facts.get("name"), layer.facts.get("arch")) == ("zlib1g", "arm64")
+        if is_zlib or (layer.kind == "foreign" and layer.facts["arch"] == "arm64"):
+            shutil.copytree(
+                layer.tree / "usr/lib", root / "usr/lib", symlinks=True, dirs_exist_ok=True
+            )
+    for deb in debs:
+        subprocess.run(["dpkg-deb", "-x", str(deb), str(root)], check=True)
+    words = [QEMU, "-L", str(root), str(root / program[0]), *program[1:]]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+def debs_of(shop: Shop, branch: str, record: Any) -> list[Path]:
+    return [shop.output(branch) / row["name"] for row in record["outputs"] if row["published"]]
+
+
+def test_a_native_bundle_with_a_library(
+    shop: Shop, branch: str, zlib_user: Path, tmp_path: Path
+) -> None:
+    record = shop.build(zlib_user, branch, "--target", TUPLE)
+    assert record["arch"] == "arm64"
+    packages = [each.partition("=")[0] for each in record["inputs"]["packages"]]
+    assert {"zlib1g-dev:arm64", "crossbuild-essential-arm64"} <= set(packages)
+    assert "zlib1g-dev" not in packages
+    assert "composed" in record["inputs"]["dependencies_reason"]
+    (deb,) = debs_of(shop, branch, record)
+    assert deb.name == "size_1-1_arm64.deb"
+    assert {"libc6", "zlib1g"} <= {word.split()[0] for word in control(deb)["Depends"].split(", ")}
+    assert ">>> qa" not in shop.log(record), "nothing that was made runs here"
+    assert run_on_arm64(shop, tmp_path, [deb], "usr/bin/size").startswith("zlib 1.")
+
+    plan = json.loads(
+        shop.ok("build", "--dry-run", "--json", "--target", "arm64", str(zlib_user), branch).stdout
+    )
+    told = {row["stage"]: row for row in plan}
+    assert (told["target"]["what"], told["target"]["reason"]) == (
+        "", "the lists for arm64 are there",
+    )  # fmt: skip
+    assert "build size 1-1 for arm64" in told["build"]["what"]
+    own = shop.build(zlib_user, branch, "--target", "amd64", "--no-publish")
+    assert own["arch"] == "amd64"
+    assert ">>> qa" in shop.log(own), "a target that is the root's own is none"
+
+
+def test_a_debian_source(shop: Shop, branch: str, reef: Path, tmp_path: Path) -> None:
+    record = shop.build(reef, branch, "--target", "arm64")
+    assert "profiles: cross nocheck options: parallel=" in shop.log(record)
+    assert "site: /etc/dpkg-cross/cross-config.arm64" in shop.log(record)
+    (deb,) = debs_of(shop, branch, record)
+    assert deb.name == "reef_1.0_arm64.deb", "what is for all architectures needs no target"
+    assert "zlib1g" in control(deb)["Depends"]
+    assert run_on_arm64(shop, tmp_path, [deb], "usr/bin/reef").startswith("zlib 1.")
+
+
+def test_a_group_links_with_its_own_library(shop: Shop, branch: str, tmp_path: Path) -> None:
+    """The library is in the branch's repository, for arm64 alone."""
+    library = native(
+        shop,
+        "libkeel",
+        steps="build = '$CC -shared -fPIC -o libkeel.so keel.c'\n"
+        "install = 'install -D -t $DESTDIR/usr/lib/$MULTIARCH libkeel.so'",
+        **{"keel.c": "int keel(void) { return 42; }\n"},
+    )
+    user = native(
+        shop,
+        "tell",
+        extra="'libkeel', ",
+        steps="build = '$CC -o tell main.c -lkeel'\ninstall = 'install -D -t $DESTDIR/bin tell'",
+        **{"main.c": KEEL},
+    )
+    done = shop.ok("build", "--group", "--json", "--target", TUPLE, str(user), str(library), branch)
+    assert [row["state"] for row in json.loads(done.stdout)] == ["built", "built"]
+    debs = sorted(shop.output(branch).glob("*.deb"))
+    assert {control(deb)["Architecture"] for deb in debs} == {"arm64"}
+    assert run_on_arm64(shop, tmp_path, debs, "bin/tell") == "keel 42\n"
+
+
+def test_a_toolchain_over_the_branch(shop: Shop, branch: str, tmp_path: Path) -> None:
+    """A folder with a compiler: here one that calls Debian's, and leaves its mark."""
+    toolchain = shop.scratch() / "chain"
+    (toolchain / "bin").mkdir(parents=True)
+    for tool in ("gcc", "strip", "objdump", "ar"):
+        file = toolchain / f"bin/aarch64-reef-linux-gnu-{tool}"
+        extra = "-DMADE_BY='\"us\"'" if tool == "gcc" else ""
+        file.write_text(f'#!/bin/sh\nexec /usr/bin/{TUPLE}-{tool} {extra} "$@"\n')
+        file.chmod(0o755)
+    source = '#include <stdio.h>\nint main(void) { puts("made by " MADE_BY); return 0; }\n'
+    steps = "build = '$CC -o who who.c'\ninstall = 'install -D who \"$DESTDIR/bin/who\"'"
+    debians = "'crossbuild-essential-arm64:native', 'libc-dev', "
+    bundle = native(shop, "who", extra=debians, steps=steps, **{"who.c": source})
+    record = shop.build(bundle, branch, "--target", "arm64", "--toolchain", str(toolchain))
+    made = run_on_arm64(shop, tmp_path, debs_of(shop, branch, record), "bin/who")
+    assert made == "made by us\n"
+    again = shop.build(bundle, branch, "--target", "arm64", "--toolchain", str(toolchain))
+    assert again["inputs"]["toolchain"] == record["inputs"]["toolchain"]
+    other = shop.build_fails(
+        30, bundle, branch, "--target", "riscv64", "--toolchain", str(toolchain)
+    )
+    assert "compiles for aarch64" in other["error"]
+
+
+@pytest.mark.slow
+def test_a_source_of_the_archive(shop: Shop, branch: str, tmp_path: Path) -> None:
+    record = shop.build("apt:tree", branch, "--target", TUPLE)
+    debs = [deb for deb in debs_of(shop, branch, record) if deb.name.startswith("tree_")]
+    assert run_on_arm64(shop, tmp_path, debs, "usr/bin/tree", "--version").startswith("tree v")
+
+
+def test_what_is_compiled_with_the_wrong_compiler(shop: Shop, branch: str) -> None:
+    steps = "build = 'gcc -o who who.c'\ninstall = 'install -D who \"$DESTDIR/bin/who\"'"
+    source = "int main(void) { return 0; }\n"
+    bundle = native(shop, "wrong", steps=steps, **{"who.c": source})
+    failed = shop.build_fails(17, bundle, branch, "--target", "arm64")
+    assert "bin/who is not for arm64: it must be compiled with $CC or $CXX" in failed["stderr"]
+
+
+def test_what_the_target_does_not_have(shop: Shop, branch: str, zlib_user: Path) -> None:
+    """The dependency is named, with its architecture."""
+    text = (zlib_user / "lapstrake.toml").read_text()
+    (zlib_user / "lapstrake.toml").write_text(text.replace("zlib1g-dev", "absent-dev"))
+    failed = shop.build_fails(10, zlib_user, branch, "--target", "arm64")
+    assert "does not have what is needed: absent-dev:arm64" in failed["error"]
+
+
+def test_what_cannot_be_crossed(shop: Shop, branch: str, zlib_user: Path) -> None:
+    def refused(code: int, bundle: object, *words: str) -> str:
+        return shop.fails(code, "build", *words, str(bundle), branch).stderr
+
+    assert "Debian has no packages for 'vax'" in refused(2, zlib_user, "--target", "vax")
+    assert "have no target" in refused(2, zlib_user, "-A", "--target", "arm64")
+    assert "there is no target" in refused(2, zlib_user, "--toolchain", "/usr")
+    everywhere = shop.bundle("everywhere")
+    said = refused(6, everywhere, "--target", "arm64")
+    assert "lapstrake.toml:6: package.architecture" in said
+    assert "for all architectures, not for arm64" in said
+    aosc = next(iter(sorted((EXAMPLES / "tree").glob("*/*/spec")))).parent
+    assert "cannot be cross-compiled for arm64" in refused(6, aosc, "--target", "arm64")
+    assert "no folder" in refused(27, zlib_user, "--target", "arm64", "--toolchain", "./none")
