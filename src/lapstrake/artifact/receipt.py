@@ -101,7 +101,7 @@ class Question:
 
     def _file(self) -> Path:
         digits = hashlib.sha256(os.fsencode(self._folder)).hexdigest()[:32]
-        return xdg_dir("XDG_CACHE_HOME", ".cache") / "lapstrake" / "kept" / f"{digits}.json"
+        return xdg_dir("XDG_CACHE_HOME", ".cache") / "lapstrake" / "answers" / f"{digits}.json"
 
     def _facts(self) -> list[Any]:
         """All around the project that the answer depends on, as JSON gives it back."""

@@ -89,8 +89,8 @@ def test_the_same_again(place: Place) -> None:
         lambda place: (place.top / "conf/config.toml").write_text("[artifacts]\n"),
         lambda place: shutil.rmtree(place.top / "work/artifacts"),
         lambda place: next(place.top.glob("work/artifacts/*/CHECKSUM")).write_text("0" * 64),
-        lambda place: next(place.top.glob("home/.cache/lapstrake/kept/*")).write_text("{}"),
-        lambda place: next(place.top.glob("home/.cache/lapstrake/kept/*")).write_text("x"),
+        lambda place: next(place.top.glob("home/.cache/lapstrake/answers/*")).write_text("{}"),
+        lambda place: next(place.top.glob("home/.cache/lapstrake/answers/*")).write_text("x"),
     ],
 )
 def test_what_makes_it_void(place: Place, change: Callable[[Place], object]) -> None:
