@@ -16,7 +16,7 @@ from pathlib import Path
 from lapstrake.host.files import TEMPORARY
 
 FILES = 1500
-KILLS = 5
+KILLS = 4
 MANIFEST = '[package]\nname = "a"\ntype = "package"\nversion = "1"\n'
 READ = """
 import sys

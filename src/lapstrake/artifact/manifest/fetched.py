@@ -14,6 +14,8 @@ from lapstrake.host.files import (
     remove_leftovers,
     remove_tree,
     replace_dir,
+    sync_filesystem,
+    sync_folder,
     temporary_name,
 )
 from lapstrake.host.locks import locked
@@ -87,7 +89,9 @@ def _unpack(archive: Path, target: Path, spec: SourceSpec) -> None:
     try:
         # Parts of a root filesystem have links to /run and the like; nobody follows them here.
         unpack(archive, private, bounds=UnpackBounds(outside_links=True), name=spec.name)
-        replace_dir(private if spec.is_checkout else _content(private), target)
+        sync_filesystem(private)  # one call for all files, however many
+        replace_dir(private if spec.is_checkout else _content(private), target, durable=False)
+        sync_folder(target.parent)
     except (UnpackError, StoreError) as wrong:
         raise type(wrong)(
             f"{spec.origin}: {wrong.brief}", details=wrong.details, resolution=wrong.resolution
