@@ -222,6 +222,7 @@ WRONG: list[tuple[str, str]] = [
     (HEAD + '[runner]\ndocker = "image:1"\n', ":6: runner.docker: must be a table"),
     (HEAD + '[runner]\ndocker = { image = "x" }\n', ":6: unknown key runner.docker.image"),
     (HEAD + '[runner]\ndocker = { dockerfile = "D" }\n', ":6: runner.docker: there is no file 'D'"),
+    (HEAD + '[runner]\npackages = ["a >"]\n', ":6: runner.packages[1]: 'a >' is not one relation"),
     (HEAD + '[runner]\nmemory = "much"\n', ":6: runner.memory: 'much' is not a size"),
     (HEAD + '[runner]\ncpus = 0\n', ":6: runner.cpus: must be greater than 0"),
     (HEAD + '[runner]\ncpus = nan\n', ":6: runner.cpus: must be a finite number"),

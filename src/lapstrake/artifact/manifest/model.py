@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from lapstrake.artifact.manifest.model_sites import SiteTable
+from lapstrake.bundle.native_model import Relation
 from lapstrake.config.tables import Commands, Line, RelativePath, Size, Table, Variable
 
 DEPENDENCY_SOURCES = ("path", "git", "url")
@@ -124,7 +125,7 @@ class RunnerTable(Table):
     branch: Line | None = Field(
         default=None, description="Of `root`: the branch that the root is made of."
     )
-    packages: list[Line] = Field(default=[], description="Of `root`: what is installed in it.")
+    packages: list[Relation] = Field(default=[], description="Of `root`: what is installed in it.")
     cpus: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="Processors' worth of time."
     )
