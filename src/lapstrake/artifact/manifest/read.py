@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from lapstrake.artifact.base import Origin, Package
 from lapstrake.artifact.manifest.base import FILE_NAME, Manifest
+from lapstrake.artifact.manifest.kinds import check_kind, refuse_zeros
 from lapstrake.errors import ProjectError
 from lapstrake.host.files import read_regular
 from lapstrake.host.record import reader_version, remembered
@@ -31,9 +31,6 @@ _NERVES = {
     "target_tuple": "target",
 }
 """Keys that people know from Nerves, and what they are called here."""
-_PLATFORMS = ("system_platform", "toolchain_platform")
-_OF_ARTIFACTS = frozenset({"runner", "site", "digests"})
-_ONLY_BUNDLES = frozenset({"source", "steps", "output", "depends", "results", "needs"})
 
 
 def read_package(
@@ -87,7 +84,7 @@ def read_manifest(
         return _completed(_understood(toml), toml, inside)
     inputs = {
         "path": bytes(toml.path),
-        "home": bytes(Path.home()),
+        "home": os.environ.get("HOME", "").encode(),
         "text": toml.text.encode(),
         "reader": _reader_version(),
     }
@@ -102,8 +99,8 @@ def _reader_version() -> bytes:
 
 def _understood(toml: TomlFile) -> Manifest:
     document = toml.parse(error=ProjectError)
-    _check_kind(toml, document)
-    _refuse_zeros(toml, document)
+    check_kind(toml, document)
+    refuse_zeros(toml, document)
 
     from pydantic import ValidationError
 
@@ -121,57 +118,6 @@ def _understood(toml: TomlFile) -> Manifest:
             wrong, file=toml.path, text=toml.text, model=model, kind=ProjectError,
             described=_DESCRIBED, elsewhere=_NERVES,
         ) from wrong  # fmt: skip
-
-
-def _check_kind(toml: TomlFile, document: Mapping[str, Any]) -> None:
-    """Refuse bundles, and tables that nothing would ever look at."""
-    package = document.get("package")
-    if "project" in document:
-        if "package" in document:
-            raise ProjectError(
-                f"{toml.where(('project',))}: a file has either a project or a package",
-                resolution="Give the package a folder of its own, and make it a dependency.",
-            )
-    elif package is None:
-        raise ProjectError(
-            f"{toml.path}: there is neither [package] nor [project]",
-            resolution="The format is described by docs/reference/packages.md.",
-        )
-    elif isinstance(package, dict) and "type" not in package:
-        raise _without_type(toml, document)
-    elif isinstance(package, dict) and package["type"] in _PLATFORMS:
-        for key in sorted(_OF_ARTIFACTS.intersection(document)):
-            raise ProjectError(
-                f"{toml.where((key,))}: a {package['type']} is not built, it has no artifact",
-                resolution=f"Say it in the packages that are built with {package.get('name')}.",
-            )
-
-
-def _without_type(toml: TomlFile, document: Mapping[str, Any]) -> ProjectError:
-    where = toml.where(("package",))
-    if _ONLY_BUNDLES.isdisjoint(document):
-        return ProjectError(
-            f"{where}: the key package.type is missing",
-            resolution='Add `type = "system"`, "toolchain", "package", "system_platform" or '
-            '"toolchain_platform". Without a type the folder is a bundle, see `lapstrake build`.',
-        )
-    return ProjectError(
-        f"{where}: this is a bundle, not a package of an artifact",
-        resolution="Build it with `lapstrake build`.",
-    )
-
-
-def _refuse_zeros(toml: TomlFile, value: object, location: tuple[str | int, ...] = ()) -> None:
-    """No program takes a text with a zero character, and no path may have one."""
-    if isinstance(value, str) and "\0" in value:
-        raise ProjectError(f"{toml.where(location)}: the text has a zero character in it")
-    if isinstance(value, list):
-        for position, item in enumerate(value):
-            _refuse_zeros(toml, item, (*location, position))
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _refuse_zeros(toml, key, location)
-            _refuse_zeros(toml, item, (*location, key))
 
 
 def _completed(manifest: Manifest, toml: TomlFile, inside: Path | None) -> Manifest:
