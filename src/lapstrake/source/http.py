@@ -35,10 +35,12 @@ class Asking:
     Attributes:
         headers: sent to the URL's own server, and to no other one that it redirects to.
         shown: the URL in messages, when it has secrets in it.
+        secure: follow no redirection away from TLS: nothing else vouches for the bytes.
     """
 
     headers: Mapping[str, str] = field(default_factory=dict)
     shown: str = ""
+    secure: bool = False
 
 
 _PLAINLY = Asking()
@@ -116,7 +118,7 @@ def _answer(
 
     timeout = min(job.rules.timeout, job.remaining())
     shown = asking.shown or url
-    extensions = {PRIVATE: Private(names=tuple(asking.headers), url=url)}
+    extensions = {PRIVATE: Private(names=tuple(asking.headers), url=url, secure=asking.secure)}
     try:
         with job.web.client().stream(
             "GET", url, headers={**headers, **asking.headers}, timeout=timeout,

@@ -16,15 +16,17 @@ PRIVATE = "lapstrake_private"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Private:
-    """Headers that only one server may see, whatever it redirects to.
+    """What holds for a request, whatever it is redirected to.
 
     Attributes:
-        names: their names.
-        url: where the server is; its scheme, host and port count.
+        names: of headers that only the first server may see.
+        url: where that is; its scheme, host and port count.
+        secure: never go on without TLS where it began with it.
     """
 
     names: tuple[str, ...]
     url: str
+    secure: bool = False
 
 
 class Web:
@@ -71,6 +73,11 @@ def _guard(request: httpx2.Request) -> None:
     import httpx2
 
     private: Private | None = request.extensions.get(PRIVATE)
-    if private and private.names and request.url.origin != httpx2.URL(private.url).origin:
+    if private is None:
+        return
+    first = httpx2.URL(private.url)
+    if private.secure and (first.scheme, request.url.scheme) == ("https", "http"):
+        raise httpx2.UnsupportedProtocol("it redirects to a server without TLS")
+    if private.names and request.url.origin != first.origin:
         for name in private.names:
             request.headers.pop(name, None)

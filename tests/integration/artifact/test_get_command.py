@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from artifact_sites import archive_of
+from artifact_sites import archive_of, redirect
 from lapstrake.artifact.identity import Identity
 from roots import Completed, cli_command, cli_environment, run_cli
 from trouble import small_disk
@@ -137,12 +137,18 @@ def test_strangers_certificates(place: Place, tmp_path: Path) -> None:
     with running_site(context) as server:
         url = server.url.replace("http://127.0.0.1", "https://localhost")
         identity = place.project(f'url = "{url}"')
-        server.put(f"/{identity.file_name}", serve(archive_of(identity)))
         retries = ("--set", "artifacts.retries=0")
         refused = run_cli(*retries, "artifact", "get", work_dir=place.folder, **place.variables)
         assert refused.status == 27
         assert "CERTIFICATE_VERIFY_FAILED" in refused.stderr
         assert server.requests == []
+        with running_site() as plain:
+            path = plain.put("/it", serve(archive_of(identity)))
+            server.put(f"/{identity.file_name}", redirect(path), serve(archive_of(identity)))
+            downgraded = place.run(SSL_CERT_FILE=str(certificate))
+            assert downgraded.status == 27
+            assert "it redirects to a server without TLS" in downgraded.stderr
+            assert plain.requests == []
         assert place.run(SSL_CERT_FILE=str(certificate)).status == 0
 
 

@@ -199,6 +199,20 @@ def test_known_digests(here: Here, server: Server) -> None:
     assert here.got().site
 
 
+@pytest.mark.parametrize("said", ["0" * 64, "", "x y z"])
+def test_the_digest_beside_it(here: Here, said: str) -> None:
+    """In a folder, ``.sha256`` is compared when it is there, as ``sha256sum`` writes it."""
+    identity = here.package(FolderSite(path=here.folder))
+    data = archive_of(identity)
+    (here.folder / identity.file_name).write_bytes(data)
+    beside = here.folder / f"{identity.file_name}.sha256"
+    beside.write_text(said)
+    assert "it sent something else than it says" in here.complaint()
+    assert here.left() == []
+    beside.write_text(f"{hashlib.sha256(data).hexdigest()}  {identity.file_name}\n")
+    assert here.got().site
+
+
 def test_an_interrupted_download_is_gone_on_with(here: Here, server: Server) -> None:
     identity = here.package(UrlSite(url=server.url))
     data = archive_of(identity)

@@ -32,7 +32,7 @@ class Terms:
         cancelled: set when all should give up.
     """
 
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     offline: bool = False
     rewrites: tuple[Rewrite, ...] = ()
     timeout: float = 60.0

@@ -11,8 +11,10 @@ from lapstrake.artifact.identity import Identity
 from lapstrake.artifact.sites.base import NotThereError, SiteError, Terms
 from lapstrake.artifact.sites.others import describe_others
 from lapstrake.artifact.sites.transfer import verify_sha256
-from lapstrake.host.files import copy_bytes
+from lapstrake.host.files import copy_bytes, read_regular
 from lapstrake.progress import Progress
+
+_LONGEST_DIGEST = 4096  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +50,18 @@ class FolderCandidate:
             if refused.filename != str(file):
                 raise  # it is our own disk
             raise SiteError(f"cannot be read: {refused.strerror}") from refused
-        beside = file.with_name(f"{file.name}.sha256")
-        if beside.is_file():
-            verify_sha256(target, beside.read_text(encoding="utf-8", errors="replace").split()[0])
+        if said := self._said(file.with_name(f"{file.name}.sha256")):
+            verify_sha256(target, said)
+
+    def _said(self, beside: Path) -> str:
+        """The digest in the file beside an archive; empty when there is no such file."""
+        try:
+            text = read_regular(beside, limit=_LONGEST_DIGEST).decode("ascii", "replace")
+        except FileNotFoundError:
+            return ""
+        except OSError as refused:
+            raise SiteError(f"{beside.name} cannot be read: {refused.strerror}") from refused
+        return text.partition(" ")[0].strip() or "nothing"
 
     def _missing(self) -> str:
         if not self.folder.is_dir():

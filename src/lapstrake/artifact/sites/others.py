@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from lapstrake.artifact.identity import SHORT, Identity
 
@@ -38,18 +38,6 @@ def describe_others(identity: Identity, names: Iterable[str]) -> str:
     if found:
         return f"; of {identity.package} it has {_listed(m[0] for m in found)}"
     return f"; it has nothing of {identity.package}"
-
-
-def others_text(package: str, names: Sequence[str]) -> str:
-    """What goes behind "not there"; of many names the greatest are shown.
-
-    >>> others_text("br", ["br-portable-1.0-0A1B2C3"])
-    '; of br it has br-portable-1.0-0A1B2C3'
-    """
-    if not names:
-        return f"; it has nothing of {package}"
-    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"; of {package} it has {', '.join(sorted(names)[-_SHOWN:])}{rest}"
 
 
 def _listed(words: Iterable[str]) -> str:

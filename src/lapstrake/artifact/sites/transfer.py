@@ -50,7 +50,7 @@ class WebFile:
     @property
     def asking(self) -> http.Asking:
         """The same for the downloader."""
-        return http.Asking(headers=self.headers, shown=self.shown)
+        return http.Asking(headers=self.headers, shown=self.shown, secure=True)
 
 
 def fetch_file(file: WebFile, target: Path, terms: Terms, progress: Progress) -> None:
