@@ -271,6 +271,16 @@ def test_a_refused_token(server: Site, tmp_path: Path, status: int, place: int) 
         get(forge.described(), tmp_path / "got", place=place)
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_names_that_github_changes(server: Site, tmp_path: Path, place: int) -> None:
+    """It makes a dot of a tilde when a file is uploaded."""
+    identity = identity_of(version="1.2.0~rc1")
+    forge = FakeForge(site=server, forge=Forge.GITHUB, tag="v1.2.0~rc1")
+    forge.publish(identity.file_name.replace("~", "."), _DATA)
+    candidates(forge.described(), identity)[place].get(tmp_path / "got", quick_terms(), Silent())
+    assert (tmp_path / "got").read_bytes() == _DATA
+
+
 @pytest.mark.parametrize("kind", list(Forge))
 def test_no_release(server: Site, tmp_path: Path, kind: Forge) -> None:
     site = ReleaseSite(forge=kind, repository=REPOSITORY, url=server.url, tag="v9")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from lapstrake.artifact.base import ReleaseSite
+from lapstrake.artifact.base import Forge, ReleaseSite
 from lapstrake.artifact.identity import Identity
 from lapstrake.artifact.sites.base import Candidate, NotThereError, SiteError, Terms
 from lapstrake.artifact.sites.forge import Account, account_of, api_address, web_address
@@ -42,7 +42,7 @@ class PublicCandidate:
 
     @property
     def _url(self) -> str:
-        name = quote(self.identity.file_name, safe="")
+        name = quote(asset_name(self.site, self.identity), safe="")
         return f"{download_folder(self.site, self.identity)}/{name}"
 
     def get(self, target: Path, terms: Terms, progress: Progress) -> None:
@@ -79,7 +79,8 @@ class ApiCandidate:
         terms.need_network()
         account = account_of(self.site, terms.environment, ask_program=True)
         assets = self._assets(account, terms, progress)
-        asset = assets.get(self.identity.file_name)
+        names = (self.identity.file_name, asset_name(self.site, self.identity))
+        asset = next((assets[name] for name in names if name in assets), None)
         if asset is None:
             others = describe_others(self.identity, assets)
             raise NotThereError(f"the release has no such file{others}")
@@ -126,6 +127,12 @@ def plan_release(site: ReleaseSite, identity: Identity) -> tuple[Candidate, ...]
     """The addresses that a release's file may have."""
     api = ApiCandidate(site=site, identity=identity)
     return (api,) if site.api else (PublicCandidate(site=site, identity=identity), api)
+
+
+def asset_name(site: ReleaseSite, identity: Identity) -> str:
+    """An archive's name among a release's files: GitHub makes a dot of ``~``."""
+    name = identity.file_name
+    return name.replace("~", ".") if site.forge is Forge.GITHUB else name
 
 
 def download_folder(site: ReleaseSite, identity: Identity) -> str:
