@@ -445,6 +445,7 @@ Steps see these variables:
 | `BUNDLE` | a copy of the bundle's own folder |
 | `JOBS` | how many processes to run at a time |
 | `ARCH`, `MULTIARCH` | Debian's names for the machine: `amd64`, `x86_64-linux-gnu` |
+| `CC`, `CXX`, `AR`, `CROSS_COMPILE` … | the cross compiler, and only with `--target`: see [Build packages for another machine](../how-to/cross-packages.md); write `${CC:-gcc}` |
 | `NAME`, `VERSION` | the package's name and its full version |
 | `SOURCE_DATE_EPOCH` | the time to write into files, for reproducible builds |
 """

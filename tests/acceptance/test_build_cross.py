@@ -5,14 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from installed_root import install
+from lapstrake.branch.foreign import with_foreign
+from lapstrake.branch.instance import current_branch
+from lapstrake.compose.base import How, Wanted
+from lapstrake.compose.resolve import satisfy_words
+from lapstrake.compose.root import compose_root
 from lapstrake.config.model import host_arch
 from lapstrake.host.process import find_program
-from lapstrake.names import Arch
+from lapstrake.names import Arch, BranchName
+from lapstrake.repository.open import repository_of
+from root_compare import differences
 from roots import open_work_dir
 from shop import EXAMPLES, MAINTAINER, Shop, control
 
@@ -143,14 +152,37 @@ def test_a_native_bundle_with_a_library(
     plan = json.loads(
         shop.ok("build", "--dry-run", "--json", "--target", "arm64", str(zlib_user), branch).stdout
     )
+    targets = [row for row in plan if row["stage"] == "target"]
+    assert [row["what"] for row in targets] == [""], "all is there"
     told = {row["stage"]: row for row in plan}
-    assert (told["target"]["what"], told["target"]["reason"]) == (
-        "", "the lists for arm64 are there",
-    )  # fmt: skip
     assert "build size 1-1 for arm64" in told["build"]["what"]
     own = shop.build(zlib_user, branch, "--target", "amd64", "--no-publish")
     assert own["arch"] == "amd64"
     assert ">>> qa" in shop.log(own), "a target that is the root's own is none"
+
+
+@pytest.mark.slow
+def test_a_composed_root_is_what_apt_makes(shop: Shop, tmp_path: Path) -> None:
+    """With packages of both architectures, some of them there twice, with files of both."""
+    place = open_work_dir(shop.work_dir)
+    branch = current_branch(place, BranchName("stable"))
+    assert branch is not None
+    branch = with_foreign(place, branch, Arch.ARM64)
+    repository = repository_of(place, branch.name)
+    wanted = Wanted(packages=("libpcre2-8-0", "zlib1g-dev"), host=Arch.ARM64)
+    since = time.time()
+    root = compose_root(place, branch, repository, wanted)
+    assert root.how is How.COMPOSED, root.reason
+    assert {"arm64", "amd64"} < {package.arch for package in root.added}
+    tree = tmp_path / "installed"
+    install(place, branch, satisfy_words(wanted), debs=tmp_path / "debs", tree=tree)
+    found = differences(
+        [layer.tree for layer in root.stack],
+        [*(layer.tree for layer in branch.layers), tree],
+        since=since,
+        scratch=tmp_path,
+    )
+    assert not found
 
 
 def test_a_debian_source(shop: Shop, branch: str, reef: Path, tmp_path: Path) -> None:
@@ -199,11 +231,12 @@ def test_a_toolchain_over_the_branch(shop: Shop, branch: str, tmp_path: Path) ->
     steps = "build = '$CC -o who who.c'\ninstall = 'install -D who \"$DESTDIR/bin/who\"'"
     debians = "'crossbuild-essential-arm64:native', 'libc-dev', "
     bundle = native(shop, "who", extra=debians, steps=steps, **{"who.c": source})
-    record = shop.build(bundle, branch, "--target", "arm64", "--toolchain", str(toolchain))
+    words = ("--target", "arm64", "--toolchain", str(toolchain))
+    first = shop.build(bundle, branch, *words, "--no-publish")
+    record = shop.build(bundle, branch, *words)
     made = run_on_arm64(shop, tmp_path, debs_of(shop, branch, record), "bin/who")
     assert made == "made by us\n"
-    again = shop.build(bundle, branch, "--target", "arm64", "--toolchain", str(toolchain))
-    assert again["inputs"]["toolchain"] == record["inputs"]["toolchain"]
+    assert first["inputs"]["toolchain"] == record["inputs"]["toolchain"]
     other = shop.build_fails(
         30, bundle, branch, "--target", "riscv64", "--toolchain", str(toolchain)
     )

@@ -23,7 +23,7 @@ _FORMAT = 1
 
 
 def with_foreign(place: Workplace, branch: Branch, arch: Arch) -> Branch:
-    """Let a branch know the packages of another architecture: one list for each archive is fetched.
+    """Let a branch know the packages of another architecture; their lists are fetched once.
 
     Args:
         place: where.
@@ -40,7 +40,7 @@ def with_foreign(place: Workplace, branch: Branch, arch: Arch) -> Branch:
             _add(place, branch, arch, tree)
         except BranchError as failed:
             raise BranchError(
-                f"the lists of {branch.name} for {arch} cannot be fetched",
+                f"{branch.name} cannot be made ready to compile for {arch}",
                 details=failed.details or failed.brief,
                 resolution=f"Check that all archives of the branch have {arch}; limit those that "
                 "do not with `Architectures:` in its source list.",

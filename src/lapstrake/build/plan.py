@@ -100,18 +100,20 @@ def _instance(place: Workplace, request: BuildRequest) -> Action:
 
 def _target(place: Workplace, request: BuildRequest) -> list[Action]:
     """What cross-compiling makes necessary."""
-    if request.target is None:
+    target = request.target
+    if target is None:
         return []
     branch = current_branch(place, request.branch)
-    if branch is not None and known_foreign(place, branch, request.target):
-        return [Action(stage="target", what="", reason=f"the lists for {request.target} are there")]
-    return [
-        Action(
-            stage="target",
-            what=f"fetch the branch's lists for {request.target}",
-            reason="it is linked with libraries of that architecture",
-        )
-    ]
+    known = branch is not None and known_foreign(place, branch, target) is not None
+    what = f"fetch the branch's lists for {target}, and the C library"
+    reason = f"what is for {target} is linked with libraries of {target}"
+    if known:
+        what, reason = "", f"the branch knows packages of {target} already"
+    actions = [Action(stage="target", what=what, reason=reason)]
+    if request.toolchain:
+        what = f"lay {request.toolchain} over the branch"
+        actions.append(Action(stage="target", what=what, reason="--toolchain says so"))
+    return actions
 
 
 def _source(place: Workplace, spec: SourceSpec) -> Action:

@@ -13,6 +13,8 @@ _SHORT = 12
 _PARTS = {
     "base": "another base OS",
     "instance": "another instance of the branch",
+    "foreign": "another layer of a foreign architecture",
+    "toolchain": "another toolchain",
     "dependencies": "another layer of dependencies",
     "format": "another format of bundle",
 }
@@ -27,6 +29,10 @@ def made_from(record: BuildRecord) -> Iterator[tuple[str, str, str]]:
         return
     yield "base OS", _short(inputs.get("base", "")), ""
     yield "instance", _short(inputs.get("instance", "")), inputs.get("instance_reason", "")
+    if "foreign" in inputs:
+        yield f"for {record.arch}", _short(inputs["foreign"]), "to cross-compile"
+    if "toolchain" in inputs:
+        yield "toolchain", _short(inputs["toolchain"]), "laid over the branch"
     layer = _short(inputs.get("dependencies", "")) or "none"
     yield "dependencies", layer, inputs.get("dependencies_reason", "")
     for name, digest in inputs.get("sources", {}).items():

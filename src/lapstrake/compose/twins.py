@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from lapstrake.compose.below import read_text
 from lapstrake.compose.content import Content
-from lapstrake.compose.doubt import Kind
+from lapstrake.compose.doubt import Entry, Kind
 from lapstrake.compose.unpack import aliases_of, real_path
 from lapstrake.compose.view import View
 from lapstrake.layer.store import Layer
@@ -43,16 +43,31 @@ def shared_paths(
         aliases = aliases_of(view.branch)
         theirs = _paths(there, twin, aliases)
         ours = _paths([new[stanza.qualified]], stanza.qualified, aliases)
-        found[stanza.qualified] = frozenset(
-            path
-            for path, entry in content.paths.items()
-            if entry.kind is not Kind.FOLDER and path in ours and ours[path] == theirs.get(path)
-        )
+        found[stanza.qualified] = alike(content.paths, ours, theirs)
     return found
 
 
+def alike(
+    entries: Mapping[str, Entry], ours: Mapping[str, str], theirs: Mapping[str, str]
+) -> frozenset[str]:
+    """Tell which paths two packages have in common.
+
+    Args:
+        entries: what one of them unpacks.
+        ours: its paths with MD5 sums; empty where dpkg keeps none: of links, and of configuration
+            files, which somebody may have changed.
+        theirs: those of the other.
+    """
+    both = {path for path, digest in ours.items() if theirs.get(path) == digest}
+    return frozenset(
+        path
+        for path in both & entries.keys()
+        if entries[path].kind is Kind.LINK or (entries[path].kind is Kind.FILE and ours[path])
+    )
+
+
 def _paths(layers: Sequence[Layer], package: str, aliases: Sequence[str]) -> dict[str, str]:
-    """A package's paths with the MD5 sums of files, as dpkg keeps both; links have no sum."""
+    """A package's paths with their MD5 sums, as dpkg keeps them."""
     listed = read_text(layers, f"{_INFO}/{package}.list").splitlines()
     lines = read_text(layers, f"{_INFO}/{package}.md5sums").splitlines()
     sums = {f"/{line[34:]}": line[:32] for line in lines}
