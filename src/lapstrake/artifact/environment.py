@@ -45,7 +45,7 @@ def target_environment(target: str, depot: Depot, wish: Wish) -> CrossEnvironmen
         ToolchainError: the compiler is not installed.
     """
     facts = look_at_debian(target, environ=without_ours(depot.environment))
-    return _made(facts, depot, wish, given=(_epoch(depot, {}),))
+    return _made(facts, depot, wish, given=(epoch_of(depot, {}),))
 
 
 def project_environment(project: Project, depot: Depot, wish: Wish) -> CrossEnvironment:
@@ -69,7 +69,7 @@ def project_environment(project: Project, depot: Depot, wish: Wish) -> CrossEnvi
     for each in project.packages:
         given.append(_filled(each.env, _merged(given), where=each.file or each.name))
     given.append(_filled(project.env, _merged(given), where=project.file or project.name))
-    given.append(_epoch(depot, _merged(given)))
+    given.append(epoch_of(depot, _merged(given)))
     made = _made(facts, depot, wish, given=given)
     told = _told_by_platform(project, made, depot)
     return _made(facts, depot, wish, given=[*given, told]) if told else made
@@ -169,8 +169,15 @@ def _filled(env: Mapping[str, str], known: Mapping[str, str], where: Path | str)
     return {name: _REFERENCE.sub(value, text) for name, text in env.items()}
 
 
-def _epoch(depot: Depot, given: Mapping[str, str]) -> dict[str, str]:
+def epoch_of(depot: Depot, given: Mapping[str, str]) -> dict[str, str]:
     """``SOURCE_DATE_EPOCH`` (row B12): our own environment's, the project's, the configuration's.
+
+    Args:
+        depot: whose environment and configuration.
+        given: the packages' and the project's variables.
+
+    Returns:
+        the variable, if anybody sets it.
 
     Raises:
         ProjectError: it is no number of seconds.

@@ -10,6 +10,7 @@ from pathlib import Path
 from lapstrake.artifact.base import Package, Project
 from lapstrake.artifact.checksum import source_checksum
 from lapstrake.artifact.depot import Depot
+from lapstrake.artifact.environment import epoch_of
 from lapstrake.artifact.identity import Identity
 from lapstrake.artifact.making.base import Job
 from lapstrake.errors import ProjectError
@@ -39,10 +40,12 @@ def job_of(
         inputs: artifacts that the package needs, by name.
 
     Raises:
-        ProjectError: the machinery, or the defconfig, cannot be read.
+        ProjectError: the machinery, or the defconfig, cannot be read; or ``SOURCE_DATE_EPOCH`` is
+            no number.
     """
     folder = depot.build_folder(package, identity)
-    build = depot.config.build
+    variables = _environment(project, package)
+    epoch = epoch_of(depot, variables)
     return Job(
         package=package,
         platform=project.platform_of(package),
@@ -54,11 +57,11 @@ def job_of(
         toolchain=_only(project.toolchain, inputs),
         system=_only(project.system, inputs),
         machinery=_machinery(project, package),
-        environment=_environment(project, package),
+        environment={**variables, **epoch},
         log=folder / "build.log",
         progress=progress,
-        jobs=build.jobs or os.cpu_count() or 1,
-        epoch=EPOCH if build.epoch is None else build.epoch,
+        jobs=depot.config.build.jobs or os.cpu_count() or 1,
+        epoch=int(epoch.get("SOURCE_DATE_EPOCH", EPOCH)),
     )
 
 

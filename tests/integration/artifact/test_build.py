@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tarfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,11 @@ from builder_subjects import contents
 from lapstrake.artifact.base import Project
 from lapstrake.artifact.building import BuildRequest, Built, build_artifacts
 from lapstrake.artifact.depot import Depot
+from lapstrake.artifact.jobs import EPOCH
 from lapstrake.artifact.manifest.project import read_project
 from lapstrake.artifact.workshop import clean, open_shell, write_archive
 from lapstrake.config.load import load_config
-from lapstrake.errors import BuildError, StaleError, UsageError
+from lapstrake.errors import BuildError, ProjectError, StaleError, UsageError
 from roots import Recorder, cli_command, cli_environment
 
 _GCC = """
@@ -111,6 +113,23 @@ def test_what_is_needed_is_built_first_and_nothing_twice(world: World) -> None:
     forced = world.build("gcc", force=True)
     assert (forced["gcc"].path / "n").read_text() == "x\nx\nx\n"
     assert forced["gcc"].path == again["gcc"].path
+
+
+def test_times_in_archives_are_the_same_for_all(world: World) -> None:
+    def times() -> set[float]:
+        archive = world.build("gcc", force=True)["gcc"].archive
+        assert archive is not None
+        with tarfile.open(archive) as tar:
+            return {member.mtime for member in tar}
+
+    assert times() == {EPOCH}
+    world.write("gcc", _GCC + '[env]\nSOURCE_DATE_EPOCH = "1000000000"\n', source="gcc 2\n")
+    assert times() == {1_000_000_000}
+    world.depot = replace(world.depot, environment={"SOURCE_DATE_EPOCH": "500000000"})
+    assert times() == {500_000_000}
+    world.depot = replace(world.depot, environment={"SOURCE_DATE_EPOCH": "12abc"})
+    with pytest.raises(ProjectError, match="'12abc' is no number"):
+        times()
 
 
 def test_hours_do_not_begin_unasked(world: World) -> None:
