@@ -200,7 +200,7 @@ class Subject:
         elif self.registry is not None:
             self.registry.publish(name, data)
         elif self.server is not None:
-            self.server.put(f"/files/{quote(name, safe='')}?key=open", resumable(data))
+            self.server.put(f"/files/{quote(name, safe='')}?key=s3same", resumable(data))
 
     def terms(self, **more: Any) -> Terms:
         """Quick ones."""
@@ -228,7 +228,7 @@ def open_subject(name: str, folder: Path) -> Iterator[Subject]:
         if name == "url":
             described = UrlSite(url=f"{server.url}/files/", query={"key": "${KEY}"})
             yield Subject(
-                name=name, described=described, environment={"KEY": "open"}, server=server
+                name=name, described=described, environment={"KEY": "s3same"}, server=server
             )
             return
         if name == "oci":

@@ -61,7 +61,7 @@ def test_an_archive_is_got(subject: Subject, tmp_path: Path) -> None:
 def test_planning_asks_nobody(subject: Subject) -> None:
     before = list(subject.server.requests) if subject.server else []
     places = candidates(subject.described, _IDENTITY)
-    assert all("s3cret" not in place.where and "open" not in place.where for place in places)
+    assert all("s3cret" not in place.where and "s3same" not in place.where for place in places)
     assert not subject.server or subject.server.requests == before
 
 

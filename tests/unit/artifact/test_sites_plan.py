@@ -80,7 +80,8 @@ def test_local_folder(url: str, expected: Path | None) -> None:
 def test_folders_are_below_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/users/me")
     name = identity_of().file_name
-    for text, expected in (("../out", "/packages/out"), ("~/out", "/users/me/out"), ("/out", "/out")):
+    places = {"../out": "/packages/out", "~/out": "/users/me/out", "/out": "/out"}
+    for text, expected in places.items():
         for site in (FolderSite(path=Path(text)), UrlSite(url=text)):
             (place,) = candidates(site, identity_of(), Path("/packages/fish"))
             assert place.where == f"{expected}/{name}"
