@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -97,7 +97,7 @@ def _plain(value: object) -> object:
         return [_plain(inner) for inner in value]
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
-    return str(value) if isinstance(value, Path | Enum) else value
+    return str(value) if isinstance(value, PurePath | Enum) else value
 
 
 def _typed(kind: Any, value: Any) -> object:  # noqa: ANN401 - JSON, and types as values
