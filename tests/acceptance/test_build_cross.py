@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 
 from installed_root import install
+from lapstrake.artifact.archive_write import pack_archive
+from lapstrake.artifact.checksum import source_checksum
+from lapstrake.artifact.identity import identify
+from lapstrake.artifact.manifest.read import read_package
 from lapstrake.branch.foreign import with_foreign
 from lapstrake.branch.instance import current_branch
 from lapstrake.compose.base import How, Wanted
@@ -22,7 +26,7 @@ from lapstrake.host.process import find_program
 from lapstrake.names import Arch, BranchName
 from lapstrake.repository.open import repository_of
 from root_compare import differences
-from roots import open_work_dir
+from roots import Completed, open_work_dir, run_cli
 from shop import EXAMPLES, MAINTAINER, Shop, control
 
 TUPLE = "aarch64-linux-gnu"
@@ -70,6 +74,16 @@ Description: a test
 Package: reef-data
 Architecture: all
 Description: a test of what is not built
+"""
+PACKAGE = """[package]
+name = "reefchain"
+type = "toolchain"
+version = "1"
+target = "aarch64-reef-linux-gnu"
+checksum = ["lapstrake.toml"]
+
+[[site]]
+folder = "site"
 """
 CHANGELOG = f"""reef (1.0) unstable; urgency=low
 
@@ -218,29 +232,68 @@ def test_a_group_links_with_its_own_library(shop: Shop, branch: str, tmp_path: P
     assert run_on_arm64(shop, tmp_path, debs, "bin/tell") == "keel 42\n"
 
 
-def test_a_toolchain_over_the_branch(shop: Shop, branch: str, tmp_path: Path) -> None:
-    """A folder with a compiler: here one that calls Debian's, and leaves its mark."""
-    toolchain = shop.scratch() / "chain"
-    (toolchain / "bin").mkdir(parents=True)
+@pytest.fixture
+def chain(shop: Shop) -> Path:
+    """A toolchain: programs that call Debian's; the compiler leaves a mark."""
+    folder = shop.scratch() / "chain"
+    (folder / "bin").mkdir(parents=True)
     for tool in ("gcc", "strip", "objdump", "ar"):
-        file = toolchain / f"bin/aarch64-reef-linux-gnu-{tool}"
+        file = folder / f"bin/aarch64-reef-linux-gnu-{tool}"
         extra = "-DMADE_BY='\"us\"'" if tool == "gcc" else ""
         file.write_text(f'#!/bin/sh\nexec /usr/bin/{TUPLE}-{tool} {extra} "$@"\n')
         file.chmod(0o755)
-    source = '#include <stdio.h>\nint main(void) { puts("made by " MADE_BY); return 0; }\n'
-    steps = "build = '$CC -o who who.c'\ninstall = 'install -D who \"$DESTDIR/bin/who\"'"
-    debians = "'crossbuild-essential-arm64:native', 'libc-dev', "
-    bundle = native(shop, "who", extra=debians, steps=steps, **{"who.c": source})
-    words = ("--target", "arm64", "--toolchain", str(toolchain))
-    first = shop.build(bundle, branch, *words, "--no-publish")
-    record = shop.build(bundle, branch, *words)
-    made = run_on_arm64(shop, tmp_path, debs_of(shop, branch, record), "bin/who")
-    assert made == "made by us\n"
-    assert first["inputs"]["toolchain"] == record["inputs"]["toolchain"]
-    other = shop.build_fails(
-        30, bundle, branch, "--target", "riscv64", "--toolchain", str(toolchain)
+    return folder
+
+
+@pytest.fixture
+def marked(shop: Shop) -> Path:
+    """A bundle that only that toolchain compiles; its root is the one of all others here."""
+    return native(
+        shop,
+        "who",
+        extra="'crossbuild-essential-arm64:native', 'libc-dev', ",
+        steps="build = '$CC -o who who.c'\ninstall = 'install -D who \"$DESTDIR/bin/who\"'",
+        **{"who.c": '#include <stdio.h>\nint main(void) { puts("made by " MADE_BY); return 0; }\n'},
     )
+
+
+def test_a_folder_as_toolchain(shop: Shop, branch: str, chain: Path, marked: Path) -> None:
+    words = ("--no-publish", "--target", "arm64", "--toolchain", str(chain))
+    first = shop.build(marked, branch, *words)
+    compiler = chain / "bin/aarch64-reef-linux-gnu-gcc"
+    compiler.write_text(compiler.read_text() + "# changed\n")
+    second = shop.build(marked, branch, *words)
+    assert first["inputs"]["toolchain"] != second["inputs"]["toolchain"]
+    assert first["inputs"]["dependencies"] == second["inputs"]["dependencies"]
+    other = shop.build_fails(30, marked, branch, "--target", "riscv64", "--toolchain", str(chain))
     assert "compiles for aarch64" in other["error"]
+
+
+def test_an_artifact_as_toolchain(
+    shop: Shop, branch: str, chain: Path, marked: Path, tmp_path: Path
+) -> None:
+    """Of a project, by its package's name: got from a site first."""
+    project = shop.scratch()
+    (project / "lapstrake.toml").write_text(PACKAGE)
+    package = read_package(project)
+    identity = identify(package, source_checksum(package), {})
+    (project / "site").mkdir()
+    pack_archive(chain, project / "site" / identity.file_name, top=identity.download_name)
+
+    def run(*words: str) -> Completed:
+        return run_cli(*words, work_dir=shop.work_dir, cwd=project)
+
+    words = ("--json", "--target", "arm64", "--toolchain", "reefchain", str(marked), branch)
+    early = run("build", *words)
+    assert early.status == 27, early.stderr
+    assert "lapstrake artifact get reefchain" in early.stderr
+    assert run("artifact", "get").ok
+    records = [json.loads(run("build", *more, *words).stdout) for more in ((), ("--no-publish",))]
+    first, second = (record["inputs"]["toolchain"] for record in records)
+    assert first == second, "getting and using it does not make it another one"
+    debs = debs_of(shop, branch, records[0])
+    assert run_on_arm64(shop, tmp_path, debs, "bin/who") == "made by us\n"
+    assert "toolchain" in shop.ok("why", records[0]["id"]).stdout
 
 
 @pytest.mark.slow
@@ -279,4 +332,5 @@ def test_what_cannot_be_crossed(shop: Shop, branch: str, zlib_user: Path) -> Non
     assert "for all architectures, not for arm64" in said
     aosc = next(iter(sorted((EXAMPLES / "tree").glob("*/*/spec")))).parent
     assert "cannot be cross-compiled for arm64" in refused(6, aosc, "--target", "arm64")
+    assert "loong64" in refused(5, zlib_user, "--target", "loong64"), "no archive has it"
     assert "no folder" in refused(27, zlib_user, "--target", "arm64", "--toolchain", "./none")

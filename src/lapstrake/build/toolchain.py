@@ -8,7 +8,6 @@ from pathlib import Path
 
 from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.layered import artifact_layer, folder_layer
-from lapstrake.artifact.status import Where
 from lapstrake.errors import ArtifactError, ToolchainError
 from lapstrake.layer.store import Layer
 from lapstrake.names import Arch, GuestPath
@@ -64,9 +63,10 @@ def toolchain_layer(
 
 def _of_project(place: Workplace, name: str, cwd: Path) -> tuple[Path, Layer]:
     """The artifact of a project's package."""
+    from lapstrake.artifact.cache import ArtifactCache
     from lapstrake.artifact.flow import choose
     from lapstrake.artifact.manifest.project import read_project
-    from lapstrake.artifact.status import status_of
+    from lapstrake.artifact.status import Where, status_of
 
     depot = Depot(config=place.config, environment=without_ours(os.environ))
     project = read_project(cwd, depot=depot, progress=place.progress)
@@ -77,9 +77,10 @@ def _of_project(place: Workplace, name: str, cwd: Path) -> tuple[Path, Layer]:
             f"the artifact of {name} is not here: {status.reason}",
             resolution=f"Get it: lapstrake artifact get {name}",
         )
-    if status.where is Where.KEPT and not status.path.is_symlink():
+    if status.where is Where.OVERRIDE or status.path.is_symlink():  # somebody may work on it
+        return status.path, folder_layer(place, status.path, _AT)
+    with ArtifactCache(depot.artifacts, on_wait=place.progress.headline).use(status.identity):
         return status.path, artifact_layer(place, status.identity, status.path, _AT)
-    return status.path, folder_layer(place, status.path, _AT)
 
 
 def _facts(folder: Path, own: Arch, target: Arch) -> Facts:
