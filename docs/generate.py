@@ -32,6 +32,7 @@ _NOTE = "<!-- Written by docs/generate.py: change the code it reads, then run ./
 _HOSTS_OWN = {
     "arch": "this machine's",
     "base.suite": "the host's release",
+    "artifacts.folder": "`artifacts/` below `work_dir`",
     "cache.download_dir": "`~/.cache/lapstrake/downloads`",
     "work_dir": "`/var/lib/lapstrake` for root, else `~/.local/share/lapstrake`",
 }
@@ -90,8 +91,10 @@ def _commands(command: click.Command, path: str, *, level: int) -> Iterator[str]
     yield f"{'#' * level} {path}\n"
     yield _command(command, _usage(command, path))
     if isinstance(command, click.Group):
-        for name in sorted(command.commands):
-            yield from _commands(command.commands[name], f"{path} {name}", level=level + 1)
+        context = click.Context(command)
+        for name in sorted(command.list_commands(context)):
+            if inner := command.get_command(context, name):
+                yield from _commands(inner, f"{path} {name}", level=level + 1)
 
 
 def _usage(command: click.Command, path: str) -> str:
@@ -347,7 +350,8 @@ def _kind(value: Mapping[str, Any]) -> str:
         return " or ".join(dict.fromkeys(kinds))
     kind = value.get("type", "")
     if kind == "array":
-        return f"list of {_kind(value['items'])}"
+        items = _kind(value["items"])
+        return f"list of ({items})" if " or " in items and "`" not in items else f"list of {items}"
     names = {"string": "text", "boolean": "true or false", "integer": "whole number"}
     return "table of texts" if kind == "object" else names.get(kind, kind)
 
@@ -445,7 +449,7 @@ Steps see these variables:
 | `BUNDLE` | a copy of the bundle's own folder |
 | `JOBS` | how many processes to run at a time |
 | `ARCH`, `MULTIARCH` | Debian's names for the machine: `amd64`, `x86_64-linux-gnu` |
-| `CC`, `CXX`, `AR`, `CROSS_COMPILE` … | the cross compiler, and only with `--target`: see [Build packages for another machine](../how-to/cross-packages.md); write `${CC:-gcc}` |
+| `CC`, `CXX`, `CROSS_COMPILE` … | with `--target`: [cross compiler](../how-to/cross-packages.md) |
 | `NAME`, `VERSION` | the package's name and its full version |
 | `SOURCE_DATE_EPOCH` | the time to write into files, for reproducible builds |
 """

@@ -258,7 +258,7 @@ class ArtifactsConfig:
 
     folder: Path | None = setting(
         PATH,
-        "where artifacts are kept; below work_dir if not set",
+        "where artifacts are kept, unpacked",
         default=None,
         variables=("NERVES_ARTIFACTS_DIR",),
     )
