@@ -83,8 +83,8 @@ class Reading:
         if self.target and location.format is BundleFormat.AOSC:
             raise BundleError(
                 f"{self.text}: AOSC's bundles cannot be cross-compiled for {self.target}",
-                resolution=f"Build it in a root of {self.target}: lapstrake --set "
-                f"arch={self.target} build …; the host needs qemu-user-static for that.",
+                resolution=f"Build it in a root of {self.target}: set arch to that, and work_dir "
+                "to another folder; qemu-user-static runs its programs.",
             )
         options = ReadOptions(
             profiles=self.profiles,
