@@ -68,7 +68,7 @@ def _run_on_target(sysroot: Path, *words: Path | str) -> str:
 
 @pytest.mark.slow
 def test_a_toolchain_and_a_system_for_others(tmp_path: Path) -> None:
-    needs_cross_tools("make", "cmake", "ninja", "meson")
+    needs_cross_tools("make", "cmake", "ninja", "meson", "patchelf")
     if lack := lacks_for_roots():
         pytest.skip(lack)  # without the archive there are no sources
     site = tmp_path / "site"
