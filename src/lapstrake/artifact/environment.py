@@ -242,6 +242,6 @@ def read_variables(data: bytes, what: str) -> dict[str, str]:
     for name, value in found.items():
         if not _NAME.match(name):
             raise ToolchainError(f"{what}: {name!r} is no name of a variable")
-        if not isinstance(value, str) or "\0" in value:
+        if not isinstance(value, str) or re.search("[\0\ud800-\udfff]", value):
             raise ToolchainError(f"{what}: {name} is no text that a variable can hold")
     return found

@@ -195,3 +195,30 @@ def test_a_system_of_ones_own(project: CrossProject, tmp_path: Path) -> None:
     unbuilt = project.run("env", NERVES_SYSTEM=str(tmp_path / "staging"))
     assert (unbuilt.status, unbuilt.stdout) == (30, "")
     assert "was not built" in unbuilt.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "status", "said"),
+    [
+        ("packages/rpi/lapstrake.toml", "echo '{", "exit 3; echo '{", 30, "status 3"),
+        ("packages/rpi/lapstrake.toml", '{"FROM', '{"FROM -', 30, "no name of a variable"),
+        ("lapstrake.toml", "{NERVES_SYSTEM}", "{NOBODY}", 26, "nothing sets ${NOBODY}"),
+        ("lapstrake.toml", "BLINK_DIR", "PATH", 26, "PATH"),
+        ("packages/rpi/lapstrake.toml", "cortex-a53", "x;id", 30, "TARGET_GCC_FLAGS"),
+        ("packages/gcc_arm64/lapstrake.toml", '"aarch64', '"riscv64', 30, "compiles for aarch64"),
+        ("packages/rpi/defconfig", "A=y", "A=n", 29, "defconfig"),
+    ],
+)
+def test_what_is_wrong_is_told(
+    project: CrossProject, file: str, old: str, new: str, status: int, said: str
+) -> None:
+    path = project.folder / file
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new, 1))
+    try:
+        done = project.run("env")
+    finally:
+        path.write_text(before)
+    assert (done.status, done.stdout) == (status, ""), done.stderr
+    assert said in done.stderr
