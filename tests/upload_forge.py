@@ -58,8 +58,9 @@ class UploadForge:
         return release
 
     def add_file(self, release: dict[str, Any], name: str, data: bytes, **more: Any) -> Any:
-        """Put a file there."""
+        """Put a file there; GitHub has no ``~`` in names."""
         number = 100 + len(self.contents)
+        name = name.replace("~", ".") if self.forge is Forge.GITHUB else name
         asset: dict[str, Any] = {"id": number, "name": name, "size": len(data), **more}
         asset["browser_download_url"] = f"{self.url}/download/{number}"
         asset["url"] = asset["browser_download_url"]

@@ -20,6 +20,7 @@ from lapstrake.artifact.publish import Parcel
 from lapstrake.artifact.publish_forge import ForgeApi
 from lapstrake.artifact.sites.base import SiteError, Terms
 from lapstrake.artifact.sites.forge import account_of, api_address, web_address
+from lapstrake.artifact.sites.release import asset_name
 from lapstrake.artifact.sites.secrets import shown_url
 from lapstrake.artifact.sites.transfer import WebFile, fetch_file
 from lapstrake.progress import Silent
@@ -48,7 +49,7 @@ class ReleaseShelf:
 
     @property
     def _name(self) -> str:
-        return self.parcel.identity.file_name
+        return asset_name(self.site, self.parcel.identity)
 
     @property
     def _repository(self) -> str:

@@ -88,10 +88,7 @@ def _ability_lines(abilities: tuple[Ability, ...]) -> Iterator[str]:
 
 
 def _program_lines(programs: tuple[ProgramReport, ...]) -> Iterator[str]:
-    cells = [
-        (each.name, each.purpose, str(each.path or f"apt install {each.package}"))
-        for each in programs
-    ]
+    cells = [(each.name, each.purpose, str(each.path or each.remedy)) for each in programs]
     for each, row in zip(programs, table(cells).splitlines(), strict=True):
         yield _line(_GOOD if each.path else _MISSING, row)
 

@@ -43,12 +43,17 @@ class RunnerReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramReport:
-    """A program of the host: what needs it, the Debian package, and where it is."""
+    """A program of the host: what needs it, its Debian package (else a URL), and where it is."""
 
     name: str
     purpose: str
     package: str
     path: Path | None
+
+    @property
+    def remedy(self) -> str:
+        """How to get it."""
+        return self.package if "://" in self.package else f"apt install {self.package}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +82,16 @@ PROGRAMS = (
     ("fossil", "sources in Fossil", "fossil"),
     ("skopeo", "the base OS from a registry's image", "skopeo"),
     ("unsquashfs", "the base OS from a squashfs image", "squashfs-tools"),
+    ("aarch64-linux-gnu-gcc", "cross-compiling for arm64", "crossbuild-essential-arm64"),
+    ("qemu-aarch64-static", "trying programs of arm64", "qemu-user-static"),
+    ("mksquashfs", "packing firmware", "squashfs-tools"),
+    ("fwup", "packing firmware", "https://github.com/fwup-home/fwup"),
     ("7z", "archives of 7-Zip", "p7zip-full"),
     ("lzip", "archives of lzip", "lzip"),
     ("xz", "archives of xz", "xz-utils"),
     ("zstd", "archives of Zstandard", "zstd"),
 )
-"""Name, what it is for, Debian package."""
+"""Name, what it is for, and the Debian package, or where else it is to be had."""
 
 
 def probe_runners(settings: RunnerConfig) -> tuple[RunnerReport, ...]:

@@ -12,7 +12,7 @@ from lapstrake.artifact.base import Forge, ReleaseSite
 from lapstrake.artifact.publish import Parcel
 from lapstrake.artifact.sites.base import Terms
 from lapstrake.errors import ArtifactError
-from parcels import parcel_of, publish
+from parcels import identity_of, parcel_of, publish
 from upload_forge import TOKEN, UploadForge, upload_forge
 
 _TERMS = Terms(environment={"MINE": TOKEN}, retries=0)
@@ -52,6 +52,15 @@ def test_the_same_file_is_not_sent_again(
     calls = len(forge.calls)
     assert publish(site, parcel, terms=_TERMS).endswith("is there already")
     assert {call.partition(" ")[0] for call in forge.calls[calls:]} == {"GET"}
+
+
+def test_names_that_github_changes(forge: UploadForge, site: ReleaseSite, tmp_path: Path) -> None:
+    parcel = parcel_of(tmp_path, b"archive", identity_of(version="1.0~rc1"))
+    assert publish(site, parcel, terms=_TERMS).endswith("published")
+    assert publish(site, parcel, terms=_TERMS).endswith("is there already")
+    (name,) = forge.files("v1")
+    shown = "." if forge.forge is Forge.GITHUB else "~"
+    assert name.startswith(f"fish-linux_x86_64-1.0{shown}rc1-")
 
 
 def test_another_file_is_replaced_only_by_force(
