@@ -8,7 +8,7 @@ earlier one did: entering twice, or for another target, or with a newer system i
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from zlib import crc32
@@ -75,16 +75,6 @@ class CrossEnvironment:
         """An environment with the changes."""
         merged = {**without_ours(environ), **self.changes(environ)}
         return {name: value for name, value in merged.items() if value is not None}
-
-    def with_notes(self, notes: Iterable[str]) -> CrossEnvironment:
-        """The same, with more to know."""
-        return CrossEnvironment(
-            variables=self.variables,
-            fronts=self.fronts,
-            unset=self.unset,
-            files=self.files,
-            notes=(*self.notes, *notes),
-        )
 
 
 def without_ours(environ: Mapping[str, str]) -> dict[str, str]:
