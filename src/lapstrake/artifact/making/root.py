@@ -23,6 +23,7 @@ from lapstrake.artifact.making.running import (
 )
 from lapstrake.artifact.making.steps import Step, Steps, steps_of
 from lapstrake.branch.instance import enter_branch
+from lapstrake.branch.room import collect_over_budget
 from lapstrake.compose.base import Wanted
 from lapstrake.errors import ArtifactError, LapstrakeError, RunnerError
 from lapstrake.layer.store import Layer
@@ -61,7 +62,9 @@ class RootBuilder:
         """Build; see `Builder.build`."""
         steps = _steps(job)
         self._enter(job, lambda session: run_build(job, steps, _in(session, job, steps)))
-        return self._deliver(job, steps)
+        archive = self._deliver(job, steps)
+        collect_over_budget(self.place)
+        return archive
 
     def archive(self, job: Job) -> Path:
         """Archive what was built; see `Builder.archive`."""
