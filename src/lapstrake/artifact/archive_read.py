@@ -1,19 +1,21 @@
-"""An archive's bytes without its compression, unpacked a few pieces ahead in a thread."""
+"""An archive's bytes without its compression, which is undone beside the reading."""
 
 from __future__ import annotations
 
-import io
+import fcntl
 import queue
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from lapstrake.errors import ArtifactError
 from lapstrake.formats.archive_entry import ArchiveDamaged
 from lapstrake.formats.archive_kind import SNIFF_BYTES, Compression, compression
+from lapstrake.host.process import find_program, open_output, tail
 
 _PIECE = 1 << 20
 _AHEAD = 8
@@ -49,19 +51,62 @@ def kind_of(archive: Path) -> Compression:
 def open_plain(archive: Path) -> Iterator[BinaryIO]:
     """Read what an archive holds; errors of decompression come out of ``read`` as they are.
 
-    Decompressing takes most of the time, and releases the interpreter's lock: so it is done in a
-    thread, while this one writes files.
+    Decompressing takes most of the time, so it is done beside: for xz and zstd by their own
+    programs where they are installed (xz takes all processors), otherwise in a thread. gzip is
+    ISA-L's, which is more than twice as fast as any gzip.
 
     Raises:
         BadArchiveError: as `kind_of`.
     """
     kind = kind_of(archive)
+    words = _PROGRAMS.get(kind, ())
+    program = find_program(words[0]) if words else None
+    if program is not None:
+        with _through([program, *words[1:], "--", archive]) as stream:
+            yield stream
+        return
     with archive.open("rb") as raw:
         ahead = _Ahead(_decompressor(raw, kind))
         try:
-            yield io.BufferedReader(ahead, _PIECE)
+            yield cast("BinaryIO", ahead)
         finally:
             ahead.stop()
+
+
+_PROGRAMS = {
+    Compression.XZ: ("xz", "-dc", "--threads=0", "--memlimit-decompress=2GiB"),
+    Compression.ZSTD: ("zstd", "-dcq"),
+}
+
+
+@contextmanager
+def _through(argv: Sequence[str | Path]) -> Iterator[BinaryIO]:
+    """What a program writes; a failure of it is raised where its output ends."""
+    with tempfile.TemporaryFile() as errors, open_output(argv, errors=errors) as process:
+        assert process.stdout is not None  # noqa: S101 - open_output pipes it
+        with suppress(OSError):  # a pipe's default is small
+            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIECE)
+
+        def check() -> None:
+            if process.wait() != 0:
+                errors.seek(0)
+                raise ArchiveDamaged(tail(errors.read()) or f"{argv[0]} failed")
+
+        yield cast("BinaryIO", _Checked(process.stdout, check))
+
+
+class _Checked:
+    """A stream that is judged at its end."""
+
+    def __init__(self, stream: IO[bytes], check: Callable[[], None]) -> None:
+        self._stream, self._check = stream, check
+
+    def read(self, size: int) -> bytes:
+        """Give so many bytes; fewer at the end alone."""
+        data = self._stream.read(size)
+        if len(data) < size:
+            self._check()
+        return data
 
 
 def _decompressor(raw: BinaryIO, kind: Compression) -> BinaryIO:
@@ -100,11 +145,10 @@ def damages() -> tuple[type[Exception], ...]:
     )  # fmt: skip
 
 
-class _Ahead(io.RawIOBase):
+class _Ahead:
     """A stream that another one is read into by a thread."""
 
     def __init__(self, source: BinaryIO) -> None:
-        super().__init__()
         self._source = source
         self._pieces: queue.Queue[bytes | BaseException] = queue.Queue(_AHEAD)
         self._rest = memoryview(b"")
@@ -112,23 +156,31 @@ class _Ahead(io.RawIOBase):
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def readable(self) -> bool:
-        return True
+    def read(self, size: int) -> bytes:
+        """Give so many bytes; fewer at the end alone."""
+        if size > len(self._rest):
+            return self._collect(size)
+        data = bytes(self._rest[:size])
+        self._rest = self._rest[size:]
+        return data
 
-    def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - any writable buffer
-        if not self._rest:
-            piece = self._pieces.get()
-            if isinstance(piece, BaseException):
-                self._pieces.put(piece)  # whoever reads on hears it again
-                raise piece
-            if not piece:
-                self._pieces.put(piece)
-                return 0
-            self._rest = memoryview(piece)
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
+    def _collect(self, size: int) -> bytes:
+        parts = []
+        while size and (self._rest or self._next()):
+            parts.append(self._rest[:size])
+            self._rest = self._rest[size:]
+            size -= len(parts[-1])
+        return b"".join(parts)
+
+    def _next(self) -> bool:
+        """Take the next piece; at the end there is none."""
+        piece = self._pieces.get()
+        if isinstance(piece, BaseException) or not piece:
+            self._pieces.put(piece)  # whoever reads on hears it again
+        if isinstance(piece, BaseException):
+            raise piece
+        self._rest = memoryview(piece)
+        return bool(piece)
 
     def stop(self) -> None:
         """End the thread, which must not outlive the file it reads."""
