@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -25,10 +26,11 @@ from engines import (
     remove_images,
     remove_volumes,
 )
-from lapstrake.artifact.base import Platform, RunnerSpec
+from lapstrake.artifact.base import Platform, RunnerSpec, SshAccess
 from lapstrake.artifact.making.base import Job
 from lapstrake.artifact.making.docker import DockerBuilder
 from lapstrake.artifact.making.image import have_image, wanted_image
+from lapstrake.artifact.making.volume import give_id
 from lapstrake.errors import BuildError, RunnerError
 from lapstrake.host.engine import find_engine
 from lapstrake.names import GuestPath
@@ -197,6 +199,40 @@ def test_too_much_memory_ends_a_build(docker: Subject) -> None:
 
 def _volume(job: Job) -> str:
     return "tiny-" + (job.folder / ".docker_id").read_text()
+
+
+def test_one_build_at_a_time_with_the_agent_it_asks_for(
+    docker: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "agent"
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+    spec = RunnerSpec(tag=IMAGE, ssh=SshAccess.AGENT)
+    script = docker.script('test -S "$SSH_AUTH_SOCK" && echo "$SSH_AUTH_SOCK" > tree/agent')
+    job = docker.job(replace(script, runner=spec))
+    name = f"lapstrake-tiny-{give_id(job.folder)}"
+    engine = find_engine("docker")
+    label = "--label=lapstrake.owner=another machine's"
+    engine.call("create", f"--name={name}", label, "--network=none", IMAGE, "true", doing="it")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        with pytest.raises(RunnerError, match="tiny is being built by another process") as caught:
+            docker.builder.build(job)
+        assert f"docker rm --force {name}" in caught.value.resolution
+        engine.remove([name])
+        assert contents(docker.builder.build(job)) == {"agent": "/nerves/ssh-agent\n"}
+
+
+def test_an_image_without_a_shell_is_told(docker: Subject) -> None:
+    tag = "localhost/lapstrake-test/empty:1"
+    empty = docker.folder / "empty"
+    empty.mkdir()
+    (empty / "file").write_text("")
+    import_image("docker", empty, tag)
+    job = docker.job(docker.package(runner=RunnerSpec(tag=tag)))
+    with pytest.raises(RunnerError, match="docker could not start a step") as caught:
+        docker.builder.build(job)
+    assert '"sh"' in caught.value.details
+    assert "needs a shell" in caught.value.resolution
 
 
 def test_a_package_never_built_is_clean(tmp_path: Path) -> None:
