@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from lapstrake.artifact.base import Package
-from lapstrake.artifact.depot import Depot
+from lapstrake.artifact.depot import IN_PACKAGE, Depot
 from lapstrake.artifact.making.base import Builder, Job
 from lapstrake.artifact.making.choose import choose_builder
 from lapstrake.errors import ArtifactError, RunnerError
@@ -15,14 +16,43 @@ from lapstrake.progress import Progress
 
 LOCK = "lock"
 """The file in an artifact's build folder that is locked while somebody builds there."""
+_VOLUMES = "volumes"
+_LOGS = ("build.log", "archive.log", "prepare.log", "image.log")
+_OURS = (LOCK, *_LOGS, "local", "root.json", _VOLUMES)
+"""What builders write, or show to builds, in a build folder."""
 
 
 @contextmanager
 def building(job: Job) -> Iterator[None]:
-    """Keep others out of an artifact's build directory; says so when it has to wait."""
+    """Keep others out of an artifact's build directory; says so when it has to wait.
+
+    Raises:
+        ArtifactError: a link stands where we would write.
+    """
+    refuse_links(job.folder)
     lock, what = job.folder / LOCK, f"the build of {job.identity.name}"
     with locked(lock, what=what, error=ArtifactError, on_wait=job.progress.headline):
         yield
+
+
+def refuse_links(folder: Path) -> None:
+    """See that a build folder is where it seems to be.
+
+    It lies in the package, which may have been somebody else's: a link in the place of the log, of
+    a volume, or of the whole folder would have us write, or remove, wherever it leads.
+
+    Raises:
+        ArtifactError: there is one.
+    """
+    volumes = folder / _VOLUMES
+    kept = volumes.iterdir() if volumes.is_dir() and not volumes.is_symlink() else ()
+    above = folder.parents[1::-1] if folder.parts[-3:-1] == IN_PACKAGE.parts else ()
+    for path in (*above, folder, *(folder / each for each in _OURS), *kept):
+        if path.is_symlink():
+            raise ArtifactError(
+                f"{path} is a link to {path.readlink()}, and not followed: builds write there",
+                resolution="Remove it. Another disk can be mounted there instead.",
+            )
 
 
 def usable_builder(package: Package, depot: Depot, progress: Progress, *, name: str) -> Builder:

@@ -11,7 +11,8 @@ from lapstrake.artifact.base import Origin, Package
 from lapstrake.artifact.identity import Identity
 from lapstrake.config.model import Config
 
-_IN_PACKAGE = Path(".nerves", "artifacts")
+IN_PACKAGE = Path(".nerves", "artifacts")
+"""Where a package's build folders are, if somebody works on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,5 +46,5 @@ class Depot:
     def build_folder(self, package: Package, identity: Identity) -> Path:
         """``ARTIFACT_DIR``: where a package is built; in the package, if somebody works on it."""
         if package.origin is not Origin.FETCHED and os.access(package.folder, os.W_OK):
-            return package.folder / _IN_PACKAGE / identity.name
+            return package.folder / IN_PACKAGE / identity.name
         return self.config.work_dir / "artifact-builds" / identity.name

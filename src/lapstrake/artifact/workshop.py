@@ -10,7 +10,7 @@ from pathlib import Path
 from lapstrake.artifact.archive import verify_archive
 from lapstrake.artifact.archive_write import pack_archive
 from lapstrake.artifact.base import Package, Project
-from lapstrake.artifact.bench import LOCK, building, usable_builder
+from lapstrake.artifact.bench import LOCK, building, refuse_links, usable_builder
 from lapstrake.artifact.cache import ArtifactCache
 from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.entries import split_name
@@ -143,6 +143,7 @@ def open_shell(
 def _build_folders(job: Job) -> list[Path]:
     """The build folders of a package, of former versions too."""
     wanted = (job.identity.package, job.identity.host)
+    refuse_links(job.folder)
     parent = job.folder.parent
     found = sorted(parent.iterdir()) if parent.is_dir() else []
     return [each for each in found if each.is_dir() and split_name(each.name)[:2] == wanted]

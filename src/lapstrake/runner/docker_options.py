@@ -72,6 +72,15 @@ def mount_option(source: Path, target: GuestPath, writable: bool) -> str:
     fields = ["type=bind", f"source={source.absolute()}", f"target={target}"]
     if not writable:
         fields.append("readonly")
+    return _mount(fields)
+
+
+def volume_option(name: str, target: GuestPath) -> str:
+    """A volume; a comma in the target's name begins no further field (of a bind, say)."""
+    return _mount(("type=volume", f"source={name}", f"target={target}"))
+
+
+def _mount(fields: Iterable[str]) -> str:
     return "--mount=" + ",".join(_quoted(field) for field in fields)
 
 

@@ -20,7 +20,7 @@ from lapstrake.host.engine_version import EngineKind
 from lapstrake.host.process import PASSED_ON
 from lapstrake.host.sandbox import CAPABILITIES
 from lapstrake.names import GuestPath
-from lapstrake.runner.docker_options import mount_option, ulimit_options
+from lapstrake.runner.docker_options import mount_option, ulimit_options, volume_option
 from lapstrake.runner.docker_owner import OWNER, own_name
 
 HOME = GuestPath("/nerves/home")
@@ -28,7 +28,9 @@ HOME = GuestPath("/nerves/home")
 _AGENT = GuestPath("/nerves/ssh-agent")
 _PROXIES = tuple(name for name in PASSED_ON if name.lower().endswith("_proxy"))
 _CLIENTS_OWN = re.compile(
-    r"(PATH|HOME|TMPDIR|SSL_CERT_\w+|LC_\w+|(DOCKER|BUILDKIT|BUILDX|CONTAINER|XDG|LD|GO|SSH)\w*)\Z"
+    r"(PATH|HOME|TMPDIR|TZ|IFS|ENV|BASH_\w+|SSL_CERT_\w+|LC_\w+|HOSTALIASES|RES_OPTIONS|LOCALDOMAIN"
+    r"|(DOCKER|BUILDKIT|BUILDX|BUILDAH|CONTAINER|PODMAN|STORAGE|REGISTR|NETAVARK|AARDVARK|CONMON"
+    r"|NOTIFY|LISTEN|XDG|LD|GO|SSH|GLIBC|MALLOC|GCONV|LOCPATH|NLSPATH|_)\w*)\Z"
 )
 
 
@@ -151,7 +153,7 @@ def mounts_of(job: Job, volumes: Sequence[Volume]) -> list[str]:
     for volume in volumes:
         binds.pop(volume.target, None)
     return [
-        *(f"--mount=type=volume,source={each.name},target={each.target}" for each in volumes),
+        *(volume_option(each.name, each.target) for each in volumes),
         *(mount_option(source, target, False) for target, source in binds.items()),
         mount_option(sources_folder(job), DOWNLOADS, True),
     ]

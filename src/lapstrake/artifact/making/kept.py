@@ -12,13 +12,14 @@ import os
 from pathlib import Path
 
 from lapstrake.artifact.making.base import WORK, Job
-from lapstrake.errors import BuildError
+from lapstrake.errors import BuildError, LapstrakeError
 from lapstrake.formats.keys import cache_key
 from lapstrake.host import files, owned
 from lapstrake.layer.store import Layer, LayerStore
 from lapstrake.names import CacheKey
 
 _FILE = "root.json"
+_LONGEST_FILE = 4096  # bytes
 KIND = "artifact-build"
 
 
@@ -78,11 +79,18 @@ class KeptBuild:
             self._store.remove(self.layer)
 
     def _find(self) -> Layer | None:
-        """The layer; one that was collected for want of room, or is another store's, is none."""
+        """The layer; one that was collected for want of room, or is another store's, is none.
+
+        The file is in the package, which may have brought it: no other layer may be meant.
+        """
         try:
-            return self._store.find(CacheKey(json.loads(self._file.read_bytes())["layer"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            data = files.read_regular(self._file, limit=_LONGEST_FILE)
+            layer = self._store.find(CacheKey(json.loads(data)["layer"]))
+        except (OSError, ValueError, KeyError, TypeError, LapstrakeError):
             return None
+        if layer is None or layer.kind != KIND:
+            return None
+        return layer if layer.facts["artifact"] == self._job.identity.name else None
 
 
 def _fold(lower: Path | str, changes: Path, tree: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
 from lapstrake.artifact.making.headlines import Lines, headline_of
@@ -36,11 +38,12 @@ class BuildLog:
         self._progress = progress
         self._lines = Lines()
         self._last: deque[str] = deque(maxlen=_SEARCHED_LINES)
+        self._shown = ""  # the last line that was a sign of life
         self._told = self._began = time.monotonic()
         self._lock = threading.Lock()  # the signs of life come from another thread
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("wb", buffering=0)
+            self._file = _opened(path)
         except OSError as refused:
             raise disk_error(refused, doing=f"writing {path}") from refused
 
@@ -86,8 +89,9 @@ class BuildLog:
             now = time.monotonic()
             if now - self._told >= QUIET_SECONDS:
                 last = self._last[-1] if self._last else ""
-                self._progress.output(f"({now - self._began:.0f} s) {last}\n".encode())
-                self._told = now
+                news = last if last != self._shown else "..."
+                self._progress.output(f"({now - self._began:.0f} s) {news}\n".encode())
+                self._told, self._shown = now, last
 
     def close(self) -> None:
         """Nothing more comes."""
@@ -105,6 +109,14 @@ class BuildLog:
         if headline := headline_of(line):
             self._progress.headline(headline)
             self._told = time.monotonic()
+
+
+def _opened(path: Path) -> FileIO:
+    """A new file; the folder is in the package, which may have brought a link in its place."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return FileIO(os.open(path, flags, 0o644), "wb")
 
 
 @contextmanager

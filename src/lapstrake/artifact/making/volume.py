@@ -27,7 +27,8 @@ LABEL = "lapstrake.artifact"
 _COPIES_FILE = ".docker_copies"
 _ID_LENGTH = 16
 _ALPHABET = string.ascii_letters + string.digits + "_"
-_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_ID = re.compile(rf"[A-Za-z0-9_]{{{_ID_LENGTH}}}\Z")
+"""Nothing shorter, and no dash: the file may come with a package, and name no volume of others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

