@@ -177,8 +177,10 @@ class _Content:
         self._stream, self._left = stream, size
 
     def read(self, size: int) -> bytes:
+        if not self._left:
+            return b""
         data = self._stream.read(min(size, self._left))
-        if self._left and not data:
+        if not data:
             raise ArchiveDamaged("unexpected end of data")
         self._left -= len(data)
         return data

@@ -90,7 +90,7 @@ class TreeWriter:
         place = self._tree.file(entry.name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self._prepare(place), flags, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+        try:
             while entry.read is not None and (piece := entry.read(PIECE)):
                 self._left -= len(piece)
                 if self._left < 0:
@@ -98,11 +98,14 @@ class TreeWriter:
                         f"the archive's content is larger than {self._limit} bytes, more than an "
                         "archive of this size may hold"
                     )
-                file.write(piece)
-            file.flush()
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
             os.fchmod(descriptor, self._file_mode(entry))
             time = _clamped(entry.mtime)
             os.utime(descriptor, (time, time))
+        finally:
+            os.close(descriptor)
 
     def _file_mode(self, entry: ArchiveEntry) -> int:
         if self._modes:
