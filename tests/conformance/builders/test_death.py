@@ -30,15 +30,15 @@ def _wait_for(happened: Callable[[], object], what: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_of_a_build_that_ends_early_lives_on(subject: Subject, number: int) -> None:
     mark = f"17.{os.getpid() % 1000:03}{number}"
-    package = subject.script(f"echo one > tree/f; echo begun; sleep {mark} & wait")
+    package = subject.script(f"echo one > tree/f; sleep {mark} & wait")
     job = subject.job(package)
     log = Path(job.log)
     victim = subprocess.Popen(
         victim_command(subject, job), env=victim_environment(subject), stderr=subprocess.PIPE
     )
     try:
-        _wait_for(lambda: log.exists() and "begun" in log.read_text(), "the build did not begin")
-        _wait_for(lambda: processes_with(mark), "the build did not go on")
+        _wait_for(lambda: victim.poll() is not None or processes_with(mark), "it did not begin")
+        assert victim.poll() is None, log.read_text()
         victim.send_signal(number)
         victim.communicate(timeout=_SECONDS)
     finally:
@@ -54,6 +54,21 @@ def test_nothing_of_a_build_that_ends_early_lives_on(subject: Subject, number: i
     _wait_for(lambda: not processes_with(mark), "a process of the killed build is still there")
 
 
+def _converse(shell: subprocess.Popen[bytes], terminal: int) -> bytes:
+    """Wait for the prompt, type, and give all that was shown until the shell's end."""
+    said, typed = b"", False
+    deadline = time.monotonic() + _SECONDS
+    while shell.poll() is None and time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.1)[0]:
+            said += os.read(terminal, 4096)
+        prompt = said.removesuffix(b"\x1b[6n").rstrip()  # busybox asks where the cursor is
+        if not typed and prompt.endswith((b"#", b"$")):  # before, it would be thrown away
+            typed = True
+            keys = b'cat prepared; echo "$LAPSTRAKE_PACKAGE:$((6 * 7))"; touch here; exit 5\n'
+            os.write(terminal, keys)
+    return said
+
+
 def test_a_shell_is_where_the_build_is(subject: Subject) -> None:
     job = subject.job(subject.script("true", prepare="echo ready > prepared"))
     ours, theirs = pty.openpty()
@@ -61,21 +76,13 @@ def test_a_shell_is_where_the_build_is(subject: Subject) -> None:
         victim_command(subject, job, "shell"), env=victim_environment(subject),
         stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
     )  # fmt: skip
-    said, typed = b"", False
-    deadline = time.monotonic() + _SECONDS
-    while shell.poll() is None and time.monotonic() < deadline:
-        if select.select([ours], [], [], 0.1)[0]:
-            said += os.read(ours, 4096)
-        prompt = said.removesuffix(b"\x1b[6n").rstrip()  # busybox asks where the cursor is
-        if not typed and prompt.endswith((b"#", b"$")):  # before, it would be thrown away
-            typed = True
-            os.write(
-                ours, b'cat prepared; echo "$LAPSTRAKE_PACKAGE:$((6 * 7))"; touch here; exit 5\n'
-            )
-    for end in (ours, theirs):
-        os.close(end)
-    shell.kill()
-    shell.wait()
+    try:
+        said = _converse(shell, ours)
+    finally:
+        shell.kill()
+        shell.wait()
+        for end in (ours, theirs):
+            os.close(end)
     assert shell.returncode == 5, said
     assert b"ready" in said
     assert b"tiny:42" in said
