@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import queue
 import sys
 import tempfile
@@ -74,7 +75,7 @@ def open_plain(archive: Path) -> Iterator[BinaryIO]:
 
 
 _PROGRAMS = {
-    Compression.XZ: ("xz", "-dc", "--threads=0", "--memlimit-decompress=2GiB"),
+    Compression.XZ: ("xz", "-dc", "--threads=0", "--memlimit-decompress=1GiB"),
     Compression.ZSTD: ("zstd", "-dcq"),
 }
 
@@ -115,9 +116,9 @@ def _decompressor(raw: BinaryIO, kind: Compression) -> BinaryIO:
 
         return cast("BinaryIO", igzip.open(raw, "rb"))  # type: ignore[no-untyped-call]
     if kind is Compression.XZ:
-        import lzma
+        from lapstrake.formats.xz import XzReader
 
-        return cast("BinaryIO", lzma.LZMAFile(raw))
+        return io.BufferedReader(XzReader(raw), _PIECE)
     return cast("BinaryIO", zstd_module().ZstdFile(raw))
 
 

@@ -6,7 +6,6 @@ import bz2
 import calendar
 import gzip
 import io
-import lzma
 import os
 import stat
 import sys
@@ -19,6 +18,7 @@ from typing import BinaryIO, cast
 from lapstrake.formats.archive_entry import ArchiveDamaged, ArchiveEntry, EntryKind
 from lapstrake.formats.archive_kind import Compression
 from lapstrake.formats.lzip import LzipReader
+from lapstrake.formats.xz import XzReader
 
 HEADER_LIMIT = 64 << 10
 """Bytes that the headers before one entry may take. Real ones have some hundred; tarfile keeps them
@@ -81,7 +81,7 @@ def decompressed(stream: BinaryIO, kind: Compression) -> BinaryIO:
         case Compression.BZIP2:
             return cast(BinaryIO, bz2.BZ2File(stream))
         case Compression.XZ | Compression.LZMA:
-            return cast(BinaryIO, lzma.LZMAFile(stream))
+            return io.BufferedReader(XzReader(stream), 1 << 16)
         case Compression.LZIP:
             return io.BufferedReader(LzipReader(stream), 1 << 16)
         case Compression.ZSTD:

@@ -154,6 +154,18 @@ def test_damage_is_noticed(packed: Path, target: Path, tmp_path: Path) -> None:
         unpack_archive(broken, target)
 
 
+def test_without_the_compressors_programs(
+    tree: Path, packed: Path, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    unpack_archive(packed, target)
+    assert facts(target) == facts(tree)
+    cut = tmp_path / "cut"
+    cut.write_bytes(packed.read_bytes()[:-9])
+    with pytest.raises(BadArchiveError):
+        verify_archive(cut)
+
+
 def test_another_digest_is_told(packed: Path) -> None:
     with pytest.raises(BadArchiveError) as error:
         verify_archive(packed, sha256="ab" * 32)
