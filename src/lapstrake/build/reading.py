@@ -113,7 +113,8 @@ class Reading:
     def _own(self) -> frozenset[str]:
         """Packages of AOSC's names that the branch has built: those need no other name."""
         built = repository_of(self.place, self.branch.name).packages()
-        return self.siblings.union(entry.package for entry in built)
+        here = (self.place.config.arch.value, "all")
+        return self.siblings.union(each.package for each in built if each.architecture in here)
 
     def _names(self, bundle_format: BundleFormat) -> Mapping[str, str | None]:
         """AOSC's names of packages are translated where the root is not AOSC's."""
