@@ -152,7 +152,7 @@ def _users_job(subject: Subject) -> Job:
     """A build that writes wherever it may, and tries to elsewhere."""
     script = """
         (id -u; id -g; echo "$UID"; echo "$GID"; echo "$HOME") > tree/ids
-        echo kept > ~/.ccache/file
+        if test -d ~/.ccache; then echo kept > ~/.ccache/file; fi
         echo x > "$LAPSTRAKE_DL_DIR/source"; echo x > "$HOME/more"
         echo more >> /nerves/env/platform/machinery; cp /nerves/env/platform/machinery tree
         if (: > /nerves/env/tiny/evil); then exit 1; fi
@@ -167,6 +167,24 @@ def _users_job(subject: Subject) -> Job:
     machinery.mkdir()
     (machinery / "machinery").write_text("cogs\n")
     return subject.job(package, platform=replace(package, name="br", folder=machinery))
+
+
+def test_a_changed_platform_is_copied_anew(docker: Subject) -> None:
+    volumes = {"keep": GuestPath("/nerves/keep")}
+    subject = replace(docker, spec=RunnerSpec(tag=IMAGE, volumes=volumes))
+    job = _users_job(subject)
+    assert job.platform is not None
+    file = job.platform.folder / "machinery"
+    assert contents(subject.builder.build(job))["machinery"] == "cogs\nmore\n"
+    assert contents(subject.builder.build(job))["machinery"] == "cogs\nmore\nmore\n"
+    file.write_text("wheels\n")
+    renamed = replace(job.package, runner=RunnerSpec(tag=IMAGE))
+    seen = contents(subject.builder.build(replace(job, package=renamed)))
+    assert seen["machinery"] == "wheels\nmore\n"
+    assert file.read_text() == "wheels\n"
+    left = find_engine("docker").labelled("volume", f"lapstrake.artifact={_volume(job)}")
+    begins = [name.removeprefix(_volume(job)).rpartition("-")[0] for name in sorted(left)]
+    assert sorted(begins) == ["", "", "-platform"], left
 
 
 @contextlib.contextmanager
