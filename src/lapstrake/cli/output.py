@@ -184,7 +184,8 @@ def _wrap(line: Sequence[str], columns: int, room: int) -> list[Sequence[str]]:
         return [(*line[:-1], line[-1][: room - 1] + "…")]
     import textwrap
 
-    first, *more = textwrap.wrap(line[-1], room)
+    # A path that is too long stays one word: the terminal breaks it, and it can be copied whole.
+    first, *more = textwrap.wrap(line[-1], room, break_on_hyphens=False, break_long_words=False)
     return [(*line[:-1], first), *(("",) * (columns - 1) + (part,) for part in more)]
 
 

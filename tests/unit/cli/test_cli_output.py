@@ -58,6 +58,13 @@ def test_the_last_column_fits_a_terminal(columns: int, lines: list[str]) -> None
     assert _on_terminal(code, columns=columns) == lines
 
 
+def test_a_long_path_stays_one_word() -> None:
+    path = "/far/far-away/where-paths-are-long"
+    code = f"from lapstrake.cli.output import table; print(table([('x', 'it is {path}')]))"
+    (whole,) = [line for line in _on_terminal(code, columns=24) if "far" in line]
+    assert whole.strip() == path
+
+
 def test_wide_characters_take_two_columns() -> None:
     assert table([("漢字", "x"), ("abcd", "y"), ("é", "z")]) == "漢字  x\nabcd  y\né     z"
     assert cell_width("e\u0301") == 1
