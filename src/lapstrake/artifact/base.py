@@ -40,11 +40,14 @@ class UrlSite:
     """A folder on a web server; the archive's name is put behind its URL.
 
     `headers` and `query` may hold ``${VARIABLE}``, filled in when they are sent and never shown.
+    Of this and other sites, `foreign` says that a package names it which was fetched: it is not for
+    that to say who may see our secrets.
     """
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,7 @@ class ReleaseSite:
         url: the forge's own address; empty for the public one. GitHub's API has another.
         api: ask the API (private repositories), instead of the public address of the file.
         token: ``${VARIABLE}`` text; the forge's usual variables come first.
+        foreign: see `UrlSite`.
     """
 
     forge: Forge
@@ -80,6 +84,7 @@ class ReleaseSite:
     url: str = ""
     api: bool = False
     token: str = ""
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +93,7 @@ class OciSite:
 
     repository: str
     plain: bool = False  # without TLS, also on another host
+    foreign: bool = False  # see `UrlSite`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ def terms_of(
         ),
         timeout=config.timeout,
         retries=config.retries,
+        trusted=config.trusted,
         on_bytes=on_bytes,
     )
 

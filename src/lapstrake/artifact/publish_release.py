@@ -136,7 +136,7 @@ def release_shelf(site: ReleaseSite, parcel: Parcel, terms: Terms) -> Iterator[R
     Raises:
         SiteError: the forge refuses, or there is no token.
     """
-    account = account_of(site, terms.environment, ask_program=True)
+    account = account_of(site, terms, ask_program=True)
     if account.token is None:
         raise SiteError(f"{site.repository}: publishing needs a token; set {account.wanted}")
     api = ForgeApi(account=account, address=api_address(site), terms=terms)

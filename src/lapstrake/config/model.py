@@ -275,6 +275,11 @@ class ArtifactsConfig:
         "where the images of platforms are: what docker builds in when a package names no image",
         default="ghcr.io/nerves-project",
     )
+    trusted: tuple[str, ...] = setting(
+        TEXTS,
+        "servers that may see tokens and variables though only a fetched package names them",
+        default=(),
+    )
     offline: bool = setting(FLAG, "ask no site", default=False)
 
 

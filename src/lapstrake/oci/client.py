@@ -59,7 +59,9 @@ class RegistryClient:
         self.repository = repository
         self._authorization = Authorization(
             repository.host,
-            find_credentials(repository.host, repository.name),
+            None
+            if repository.anonymous and not repository.local
+            else find_credentials(repository.host, repository.name),
             (f"repository:{repository.name}:{actions}",),
             plain=repository.local or repository.plain,
         )

@@ -19,11 +19,13 @@ class Repository:
         host: the registry, with its port.
         name: the repository's name there.
         plain: whether the registry is reached without TLS, wherever it is.
+        anonymous: tell nobody there who we are, unless it is this machine.
     """
 
     host: str
     name: str
     plain: bool = False
+    anonymous: bool = False
 
     def __str__(self) -> str:
         return f"{self.host}/{self.name}"

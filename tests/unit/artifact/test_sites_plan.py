@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from artifact_sites import candidates
 from lapstrake.artifact.base import FolderSite, Forge, ReleaseSite, Site, UrlSite
-from lapstrake.artifact.sites.base import SiteError
+from lapstrake.artifact.sites.base import SiteError, Terms
 from lapstrake.artifact.sites.forge import account_of, api_address, web_address
 from lapstrake.artifact.sites.mirrors import mirrored
 from lapstrake.artifact.sites.others import describe_others
@@ -152,7 +152,7 @@ _ALL = {
 )
 def test_tokens(site: ReleaseSite, absent: str, more: dict[str, str], expected: str) -> None:
     environment = {k: v for k, v in _ALL.items() if k not in absent.split()} | more
-    token = account_of(site, environment).token
+    token = account_of(site, Terms(environment=environment)).token
     assert (token.origin if token else "") == expected
     assert not token or token.value == environment[expected]
     assert "value" not in repr(token)
@@ -163,15 +163,15 @@ def test_the_token_of_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     program.write_text('#!/bin/sh\necho "$@" >> "$0.log"; [ "$4" = github.com ] && echo tok\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    found = account_of(_GITHUB, {}, ask_program=True)
+    found = account_of(_GITHUB, Terms(), ask_program=True)
     assert found.headers() == {"Authorization": "Bearer tok"}
     assert found.token
     assert found.token.origin == "gh auth token"
-    assert account_of(_OWN_GITHUB, {}, ask_program=True).token is None
+    assert account_of(_OWN_GITHUB, Terms(), ask_program=True).token is None
     asked = ["auth token --hostname github.com", "auth token --hostname code.org"]
     assert (tmp_path / "gh.log").read_text().splitlines() == asked
-    account_of(_GITHUB, {"MINE": "x"}, ask_program=True)
-    account_of(_GITEA, {}, ask_program=True)
+    account_of(_GITHUB, Terms(environment={"MINE": "x"}), ask_program=True)
+    account_of(_GITEA, Terms(), ask_program=True)
     assert (tmp_path / "gh.log").read_text().splitlines() == asked
 
 

@@ -8,7 +8,16 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from lapstrake.artifact.base import Origin, Package, PackageType, Project
+from lapstrake.artifact.base import (
+    OciSite,
+    Origin,
+    Package,
+    PackageType,
+    Project,
+    ReleaseSite,
+    Site,
+    UrlSite,
+)
 from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.manifest.base import FILE_NAME, Manifest
 from lapstrake.artifact.manifest.gather import Gathering, Member, place_of
@@ -119,7 +128,16 @@ def _draft(package: Package, members: Mapping[str, Member], top: Manifest) -> Pa
     else:
         wants = (need for each in members.values() for need in each.manifest.dependencies)
         allowed = any(need.build for need in wants if need.name == name)
-    return replace(package, origin=origin, build_allowed=allowed)
+    sites = package.sites
+    if origin is Origin.FETCHED:
+        sites = tuple(_foreign(site) for site in sites)
+    return replace(package, origin=origin, build_allowed=allowed, sites=sites)
+
+
+def _foreign(site: Site) -> Site:
+    return (
+        replace(site, foreign=True) if isinstance(site, UrlSite | ReleaseSite | OciSite) else site
+    )
 
 
 def _check_types(packages: tuple[Package, ...], members: Mapping[str, Member]) -> None:

@@ -28,6 +28,8 @@ class Terms:
         pause: seconds before the first of them; doubled for each after it.
         largest: bytes that an archive may have.
         on_bytes: told now and then how many bytes came, and of how many (0: unknown).
+        trusted: servers that may see secrets though only a package names them that was fetched:
+            ``HOST[:PORT]``, which is reached by TLS, or the beginning of a URL.
         web: the HTTP client, shared by all that is got together.
         cancelled: set when all should give up.
     """
@@ -40,6 +42,7 @@ class Terms:
     pause: float = 0.5
     largest: int = 64 << 30
     on_bytes: Callable[[int, int], None] = lambda _done, _total: None
+    trusted: tuple[str, ...] = ()
     web: Web = field(default_factory=lambda: Web(redirects=_REDIRECTS))
     cancelled: Cancellation = field(default_factory=Cancellation)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lapstrake.artifact.base import Forge, ReleaseSite
-from lapstrake.artifact.sites.secrets import Token, first_token
+from lapstrake.artifact.sites.base import Terms
+from lapstrake.artifact.sites.secrets import Token, first_token, is_trusted
 from lapstrake.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -114,24 +115,26 @@ def api_address(site: ReleaseSite) -> str:
     return kind.api if kind.api and web == kind.web else web + kind.api_path
 
 
-def account_of(
-    site: ReleaseSite, environment: Mapping[str, str], *, ask_program: bool = False
-) -> Account:
+def account_of(site: ReleaseSite, terms: Terms, *, ask_program: bool = False) -> Account:
     """Find the token for a site: the forge's variables, the site's own, then its program's.
 
     Args:
         site: the site.
-        environment: our own.
+        terms: our environment, and who is trusted with what is in it.
         ask_program: ask ``gh auth token`` when there is no other.
 
     Raises:
         SiteError: a token cannot be sent.
     """
-    kind, web = KINDS[site.forge], web_address(site)
+    kind, web, environment = KINDS[site.forge], web_address(site), terms.environment
     named = environment.get(kind.server, "").rstrip("/")
     public = web in (kind.web, named) or (not named and not kind.elsewhere)
     variables = kind.variables if public else kind.elsewhere
-    token = first_token(variables, site.token, environment)
+    known = not site.foreign or is_trusted(web, terms.trusted)
+    if not known and web not in (kind.web, named):
+        wanted = f"artifacts.trusted to {urlsplit(web).netloc}, if it may know your token"
+        return Account(kind=kind, token=None, wanted=wanted)
+    token = first_token(variables, site.token if known else "", environment)
     if token is None and ask_program and site.forge is Forge.GITHUB:
         token = _program_token(web, environment)
     return Account(kind=kind, token=token, wanted=next(iter(variables), "the site's token"))

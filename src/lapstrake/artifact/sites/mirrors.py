@@ -20,8 +20,8 @@ def mirrored(site: Site, identity: Identity, rewrites: Sequence[Rewrite]) -> tup
         rewrites: the rules; that with the longest fitting prefix holds.
 
     Returns:
-        the site itself when no rule is about it, else what the rule names, in order. Headers are
-        meant for the site's own server, and no mirror gets them.
+        the site itself when no rule is about it, else what the rule names, in order. Headers, and
+        variables of a query, are meant for the site's own server: no mirror gets them.
     """
     if isinstance(site, UrlSite):
         folder = site.url
@@ -36,4 +36,7 @@ def mirrored(site: Site, identity: Identity, rewrites: Sequence[Rewrite]) -> tup
 
 
 def _mirror(site: UrlSite | ReleaseSite, url: str) -> UrlSite:
-    return replace(site, url=url, headers={}) if isinstance(site, UrlSite) else UrlSite(url=url)
+    if not isinstance(site, UrlSite):
+        return UrlSite(url=url)
+    query = {key: text for key, text in site.query.items() if "${" not in text}
+    return replace(site, url=url, headers={}, query=query)

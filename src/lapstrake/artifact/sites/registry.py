@@ -108,7 +108,9 @@ def repository_of(site: OciSite) -> Repository:
         raise SiteError(f"{host!r} is no host of a registry")
     if fault := name_fault(name):
         raise SiteError(f"the name {name!r} {fault}")
-    return Repository(host=host, name=name, plain=site.plain)
+    # A listener could learn a password that only TLS protects: without it a fetched package is
+    # believed that there is a registry, but not that it may know us.
+    return Repository(host=host, name=name, plain=site.plain, anonymous=site.foreign and site.plain)
 
 
 @contextlib.contextmanager

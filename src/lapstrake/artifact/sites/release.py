@@ -47,7 +47,7 @@ class PublicCandidate:
 
     def get(self, target: Path, terms: Terms, progress: Progress) -> None:
         """See `Candidate`."""
-        account = account_of(self.site, terms.environment)
+        account = account_of(self.site, terms)
         file = WebFile(url=self._url, headers=account.headers(), refine=account.explain)
         fetch_file(file, target, terms, progress)
 
@@ -77,7 +77,7 @@ class ApiCandidate:
     def get(self, target: Path, terms: Terms, progress: Progress) -> None:
         """See `Candidate`; where the API tells a file's SHA-256, it is verified."""
         terms.need_network()
-        account = account_of(self.site, terms.environment, ask_program=True)
+        account = account_of(self.site, terms, ask_program=True)
         assets = self._assets(account, terms, progress)
         names = (self.identity.file_name, asset_name(self.site, self.identity))
         asset = next((assets[name] for name in names if name in assets), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
@@ -57,6 +57,29 @@ def first_token(names: tuple[str, ...], text: str, environment: Mapping[str, str
     if not text or not all(environment.get(name) for name in wanted):
         return None
     return Token(value=filled(text, environment), origin=", ".join(wanted) or "the site's token")
+
+
+def is_trusted(url: str, trusted: Collection[str]) -> bool:
+    """Whether a server is among those that may see secrets; see `Terms.trusted`."""
+    return any(
+        origin_of(each if "://" in each else f"https://{each}") == origin_of(url)
+        for each in trusted
+    )
+
+
+def refuse_secrets(url: str, texts: Iterable[str], trusted: Collection[str]) -> None:
+    """See that a package that was fetched sends none of our variables to a server of its choice.
+
+    Raises:
+        SiteError: it would.
+    """
+    names = [name for text in texts for name in _VARIABLE.findall(text)]
+    if names and not is_trusted(url, trusted):
+        host = urlsplit(url).netloc
+        raise SiteError(
+            f"wants the variable {names[0]}, which is not sent where a fetched package says;"
+            f" if {host} may know it, add it to artifacts.trusted"
+        )
 
 
 def _sendable(value: str, origin: str) -> str:

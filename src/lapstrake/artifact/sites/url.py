@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 from lapstrake.artifact.base import UrlSite
 from lapstrake.artifact.identity import Identity
 from lapstrake.artifact.sites.base import SiteError, Terms
-from lapstrake.artifact.sites.secrets import filled, shown_url
+from lapstrake.artifact.sites.secrets import filled, refuse_secrets, shown_url
 from lapstrake.artifact.sites.transfer import WebFile, fetch_file
 from lapstrake.progress import Progress
 
@@ -34,6 +34,9 @@ class UrlCandidate:
     def get(self, target: Path, terms: Terms, progress: Progress) -> None:
         """See `Candidate`."""
         filling = terms.environment
+        if self.site.foreign:
+            texts = (*self.site.headers.values(), *self.site.query.values())
+            refuse_secrets(self.site.url, texts, terms.trusted)
         headers = {key: filled(text, filling) for key, text in self.site.headers.items()}
         query = {key: filled(text, filling) for key, text in self.site.query.items()}
         url = address(self.site.url, self.name, query)
