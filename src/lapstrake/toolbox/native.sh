@@ -186,8 +186,8 @@ pack_output() {
     root=$packing/${table##*/}
     take_files "$root" "$table"
     find_programs "$root"
-    check_machine
     if [[ -f $table/strip && ${#programs[@]} -gt 0 ]] && command -v "${STRIP:-strip}" >/dev/null; then
+        check_machine
         "${STRIP:-strip}" --strip-unneeded --remove-section=.comment --remove-section=.note -- "${programs[@]}"
     fi
     write_control "$root" "$table"
