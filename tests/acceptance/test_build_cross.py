@@ -132,12 +132,13 @@ def run_on_arm64(shop: Shop, folder: Path, debs: list[Path], *program: str) -> s
     root = folder / "root"
     (root / "usr/lib").mkdir(parents=True)
     (root / "lib").symlink_to("usr/lib")
-    for layer in open_work_dir(shop.work_dir).store.layers():
-        is_zlib = (layer.facts.get("name"), layer.facts.get("arch")) == ("zlib1g", "arm64")
-        if is_zlib or (layer.kind == "foreign" and layer.facts["arch"] == "arm64"):
-            shutil.copytree(
-                layer.tree / "usr/lib", root / "usr/lib", symlinks=True, dirs_exist_ok=True
-            )
+    layers = sorted(open_work_dir(shop.work_dir).store.layers(), key=lambda layer: layer.created)
+    of_arm64 = [layer for layer in layers if layer.facts.get("arch") == "arm64"]
+    libc = [layer for layer in of_arm64 if layer.kind == "foreign"]
+    zlib = [layer for layer in of_arm64 if layer.facts.get("name") == "zlib1g"]
+    for newest in (*libc[-1:], *zlib[-1:]):
+        source, target = newest.tree / "usr/lib", root / "usr/lib"
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
     for deb in debs:
         subprocess.run(["dpkg-deb", "-x", str(deb), str(root)], check=True)
     words = [QEMU, "-L", str(root), str(root / program[0]), *program[1:]]
