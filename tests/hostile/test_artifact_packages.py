@@ -19,6 +19,7 @@ from lapstrake.artifact.making.local import LocalBuilder
 from lapstrake.artifact.making.log import open_log
 from lapstrake.artifact.making.volume import read_id, volumes_of
 from lapstrake.artifact.manifest.project import read_project
+from lapstrake.artifact.status import Where, status_of
 from lapstrake.artifact.workshop import clean
 from lapstrake.config.model import ArtifactsConfig, CacheConfig, Config
 from lapstrake.errors import ArtifactError, ProjectError
@@ -170,6 +171,34 @@ def test_an_id_file_names_no_volume_of_others(tmp_path: Path, planted: str) -> N
     (tmp_path / ".docker_id").write_text(planted)
     with pytest.raises(ArtifactError, match="holds no id"):
         read_id(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("github_token", "ghp_secret"),
+        ("xdg_runtime_dir", "{folder}"),
+        ("xdg-config-home", "{folder}"),
+        ("gnupghome", "{folder}"),
+        ("nerves_dl_dir", "{folder}"),
+        ("something_else", "secret"),
+    ],
+)
+def test_a_package_is_not_what_a_variable_means_to_others(
+    tmp_path: Path, depot: Depot, name: str, value: str
+) -> None:
+    """Its artifact would be shown to builds, or the value in a message, for how it is called."""
+    folder = package(tmp_path, BUILT.replace('"tool"', f'"{name}"'))
+    variable = name.upper().replace("-", "_")
+    secrets = {**depot.environment, variable: value.format(folder=tmp_path)}
+    seen = replace(depot, environment=secrets)
+    project = read_project(folder, depot=seen)
+    if variable == "SOMETHING_ELSE":
+        with pytest.raises(ArtifactError) as told:
+            status_of(project, project.packages[0], seen)
+        assert "secret" not in str(told.value) + told.value.details + told.value.resolution
+    else:
+        assert status_of(project, project.packages[0], seen).where is Where.NOTHING
 
 
 def test_a_kept_build_is_no_other_layer(tmp_path: Path, subject: Subject) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -99,17 +100,25 @@ def _machine(name: str) -> str:
 _TAKEN = frozenset({
     "PATH", "HOME", "SHELL", "USER", "LOGNAME", "PWD", "OLDPWD", "TERM", "LANG", "LANGUAGE", "TZ",
     "TMPDIR", "EDITOR", "VISUAL", "PAGER", "BROWSER", "DISPLAY", "HOSTNAME", "MAIL", "MANPATH",
+    "NERVES_SYSTEM", "NERVES_TOOLCHAIN", "NERVES_APP", "NERVES_DL_DIR", "NERVES_ARTIFACTS_DIR",
     "MAKE", "CC", "CXX", "CPP", "LD", "AR", "AS", "NM", "STRIP", "OBJCOPY", "OBJDUMP", "RANLIB",
 })  # fmt: skip
 """Variables that mean something else to everybody: a tool called ``path`` has another one."""
+_FAMILIES = re.compile(
+    r"(XDG|SSH|GPG|DBUS|AWS|AZURE|GOOGLE|GITHUB|GITLAB|GITEA|CI|DOCKER|VAULT|GIT|LAPSTRAKE)_.*"
+    r"|.*(TOKEN|KEY|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS|COOKIE|KUBECONFIG|HOME)"
+)
+"""Variables with secrets, or with folders that have some: no package is to see those as its own
+artifact, which builds are shown, because of how it is called."""
 
 
 def override_variable(package: Package) -> str:
     """The variable that names a folder, or an archive, to be used instead of any artifact.
 
     ``NERVES_SYSTEM``, ``NERVES_TOOLCHAIN``; of other packages the name in upper case, with
-    ``NERVES_`` before it where that is the name of a well-known variable.
+    ``NERVES_`` before it where that is the name of a well-known variable, or looks like a secret.
     """
     named = {PackageType.SYSTEM: "NERVES_SYSTEM", PackageType.TOOLCHAIN: "NERVES_TOOLCHAIN"}
     own = package.name.upper().replace("-", "_")
-    return named.get(package.type) or (f"NERVES_{own}" if own in _TAKEN else own)
+    taken = own in _TAKEN or _FAMILIES.fullmatch(own)
+    return named.get(package.type) or (f"NERVES_{own}" if taken else own)

@@ -34,8 +34,10 @@ def find_override(
     if path.is_dir():
         return path
     if not path.is_file():
+        # What was meant for something else may be a secret.
+        shown = str(path) if path.exists() or variable.startswith("NERVES_") else "something"
         raise ArtifactError(
-            f"{variable} is set to {path}, which is no folder and no archive",
+            f"{variable} is set to {shown}, which is no folder and no archive",
             resolution=f"Unset {variable}, or set it to an artifact's folder or archive.",
         )
     try:
