@@ -279,17 +279,19 @@ class ArtifactCache:
         except OSError:
             used = path.lstat().st_mtime
         size = record.size if record else _size(path)
+        checksum = read_checksum(path)
         return Entry(
             name=name,
             path=path,
             package=package,
             host=host,
             version=version,
-            checksum=read_checksum(path),
+            checksum=checksum,
             size=0 if link else size,
             used=used,
             link=link,
             foreign=foreign,
+            lost=link is not None and not checksum,
         )
 
     @contextmanager

@@ -43,8 +43,13 @@ class Depot:
         """Packages that were fetched, unpacked."""
         return self.config.work_dir / "packages"
 
+    @property
+    def builds(self) -> Path:
+        """Where packages are built that were fetched, or may not be written to."""
+        return self.config.work_dir / "artifact-builds"
+
     def build_folder(self, package: Package, identity: Identity) -> Path:
         """``ARTIFACT_DIR``: where a package is built; in the package, if somebody works on it."""
         if package.origin is not Origin.FETCHED and os.access(package.folder, os.W_OK):
             return package.folder / IN_PACKAGE / identity.name
-        return self.config.work_dir / "artifact-builds" / identity.name
+        return self.builds / identity.name

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from lapstrake.artifact.identity import SHORT, Identity
@@ -21,9 +22,20 @@ _SUFFIXES = (".tar.gz", ".tar.xz", ".tar.zst")
 _RECORD_LIMIT = 64 << 20
 
 
+class Kind(StrEnum):
+    """What is kept."""
+
+    ARTIFACT = "artifact"
+    ARCHIVE = "archive"  # a file of the downloads
+    PARTIAL = "partial"  # what an interrupted download left there
+    PACKAGE = "package"  # a package that was fetched
+    BUILD = "build"  # the folder that one was built in
+    VOLUME = "volume"  # of containers, likewise
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One artifact that is kept, or the archive of one.
+    """One artifact that is kept, or something else that came of getting and building them.
 
     Attributes:
         name: its file name.
@@ -36,7 +48,8 @@ class Entry:
         used: when it was last asked for, seconds since 1970.
         link: what it is a link to (a build folder), or ``None``.
         foreign: whether Nerves put it there; such are shown and used, and never removed.
-        archive: whether it is a file of the downloads.
+        kind: what it is.
+        lost: whether nothing leads to it any more, or it leads to nothing.
     """
 
     name: str
@@ -49,7 +62,8 @@ class Entry:
     used: float = 0.0
     link: Path | None = None
     foreign: bool = False
-    archive: bool = False
+    kind: Kind = Kind.ARTIFACT
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +147,7 @@ def archives_in(downloads: Path) -> list[Entry]:
                         checksum=short,
                         size=facts.st_blocks * 512,
                         used=max(facts.st_mtime, facts.st_atime),
-                        archive=True,
+                        kind=Kind.ARCHIVE,
                     )
                 )
     except FileNotFoundError:

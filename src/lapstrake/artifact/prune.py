@@ -1,13 +1,39 @@
-"""Removing artifacts and archives that nobody used for long."""
+"""Removing artifacts, and what came of getting and building them, that nobody used for long."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
-from pathlib import Path
+from collections.abc import Collection, Iterable, Sequence
 
+from lapstrake.artifact import leftovers
 from lapstrake.artifact.cache import ArtifactCache, BusyError
-from lapstrake.artifact.entries import Entry, archives_in
+from lapstrake.artifact.depot import Depot
+from lapstrake.artifact.entries import Entry, Kind, archives_in
+
+_RECENT = 86400.0
+_UNLOCKED = (Kind.PARTIAL, Kind.PACKAGE)
+"""Nothing tells whether somebody uses these; those of the last day stay."""
+
+
+def besides(depot: Depot, *, downloads: bool = False, builds: bool = False) -> list[Entry]:
+    """What there is besides artifacts.
+
+    Args:
+        depot: where.
+        downloads: what was downloaded: archives, what broke off, packages that were fetched.
+        builds: where artifacts were built: folders that are in no package, volumes of containers.
+    """
+    found: list[Entry] = []
+    if downloads:
+        found += archives_in(depot.downloads)
+        found += leftovers.partials_in(depot.downloads)
+        found += leftovers.packages_in(depot.packages)
+    if builds:
+        from lapstrake.artifact.making.unused import volumes_of_builds
+
+        found += leftovers.builds_in(depot.builds)
+        found += volumes_of_builds(depot.config.runner.docker)
+    return sorted(found, key=lambda entry: (entry.kind, entry.name))
 
 
 def prune(
@@ -17,7 +43,7 @@ def prune(
     max_size: int | None = None,
     keep: int = 0,
     names: Collection[str] = (),
-    archives: Path | None = None,
+    others: Sequence[Entry] = (),
     dry_run: bool = False,
 ) -> tuple[Entry, ...]:
     """Remove what was used longest ago; what somebody uses now stays.
@@ -28,15 +54,19 @@ def prune(
         max_size: see there.
         keep: see there.
         names: see there.
-        archives: the folder of downloads, whose archives are judged as well.
+        others: what is judged as well, see `besides`.
         dry_run: only tell.
 
     Returns:
         what is gone, or would be.
     """
-    kept = [*cache.entries(), *(archives_in(archives) if archives else ())]
     chosen = choose_old(
-        kept, now=time.time(), older_than=older_than, max_size=max_size, keep=keep, names=names
+        (*cache.entries(), *others),
+        now=time.time(),
+        older_than=older_than,
+        max_size=max_size,
+        keep=keep,
+        names=names,
     )
     if dry_run:
         return chosen
@@ -45,13 +75,24 @@ def prune(
 
 
 def _removed(cache: ArtifactCache, entry: Entry) -> bool:
-    if entry.archive:
-        entry.path.unlink(missing_ok=True)
-        return True
-    try:
-        return cache.remove(entry.name)
-    except BusyError:
-        return False
+    """Whether it is gone; what is in use stays."""
+    match entry.kind:
+        case Kind.ARTIFACT:
+            try:
+                return cache.remove(entry.name)
+            except BusyError:
+                return False
+        case Kind.ARCHIVE | Kind.PARTIAL:
+            entry.path.unlink(missing_ok=True)
+            return True
+        case Kind.PACKAGE:
+            return leftovers.remove_package(entry)
+        case Kind.BUILD:
+            return leftovers.remove_build(entry)
+        case Kind.VOLUME:
+            from lapstrake.artifact.making.unused import remove_volume
+
+            return remove_volume(entry)
 
 
 def choose_old(
@@ -65,34 +106,36 @@ def choose_old(
 ) -> tuple[Entry, ...]:
     """Choose what goes: what is too old, then what was used longest ago until the rest fits.
 
-    A link that leads to no artifact any more goes in any case.
+    A link that leads to no artifact any more, or a volume whose build folder is gone, goes in any
+    case.
 
     Args:
         entries: all that is kept; foreign ones count for no size and stay.
         now: seconds since 1970.
         older_than: seconds without use after which one goes.
         max_size: bytes that all together may take.
-        keep: how many of each package (artifacts, and archives apart) stay in any case.
+        keep: how many of each package (of each kind apart) stay in any case.
         names: those that stay as well.
 
     Returns:
         the chosen, used longest ago first.
     """
     ours = sorted((each for each in entries if not each.foreign), key=lambda each: each.used)
-    kept: dict[tuple[str, bool], int] = {}
+    kept: dict[tuple[str, Kind], int] = {}
     total = sum(each.size for each in ours)
     free = []
     for entry in reversed(ours):
-        group = (entry.package, entry.archive)
+        group = (entry.package, entry.kind)
         kept[group] = kept.get(group, 0) + 1
-        if kept[group] > keep and entry.name not in names:
+        held = entry.kind in _UNLOCKED and now - entry.used < _RECENT
+        enough = kept[group] > keep or entry.kind is Kind.PARTIAL
+        if (enough or entry.lost) and not held and entry.name not in names:
             free.append(entry)
     gone = []
     for entry in reversed(free):
         too_old = older_than is not None and now - entry.used > older_than
         too_much = max_size is not None and total > max_size and entry.size > 0
-        lost = entry.link is not None and not entry.checksum
-        if too_old or too_much or lost:
+        if too_old or too_much or entry.lost:
             gone.append(entry)
             total -= entry.size
     return tuple(gone)

@@ -11,7 +11,7 @@ from lapstrake.artifact.archive import verify_archive
 from lapstrake.artifact.archive_write import pack_archive
 from lapstrake.artifact.base import Package, Project
 from lapstrake.artifact.bench import LOCK, building, refuse_links, usable_builder
-from lapstrake.artifact.cache import ArtifactCache
+from lapstrake.artifact.cache import ArtifactCache, BusyError
 from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.entries import split_name
 from lapstrake.artifact.jobs import job_of, needed_by
@@ -19,7 +19,7 @@ from lapstrake.artifact.making.base import Job
 from lapstrake.artifact.making.choose import choose_builder
 from lapstrake.artifact.status import Where, status_of
 from lapstrake.errors import StaleError, UsageError
-from lapstrake.host import files
+from lapstrake.host import files, owned
 from lapstrake.progress import Progress
 
 _TRACES = {"local": "local", "root": "root.json", "docker": ".docker_id"}
@@ -71,21 +71,22 @@ def write_archive(
 def clean(
     project: Project, names: Sequence[str], depot: Depot, progress: Progress
 ) -> tuple[str, ...]:
-    """Remove what packages were built in, and their artifacts of the present inputs.
+    """Remove what packages were built in, and their artifacts, of whatever inputs and version.
 
-    Archives in the folder of downloads stay.
+    Archives in the folder of downloads stay, so other checkouts of a package lose hardly anything.
 
     Args:
         project: the project.
         names: of packages; all that have artifacts, when there are none.
         depot: where artifacts are.
-        progress: hears what is done.
+        progress: hears what is done, and what stays.
 
     Returns:
         the names of the artifacts.
 
     Raises:
         UsageError: there is no such package.
+        BusyError: somebody uses the artifact.
     """
     packages = [package_named(project, name) for name in names] or [
         each for each in project.packages if not each.type.is_platform
@@ -94,12 +95,28 @@ def clean(
     for package in packages:
         status = status_of(project, package, depot)
         job = job_of(project, package, status.identity, depot, progress, inputs={})
+        _forget_kept(job, depot)
         for folder in _build_folders(job):
             with building(replace(job, folder=folder)):
                 _clean_folder(replace(job, folder=folder), depot, progress)
-        ArtifactCache(depot.artifacts).remove(job.identity.download_name)
         cleaned.append(job.identity.name)
     return tuple(cleaned)
+
+
+def _forget_kept(job: Job, depot: Depot) -> None:
+    """Remove all that is kept of a package; what Nerves put there is Nerves', and only told."""
+    identity, cache = job.identity, ArtifactCache(depot.artifacts)
+    cache.remove(identity.download_name)
+    for entry in cache.entries():
+        if (entry.package, entry.host) != (identity.package, identity.host):
+            continue
+        if entry.foreign:
+            job.progress.warning(f"{entry.path} stays: Nerves put it there")
+            continue
+        try:
+            cache.remove(entry.name)
+        except BusyError as busy:  # of other inputs: another checkout's, perhaps
+            job.progress.warning(f"{entry.path} stays: {busy.brief}")
 
 
 def open_shell(
@@ -156,7 +173,7 @@ def _clean_folder(job: Job, depot: Depot, progress: Progress) -> None:
             choose_builder(job.package, depot, progress, name=name).clean(job)
     for entry in job.folder.iterdir():
         if entry.name != LOCK:
-            files.remove_tree(entry)
+            owned.remove_owned(entry)  # volumes of roots may hold other users' files
 
 
 def package_named(project: Project, name: str) -> Package:

@@ -104,7 +104,7 @@ def shell(app: AppContext, /, name: str, builder: str | None) -> None:
 @click.option("--all", "all_", is_flag=True, help="All packages of the project.")
 @pass_app
 def clean(app: AppContext, /, names: tuple[str, ...], all_: bool) -> None:
-    """Remove artifacts, and the folders and volumes that they were built in.
+    """Remove artifacts, of whatever inputs, and the folders and volumes that they were built in.
 
     Archives in the folder of downloads stay.
     """

@@ -17,23 +17,31 @@ if TYPE_CHECKING:
     from lapstrake.artifact.entries import Entry
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_DOWNLOADS = click.option(
+    "--downloads", is_flag=True,
+    help="Also what was downloaded: archives, what broke off, packages that were fetched.",
+)  # fmt: skip
+_BUILDS = click.option(
+    "--builds", is_flag=True,
+    help="Also where artifacts were built: folders that are in no package, containers' volumes.",
+)  # fmt: skip
 _SHORT = 7
 _T = TypeVar("_T")
 
 
 @click.command("ls")
-@click.option("--downloads", is_flag=True, help="List the archives that were downloaded, too.")
+@_DOWNLOADS
+@_BUILDS
 @_JSON
 @pass_app
-def list_(app: AppContext, /, downloads: bool, as_json: bool) -> None:
+def list_(app: AppContext, /, downloads: bool, builds: bool, as_json: bool) -> None:
     """List the artifacts that are kept here, and when they were last used."""
     from lapstrake.artifact.cache import ArtifactCache
-    from lapstrake.artifact.entries import archives_in
+    from lapstrake.artifact.prune import besides
 
     depot = open_depot(app)
     entries = list(ArtifactCache(depot.artifacts).entries())
-    if downloads:
-        entries += sorted(archives_in(depot.downloads), key=lambda entry: entry.name)
+    entries += besides(depot, downloads=downloads, builds=builds)
     if as_json:
         app.output.result(json.dumps([_document(entry) for entry in entries], indent=2))
     elif entries:
@@ -52,7 +60,8 @@ def list_(app: AppContext, /, downloads: bool, as_json: bool) -> None:
 )
 @click.option("--keep", default=0, type=click.IntRange(min=0), metavar="N",
               help="Leave the N of each package that were used last.")  # fmt: skip
-@click.option("--downloads", is_flag=True, help="Judge the archives that were downloaded, too.")
+@_DOWNLOADS
+@_BUILDS
 @click.option("--dry-run", is_flag=True, help="Only tell what would go.")
 @_JSON
 @pass_app
@@ -63,14 +72,18 @@ def prune(
     max_size: str | None,
     keep: int,
     downloads: bool,
+    builds: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Remove artifacts that nobody used for long.
 
-    What is in use stays, what Nerves put there too; of a link to a build only the link goes.
+    What is in use stays, what Nerves put there too, and what was fetched within a day; of a link to
+    a build only the link goes. Volumes have no known size: only their age counts, and those whose
+    build folder is gone go in any case. Roots that were built in are layers: `lapstrake store gc`.
     """
     from lapstrake.artifact.cache import ArtifactCache
+    from lapstrake.artifact.prune import besides
     from lapstrake.artifact.prune import prune as prune_cache
     from lapstrake.config.units import parse_duration, parse_size
     from lapstrake.formats.amounts import size_text
@@ -85,7 +98,7 @@ def prune(
         older_than=age,
         max_size=room,
         keep=keep,
-        archives=depot.downloads if downloads else None,
+        others=besides(depot, downloads=downloads, builds=builds),
         dry_run=dry_run,
     )
     freed = sum(entry.size for entry in gone)
@@ -96,7 +109,8 @@ def prune(
     if gone:
         app.output.result(_listed(gone))
     would = "would be " if dry_run else ""
-    app.output.say(f"{len(gone)} artifacts {would}removed, {size_text(freed)} {would}freed")
+    what = "artifacts and others" if downloads or builds else "artifacts"
+    app.output.say(f"{len(gone)} {what} {would}removed, {size_text(freed)} {would}freed")
 
 
 def _read(option: str, text: str | None, parse: Callable[[str], _T]) -> _T | None:
@@ -115,8 +129,8 @@ def _listed(entries: Sequence[Entry]) -> str:
             entry.version,
             entry.host,
             entry.checksum[:_SHORT],
-            "" if entry.link else size_text(entry.size),
-            age_text(entry.used),
+            size_text(entry.size) if entry.size else "",
+            age_text(entry.used) if entry.used else "",
             _said(entry),
         )
         for entry in entries
@@ -126,11 +140,14 @@ def _listed(entries: Sequence[Entry]) -> str:
 
 
 def _said(entry: Entry) -> str:
-    if entry.archive:
-        return "archive"
+    from lapstrake.artifact.entries import Kind
+
+    if entry.kind is Kind.VOLUME:
+        return f"{entry.name} of {entry.path}{' (gone)' if entry.lost else ''}"
+    if entry.kind is not Kind.ARTIFACT:
+        return entry.kind.value
     if entry.link:
-        gone = "" if entry.path.exists() else " (gone)"
-        return f"-> {entry.link}{gone}"
+        return f"-> {entry.link}{' (gone)' if entry.lost else ''}"
     return "by Nerves" if entry.foreign else ""
 
 
@@ -145,5 +162,5 @@ def _document(entry: Entry) -> dict[str, object]:
         "bytes": entry.size,
         "used": int(entry.used),
         "link": str(entry.link) if entry.link else None,
-        "kind": "archive" if entry.archive else "foreign" if entry.foreign else "artifact",
+        "kind": "foreign" if entry.foreign else entry.kind.value,
     }

@@ -14,6 +14,7 @@ import pytest
 from builder_subjects import contents
 from lapstrake.artifact.base import Project
 from lapstrake.artifact.building import BuildRequest, Built, build_artifacts
+from lapstrake.artifact.cache import ArtifactCache
 from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.jobs import EPOCH
 from lapstrake.artifact.manifest.project import read_project
@@ -242,8 +243,17 @@ def test_cleaning_removes_artifact_and_build_folder(world: World) -> None:
     assert (world.build("gcc")["gcc"].path / "n").read_text() == "x\n"  # from the beginning
 
     world.write("gcc", _GCC.replace("2.0", "3.0"), source="gcc 3\n")
-    clean(world.project(), ("gcc",), world.depot, world.heard)
+    cache = ArtifactCache(world.depot.artifacts)
+    by_nerves = cache.root / "gcc-linux_x86_64-1.0"
+    by_nerves.mkdir()
+    (by_nerves / "CHECKSUM").write_text("ABC\n")
+    with cache.use(built.identity):
+        clean(world.project(), ("gcc",), world.depot, world.heard)
     assert [entry.name for entry in left.iterdir()] == ["lock"]  # of the former version
+    assert built.path.exists()
+    assert len([line for line in world.heard.warnings if "stays" in line]) == 2
+    clean(world.project(), ("gcc",), world.depot, world.heard)
+    assert [entry.path for entry in cache.entries()] == [by_nerves]
 
 
 def test_there_is_no_shell_where_nothing_is_built(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,10 +28,14 @@ from engines import (
     remove_volumes,
 )
 from lapstrake.artifact.base import Platform, RunnerSpec, SshAccess
+from lapstrake.artifact.cache import ArtifactCache
+from lapstrake.artifact.entries import Entry, Kind
 from lapstrake.artifact.making.base import Job
 from lapstrake.artifact.making.docker import DockerBuilder
 from lapstrake.artifact.making.image import have_image, wanted_image
+from lapstrake.artifact.making.unused import volumes_of_builds
 from lapstrake.artifact.making.volume import give_id
+from lapstrake.artifact.prune import prune
 from lapstrake.errors import BuildError, RunnerError
 from lapstrake.host.engine import find_engine
 from lapstrake.names import GuestPath
@@ -251,6 +256,33 @@ def test_an_image_without_a_shell_is_told(docker: Subject) -> None:
         docker.builder.build(job)
     assert '"sh"' in caught.value.details
     assert "needs a shell" in caught.value.resolution
+
+
+def test_volumes_of_builds_that_are_gone(docker: Subject, tmp_path: Path) -> None:
+    job = docker.job(docker.script("echo built > tree/file"))
+    docker.builder.build(job)
+    name = _volume(job)
+
+    def ours() -> list[Entry]:
+        return [each for each in volumes_of_builds("docker") if each.name == f"docker:{name}"]
+
+    (entry,) = ours()
+    assert (entry.kind, entry.package, entry.path, entry.lost) == (
+        Kind.VOLUME, "tiny", job.folder, False,
+    )  # fmt: skip
+    assert time.time() - entry.used < 100
+    cache = ArtifactCache(tmp_path / "cache")
+    assert prune(cache, others=[entry], older_than=1e5) == ()
+    engine = find_engine("docker")
+    holder = engine.call("create", f"--volume={name}:/v", IMAGE, "true", doing="holding").text
+    shutil.rmtree(job.folder)
+    (entry,) = ours()
+    assert entry.lost
+    assert prune(cache, others=[entry], older_than=1e5) == (), "a container has it"
+    engine.remove([holder.strip()])
+    assert prune(cache, others=[entry], older_than=1e5) == (entry,)
+    assert engine.inspect("volume", name) is None
+    assert ours() == []
 
 
 def test_a_package_never_built_is_clean(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from lapstrake.artifact.base import Origin, Package, PackageType, Project
 from lapstrake.artifact.cache import ArtifactCache, BusyError
 from lapstrake.artifact.checksum import read_inputs
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.entries import Entry
+from lapstrake.artifact.entries import Entry, Kind
 from lapstrake.artifact.identity import Identity
 from lapstrake.artifact.prune import choose_old, prune
 from lapstrake.artifact.status import Status, Where, status_of
@@ -222,6 +222,8 @@ def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
         assert list((disk / ".lapstrake/work").iterdir()) == []
 
 
+DAY = 86_400.0
+NOW = 100 * DAY
 ENTRIES = st.lists(
     st.builds(
         Entry,
@@ -229,9 +231,10 @@ ENTRIES = st.lists(
         path=st.just(Path("/p")),
         package=st.sampled_from(["a", "b"]),
         size=st.integers(0, 50),
-        used=st.integers(0, 100).map(float),
+        used=st.integers(0, 100).map(lambda day: day * DAY),
         foreign=st.booleans(),
-        archive=st.booleans(),
+        kind=st.sampled_from(Kind),
+        lost=st.booleans(),
     ),
     unique_by=lambda entry: entry.name,
 )
@@ -239,7 +242,7 @@ ENTRIES = st.lists(
 
 @given(
     entries=ENTRIES,
-    older_than=st.none() | st.integers(0, 100).map(float),
+    older_than=st.none() | st.integers(0, 100).map(lambda day: day * DAY),
     max_size=st.none() | st.integers(0, 200),
     keep=st.integers(0, 3),
     names=st.sets(st.integers(0, 9).map(str), max_size=2),
@@ -252,34 +255,35 @@ def test_what_goes_and_what_stays(
     names: set[str],
 ) -> None:
     gone = choose_old(
-        entries, now=100.0, older_than=older_than, max_size=max_size, keep=keep, names=names
+        entries, now=NOW, older_than=older_than, max_size=max_size, keep=keep, names=names
     )
     assert [each.used for each in gone] == sorted(each.used for each in gone)
     left = [each for each in entries if each not in gone and not each.foreign]
     for each in gone:
         assert not each.foreign
         assert each.name not in names
+        assert each.kind not in (Kind.PARTIAL, Kind.PACKAGE) or NOW - each.used >= DAY
         group = [
-            other
-            for other in left
-            if (other.package, other.archive) == (each.package, each.archive)
+            other for other in left if (other.package, other.kind) == (each.package, each.kind)
         ]
-        assert sum(other.used >= each.used for other in group) >= keep
+        if not each.lost and each.kind is not Kind.PARTIAL:
+            assert sum(other.used >= each.used for other in group) >= keep
     free = [
         each
         for each in left
         if each.name not in names
-        and sum((o.package, o.archive) == (each.package, each.archive) for o in left) > keep
+        and (each.kind not in (Kind.PARTIAL, Kind.PACKAGE) or NOW - each.used >= DAY)
     ]
-    newest_gone = max((each.used for each in gone), default=-1.0)
-    if older_than is not None:
-        assert not [each for each in free if 100 - each.used > older_than and keep == 0]
+    assert not [each for each in free if each.lost]
+    if older_than is not None and keep == 0:
+        assert not [each for each in free if NOW - each.used > older_than]
     if max_size is not None and keep == 0:
         assert sum(each.size for each in left) <= max_size or not [e for e in free if e.size]
     if older_than is None and max_size is None:
-        assert gone == ()
-    elif older_than is None and keep == 0 and not names:
-        assert all(each.used >= newest_gone for each in left if each.size)
+        assert all(each.lost for each in gone)
+    elif older_than is None and keep == 0:
+        newest_gone = max((each.used for each in gone if not each.lost), default=-1.0)
+        assert all(each.used >= newest_gone for each in free if each.size)
 
 
 def test_links_that_lead_nowhere_go(cache: ArtifactCache, build: Path) -> None:

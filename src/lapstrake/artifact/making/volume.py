@@ -24,6 +24,9 @@ ID_FILE = ".docker_id"
 """The file with the id, in `Job.folder`."""
 LABEL = "lapstrake.artifact"
 """The label of our volumes; its value is the name of the build directory's."""
+PLACE_LABEL = "lapstrake.folder"
+"""The label with `place_name` of the build folder: whose volume it is, and where."""
+_MACHINE = Path("/etc/machine-id")
 _COPIES_FILE = ".docker_copies"
 _ID_LENGTH = 16
 _ALPHABET = string.ascii_letters + string.digits + "_"
@@ -78,6 +81,15 @@ def give_id(folder: Path) -> str:
     return made
 
 
+def place_name(folder: Path) -> str:
+    """A build folder's name in all the world: an engine may serve other machines as well."""
+    try:
+        machine = _MACHINE.read_text("ascii").strip()
+    except (OSError, ValueError):
+        machine = ""
+    return f"{machine}:{folder.absolute()}"
+
+
 def build_volume(job: Job, identifier: str) -> str:
     """The name of the volume of the build directory: ``PACKAGE-ID``."""
     return f"{_safe(job.package.name)}-{identifier}"
@@ -111,13 +123,14 @@ def make_volumes(engine: Engine, job: Job, volumes: tuple[Volume, ...]) -> tuple
         RunnerError: the engine refuses; the brief names the volume.
     """
     noted = _noted(job)
+    labels = {LABEL: volumes[0].name, PLACE_LABEL: place_name(job.folder)}
     wanting = []
     for volume in volumes:
         made = engine.inspect("volume", volume.name) is None
         if made:
             engine.call(
-                "volume", "create", "--label", f"{LABEL}={volumes[0].name}", volume.name,
-                doing=f"making the volume {volume.name}",
+                "volume", "create", *(f"--label={key}={text}" for key, text in labels.items()),
+                volume.name, doing=f"making the volume {volume.name}",
             )  # fmt: skip
         if volume.source is not None and (made or volume.name not in noted):
             wanting.append(volume)
@@ -129,10 +142,9 @@ def note_copies(engine: Engine, job: Job, volumes: tuple[Volume, ...]) -> None:
     names = [volume.name for volume in volumes]
     copies = "".join(f"{volume.name}\n" for volume in volumes if volume.source)
     write_atomic(job.folder / _COPIES_FILE, copies.encode())
-    former = [
-        name for name in engine.labelled("volume", f"{LABEL}={names[0]}") if name not in names
-    ]
-    _remove(engine, former)
+    beginnings = tuple(volume.name.rpartition("-")[0] + "-" for volume in volumes if volume.source)
+    ours = engine.labelled("volume", f"{LABEL}={names[0]}")
+    _remove(engine, [name for name in ours if name.startswith(beginnings) and name not in names])
 
 
 def remove_volumes(engine: Engine, job: Job) -> int:

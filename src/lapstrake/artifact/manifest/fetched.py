@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from lapstrake.artifact.depot import Depot
@@ -60,7 +62,7 @@ def fetch_packages(
         UnpackError: an archive is damaged or hostile.
         StoreError: the disk is full.
     """
-    missing = [spec for spec in specs if not fetched_folder(spec, depot).is_dir()]
+    missing = [spec for spec in specs if not _is_there(fetched_folder(spec, depot))]
     if not missing:
         return
     from lapstrake.place.fetching import fetch_specs
@@ -80,6 +82,13 @@ def fetch_packages(
                     _unpack(source.path, target, source.spec)
     except OSError as refused:
         raise disk_error(refused, doing=f"keeping packages in {depot.packages}") from refused
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether a package is there; its folder's time is when it was used last, see `prune`."""
+    with suppress(OSError):  # another user's
+        os.utime(folder)
+    return folder.is_dir()
 
 
 def _unpack(archive: Path, target: Path, spec: SourceSpec) -> None:

@@ -1,0 +1,99 @@
+"""What getting and building leave besides artifacts, and what of it goes."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lapstrake.artifact.base import Origin, Package, PackageType
+from lapstrake.artifact.cache import ArtifactCache
+from lapstrake.artifact.depot import Depot
+from lapstrake.artifact.entries import Kind
+from lapstrake.artifact.identity import identify
+from lapstrake.artifact.leftovers import builds_in
+from lapstrake.artifact.manifest.fetched import fetch_packages, fetched_folder
+from lapstrake.artifact.prune import besides, prune
+from lapstrake.config.model import CacheConfig, Config
+from lapstrake.host.locks import locked
+from lapstrake.progress import Silent
+from lapstrake.source.cache import DownloadCache
+from lapstrake.source.spec import SourceKind, SourceSpec
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def depot(tmp_path: Path) -> Depot:
+    cache = CacheConfig(download_dir=tmp_path / "dl")
+    return Depot(config=Config(work_dir=tmp_path / "work", cache=cache), environment={})
+
+
+def leave(file: Path, *, days: float) -> Path:
+    """A file that was used some days ago; its folder likewise."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(bytes(10_000))
+    then = time.time() - days * DAY
+    for path in (file, file.parent):
+        os.utime(path, (then, then))
+    return file
+
+
+def test_what_was_downloaded(depot: Depot) -> None:
+    assert besides(depot, downloads=True) == []
+    url = "https://site.invalid/archive"
+    old = leave(DownloadCache(depot.downloads).partial(url), days=3)
+    new = leave(old.with_name("new.part"), days=0.5)
+    package = leave(depot.packages / "gcc-0123456789ab/lapstrake.toml", days=2).parent
+    leave(depot.packages / "gcc-ba9876543210/lapstrake.toml", days=0.5)
+    (depot.packages / ".manifests").mkdir()
+
+    def gone(**how: Any) -> list[str]:
+        others = besides(depot, downloads=True)
+        return [each.name for each in prune(ArtifactCache(depot.artifacts), others=others, **how)]
+
+    assert gone(older_than=4 * DAY) == []
+    with locked(depot.packages / ".lock", what="packages"):
+        assert gone(older_than=DAY) == [old.name]
+    assert package.is_dir()
+    assert gone(max_size=0, keep=2) == []
+    assert gone(max_size=0) == [package.name], "nobody knows whether those of today are in use"
+    assert sorted(each.name for each in depot.packages.iterdir()) == [
+        ".lock", ".manifests", "gcc-ba9876543210",
+    ]  # fmt: skip
+    assert list(old.parent.iterdir()) == [new]
+
+
+def test_a_package_that_is_used_is_not_old(depot: Depot) -> None:
+    spec = SourceSpec(kind=SourceKind.GIT, name="gcc", url="https://site.invalid/gcc", revision="1")
+    leave(fetched_folder(spec, depot) / "lapstrake.toml", days=9)
+    fetch_packages([spec], depot=depot, progress=Silent(), offline=True)
+    (entry,) = besides(depot, downloads=True)
+    assert time.time() - entry.used < DAY
+
+
+def test_where_fetched_packages_were_built(depot: Depot, tmp_path: Path) -> None:
+    package = Package(
+        name="gcc",
+        type=PackageType.TOOLCHAIN,
+        version="1.0",
+        folder=tmp_path,
+        origin=Origin.FETCHED,
+    )
+    folder = depot.build_folder(package, identify(package, "0" * 64, {}))
+    leave(folder / "local/object", days=3)
+    leave(folder / "build.log", days=3)
+    (folder / "lock").touch()
+    (entry,) = builds_in(depot.builds)
+    assert (entry.kind, entry.package, entry.version) == (Kind.BUILD, "gcc", "1.0")
+    assert entry.size >= 20_000
+    cache = ArtifactCache(depot.artifacts)
+    assert prune(cache, others=[entry], older_than=4 * DAY) == ()
+    with locked(folder / "lock", what="the build"):
+        assert prune(cache, others=[entry], older_than=DAY) == ()
+    assert prune(cache, others=[entry], older_than=DAY) == (entry,)
+    assert [each.name for each in folder.iterdir()] == ["lock"]
+    assert builds_in(depot.builds) == []
