@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from builder_subjects import Subject
 from lapstrake.artifact.base import RunnerSpec
 from lapstrake.artifact.bench import building
 from lapstrake.artifact.building import BuildRequest, build_artifacts
+from lapstrake.artifact.checksum import covered_files, read_inputs
 from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.making.docker_container import client_environment, mounts_of
 from lapstrake.artifact.making.kept import KIND, KeptBuild
@@ -171,6 +175,41 @@ def test_an_id_file_names_no_volume_of_others(tmp_path: Path, planted: str) -> N
     (tmp_path / ".docker_id").write_text(planted)
     with pytest.raises(ArtifactError, match="holds no id"):
         read_id(tmp_path)
+
+
+def test_the_checksum_of_a_fetched_package_reads_nothing_of_ours(
+    tmp_path: Path, depot: Depot
+) -> None:
+    """Its sites are told the checksum: it would tell what is in our files."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "id_rsa").write_text("mine")
+    text = HEAD + 'checksum = ["key", "home", "kept", "sub", "home/*", "**/id_rsa"]\n'
+    with tarfile.open(tmp_path / "p.tar", "w") as tar:
+        for name, link in {"key": home / "id_rsa", "home": home, "kept": "sub/f"}.items():
+            entry = tarfile.TarInfo(f"p/{name}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, str(link)
+            tar.addfile(entry)
+        for name, content in (("lapstrake.toml", text), ("sub/f", "theirs")):
+            entry = tarfile.TarInfo(f"p/{name}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content.encode()))
+    digits = sha256((tmp_path / "p.tar").read_bytes()).hexdigest()
+    folder = package(
+        tmp_path,
+        '[project]\nname = "app"\n[dependencies.tool]\n'
+        f'url = "{(tmp_path / "p.tar").as_uri()}"\nsha256 = "{digits}"\n',
+    )
+    (tool,) = read_project(folder, depot=depot).packages
+    assert covered_files(tool) == ("kept", "sub/f")
+    assert read_inputs(tool).checksum == sha256(2 * sha256(b"theirs").digest()).hexdigest().upper()
+
+
+@pytest.mark.parametrize("pattern", ["../x", r"\.\./x", r"a/.\./../x"])
+def test_a_checksums_entry_stays_in_its_package(tmp_path: Path, pattern: str) -> None:
+    folder = package(tmp_path, f"{HEAD}checksum = ['{pattern}']\n")
+    with pytest.raises(ProjectError, match="stay below its folder"):
+        read_project(folder, depot=Depot(config=Config(work_dir=tmp_path / "w"), environment={}))
 
 
 @pytest.mark.parametrize(

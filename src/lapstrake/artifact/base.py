@@ -210,6 +210,8 @@ class Package:
         build_allowed: whether it may be built here without being asked for by name.
         digests: SHA-256 of archives that are known beforehand, by download name.
         file: where all this was said, for messages.
+        inside: of one that was fetched: the folder with all that came along, out of which no link
+            of it may lead us.
     """
 
     name: str
@@ -227,6 +229,7 @@ class Package:
     build_allowed: bool = False
     digests: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
+    inside: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

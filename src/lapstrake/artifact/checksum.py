@@ -6,7 +6,7 @@ nor modes count, the order does. Each entry of the list is a pattern (see
 the files below it, links are followed, and a file that comes twice counts where it came first.
 """
 
-# ruff: noqa: PTH116
+# ruff: noqa: PTH114, PTH116, PTH120
 # A package may have many files, and paths as texts are quick.
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapstrake.artifact import wildcard
@@ -108,6 +109,7 @@ def _digests(top: str, files: Iterable[str]) -> dict[str, bytes]:
 def _covered(package: Package) -> tuple[dict[str, None], tuple[str, ...]]:
     """The covered files in order, and the entries that cover none."""
     top = os.fspath(package.folder)
+    fence = _Fence(package.inside) if package.inside else None
     files: dict[str, None] = {}
     unmatched = []
     for entry in package.checksum:
@@ -118,8 +120,32 @@ def _covered(package: Package) -> tuple[dict[str, None], tuple[str, ...]]:
             raise ProjectError(f"{_place(package)}: {entry!r}: {said}") from wrong
         if not found:
             unmatched.append(entry)
-        files |= dict.fromkeys(found)
+        files |= dict.fromkeys(
+            each for each in found if fence is None or fence.holds(f"{top}/{each}")
+        )
     return files, tuple(unmatched)
+
+
+class _Fence:
+    """Tells files that a fetched package came with from those that its links lead to.
+
+    Those are ours: their digests would be told to the package's sites, in the name that is asked.
+    """
+
+    def __init__(self, inside: Path) -> None:
+        self._top = os.path.realpath(inside)
+        self._folders: dict[str, bool] = {}
+
+    def holds(self, path: str) -> bool:
+        """Whether a file is in the folder that was fetched, as links have it."""
+        folder = os.path.dirname(path)
+        if folder not in self._folders:
+            self._folders[folder] = self._is_inside(folder)
+        return self._is_inside(path) if os.path.islink(path) else self._folders[folder]
+
+    def _is_inside(self, path: str) -> bool:
+        real = os.path.realpath(path)
+        return real == self._top or real.startswith(f"{self._top}/")
 
 
 def _files(top: str, entry: str) -> Iterator[str]:

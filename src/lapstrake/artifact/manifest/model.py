@@ -32,6 +32,13 @@ def _guest_place(text: str) -> str:
     return text
 
 
+def _glob(text: str) -> str:
+    """A pattern that leads out of its folder by no escaped ``..`` either."""
+    if ".." in text.replace("\\", "").split("/"):
+        raise ValueError(f"{text!r} must be relative and stay below its folder")
+    return text
+
+
 ImageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")]
 VolumeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Absolute = Annotated[
@@ -54,7 +61,7 @@ class PackageTable(Table):
         default=None, description='The machine it is for: "aarch64-unknown-linux-gnu".'
     )
     description: str = Field(default="", description="For people.")
-    checksum: list[RelativePath] = Field(
+    checksum: list[Annotated[RelativePath, AfterValidator(_glob)]] = Field(
         default=[], description="Files, folders and globs that the artifact is made from."
     )
 

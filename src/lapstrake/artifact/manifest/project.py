@@ -131,7 +131,8 @@ def _draft(package: Package, members: Mapping[str, Member], top: Manifest) -> Pa
     sites = package.sites
     if origin is Origin.FETCHED:
         sites = tuple(_foreign(site) for site in sites)
-    return replace(package, origin=origin, build_allowed=allowed, sites=sites)
+    inside = members[name].inside
+    return replace(package, origin=origin, build_allowed=allowed, sites=sites, inside=inside)
 
 
 def _foreign(site: Site) -> Site:
