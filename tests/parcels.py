@@ -7,7 +7,8 @@ from pathlib import Path
 
 from lapstrake.artifact.base import Site
 from lapstrake.artifact.identity import Identity
-from lapstrake.artifact.publish import Parcel, pack_parcel, publish_archive
+from lapstrake.artifact.publishing.base import Parcel, pack_parcel
+from lapstrake.artifact.publishing.shelves import publish_archive
 from lapstrake.artifact.sites.base import Terms
 
 

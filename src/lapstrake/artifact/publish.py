@@ -1,144 +1,59 @@
-"""Put an artifact's archive where sites look for it.
-
-What is published stays what it is: the same bytes are not sent twice, and others of the same name
-are refused unless they are forced.
-"""
+"""From a package of a project to its archive on a site."""
 
 from __future__ import annotations
 
-import hashlib
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
-
-from lapstrake.artifact.base import BucketSite, FolderSite, OciSite, ReleaseSite, Site
-from lapstrake.artifact.identity import Identity
-from lapstrake.artifact.sites.base import SiteError, Terms
-from lapstrake.errors import ArtifactError, UsageError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
-    """What is published.
-
-    Attributes:
-        identity: what it is; the archive's name comes from it.
-        archive: the file.
-        sha256: of its bytes, 64 digits in lower case.
-        size: its bytes.
-    """
-
-    identity: Identity
-    archive: Path
-    sha256: str
-    size: int
+from lapstrake.artifact.base import Project
+from lapstrake.artifact.depot import Depot
+from lapstrake.artifact.publishing.base import pack_parcel
+from lapstrake.artifact.publishing.shelves import publish_archive
+from lapstrake.artifact.publishing.target import target_site
+from lapstrake.artifact.sites.base import Terms
+from lapstrake.artifact.status import Where, status_of
+from lapstrake.artifact.workshop import package_named, write_archive
+from lapstrake.errors import ArtifactError
+from lapstrake.progress import Progress
 
 
-class Shelf(Protocol):
-    """One place of a site, for one parcel; see `open_shelf`."""
-
-    @property
-    def where(self) -> str:
-        """For people: the address, without secrets."""
-        ...
-
-    def find(self) -> str | None:
-        """What is there by this name: its SHA-256, or other words when that is not known.
-
-        Returns:
-            ``None`` when nothing is.
-        """
-        ...
-
-    def put(self) -> None:
-        """Send the parcel; what is there by its name is what it was until all of it has come."""
-        ...
-
-
-def pack_parcel(identity: Identity, archive: Path) -> Parcel:
-    """Take a file for publishing.
-
-    Raises:
-        ArtifactError: it cannot be read.
-    """
-    try:
-        with archive.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        size = archive.stat().st_size
-    except OSError as refused:
-        raise ArtifactError(f"{archive} cannot be read: {refused.strerror}") from refused
-    return Parcel(identity=identity, archive=archive, sha256=digest, size=size)
-
-
-def publish_archive(site: Site, parcel: Parcel, terms: Terms, *, force: bool = False) -> str:
-    """Publish a parcel.
+def publish_artifact(
+    project: Project,
+    name: str,
+    to: str,
+    depot: Depot,
+    terms: Terms,
+    progress: Progress,
+    *,
+    plain: bool = False,
+    force: bool = False,
+) -> str:
+    """Publish the artifact of a package that is here, for its present inputs.
 
     Args:
-        site: where; nothing can be put on a web server's folder.
-        parcel: what.
-        terms: tokens, time limits; `Terms.on_bytes` is told how much was sent.
-        force: send it, whatever is there by the same name.
+        project: the project.
+        name: the package; empty for the project itself.
+        to: see `publishing.target.target_site`.
+        depot: where artifacts are.
+        terms: see `publishing.shelves.publish_archive`.
+        progress: hears what is done.
+        plain: talk to a registry without TLS.
+        force: replace other bytes of the same name.
 
     Returns:
-        a line for people: where it is, and whether it was already.
+        a line for people: where it is.
 
     Raises:
-        ArtifactError: other bytes are there, or the site refuses.
-        RegistryError: a registry refuses, or cannot be reached.
-        UsageError: nothing can be put there.
-        StoreError: the disk refused.
+        StaleError: there is no artifact of these inputs.
+        ArtifactError: nobody knows what it was made of; or see `publish_archive`.
     """
-    try:
-        if not isinstance(site, FolderSite):
-            terms.need_network()
-        with open_shelf(site, parcel, terms) as shelf:
-            there = shelf.find()
-            if there == parcel.sha256 and not force:
-                return f"{shelf.where} is there already"
-            if there is not None and not force:
-                raise ArtifactError(
-                    f"{shelf.where} is there already, and is something else",
-                    details=f"there: {there}\nhere:  {parcel.sha256}",
-                    resolution="Get what is there, or replace it with --force: whoever has it "
-                    "keeps it.",
-                )
-            shelf.put()
-            return f"{shelf.where} {'replaced' if there else 'published'}"
-    except SiteError as refused:
+    package = package_named(project, name)
+    site = target_site(to, package, plain=plain)
+    status = status_of(project, package, depot)
+    if status.where is Where.OVERRIDE:
         raise ArtifactError(
-            f"{parcel.identity.file_name} cannot be published", details=str(refused)
-        ) from refused
-    finally:
-        terms.web.close()
-
-
-def open_shelf(site: Site, parcel: Parcel, terms: Terms) -> AbstractContextManager[Shelf]:
-    """The place that a site has for a parcel.
-
-    Raises:
-        UsageError: nothing can be put there.
-    """
-    match site:
-        case FolderSite():
-            from lapstrake.artifact.publish_folder import folder_shelf
-
-            return folder_shelf(site, parcel)
-        case OciSite():
-            from lapstrake.artifact.publish_registry import registry_shelf
-
-            return registry_shelf(site, parcel, terms)
-        case BucketSite():
-            from lapstrake.artifact.publish_bucket import bucket_shelf
-
-            return bucket_shelf(site, parcel, terms)
-        case ReleaseSite():
-            from lapstrake.artifact.publish_release import release_shelf
-
-            return release_shelf(site, parcel, terms)
-        case _:
-            raise UsageError(
-                f"nothing can be put on {getattr(site, 'url', site)}",
-                resolution="Publish to a folder, a bucket, a registry or a release, and let the "
-                "web server serve that.",
-            )
+            f"{package.name} cannot be published: {status.reason}",
+            resolution="Unset the variable: what is published was made of what its name says.",
+        )
+    progress.headline(f"reading {status.identity.file_name}")
+    archive = write_archive(project, package.name, depot, progress, folder=depot.downloads)
+    parcel = pack_parcel(status.identity, archive)
+    progress.headline(f"publishing {parcel.archive.name}")
+    return publish_archive(site, parcel, terms, force=force)

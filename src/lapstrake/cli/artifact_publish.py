@@ -23,7 +23,7 @@ def publish(app: AppContext, /, name: str, to: str, plain: bool, force: bool) ->
     push/: oci:HOST/push/NAME.
     """
     from lapstrake.artifact.flow import terms_of
-    from lapstrake.artifact.publish_flow import publish_artifact
+    from lapstrake.artifact.publish import publish_artifact
 
     with open_project(app) as (project, depot, progress):
         terms = terms_of(depot, on_bytes=byte_teller(progress))

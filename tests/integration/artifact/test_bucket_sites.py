@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from lapstrake.artifact.base import BucketSite
-from lapstrake.artifact.publish import Parcel
+from lapstrake.artifact.publishing.base import Parcel
 from lapstrake.artifact.sites import bucket as buckets
 from lapstrake.artifact.sites.base import NotThereError, SiteError, Terms
 from lapstrake.artifact.sites.bucket import plan_bucket

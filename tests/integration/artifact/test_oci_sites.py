@@ -16,8 +16,8 @@ import pytest
 
 from distribution import PASSWORD, USER, lacks_distribution, running_distribution
 from lapstrake.artifact.base import OciSite
-from lapstrake.artifact.publish import Parcel
-from lapstrake.artifact.publish_registry import artifact_of
+from lapstrake.artifact.publishing.base import Parcel
+from lapstrake.artifact.publishing.registry import artifact_of
 from lapstrake.artifact.sites.base import NotThereError, SiteError, Terms
 from lapstrake.artifact.sites.registry import plan_registry
 from lapstrake.errors import ArtifactError, RegistryError

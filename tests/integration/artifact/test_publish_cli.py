@@ -77,7 +77,7 @@ def test_published_to_our_registry_and_fetched_elsewhere(
     home = write_project(tmp_path / "home", registry)
     got = run_cli(*_ONCE, "artifact", "get", work_dir=home)
     assert got.ok, got.stderr
-    path = Path(got.stdout.split()[-1])
+    path = Path(got.stdout.split()[1])
     assert path.is_relative_to(home)
     assert (path / "words").read_text() == "ONE TWO\n"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lapstrake.artifact.base import Forge, ReleaseSite
-from lapstrake.artifact.publish import Parcel
+from lapstrake.artifact.publishing.base import Parcel
 from lapstrake.artifact.sites.base import Terms
 from lapstrake.errors import ArtifactError
 from parcels import identity_of, parcel_of, publish

@@ -17,7 +17,7 @@ from lapstrake.artifact.base import (
     Site,
     UrlSite,
 )
-from lapstrake.artifact.publish_target import target_site
+from lapstrake.artifact.publishing.target import target_site
 from lapstrake.errors import UsageError
 
 _WEB = UrlSite(url="https://a.example/x")

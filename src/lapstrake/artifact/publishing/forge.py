@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lapstrake.artifact.publish import Parcel
+from lapstrake.artifact.publishing.base import Parcel
 from lapstrake.artifact.sites.base import NotThereError, SiteError, Terms
 from lapstrake.artifact.sites.forge import Account
 from lapstrake.artifact.sites.secrets import origin_of, shown_url

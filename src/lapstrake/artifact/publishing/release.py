@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from lapstrake.artifact.base import Forge, ReleaseSite
-from lapstrake.artifact.publish import Parcel
-from lapstrake.artifact.publish_forge import ForgeApi
+from lapstrake.artifact.publishing.base import Parcel
+from lapstrake.artifact.publishing.forge import ForgeApi
 from lapstrake.artifact.sites.base import SiteError, Terms
 from lapstrake.artifact.sites.forge import account_of, api_address, web_address
 from lapstrake.artifact.sites.release import asset_name
@@ -31,7 +31,7 @@ _NEW = ".new"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseShelf:
-    """See `lapstrake.artifact.publish.Shelf`."""
+    """See `base.Shelf`."""
 
     site: ReleaseSite
     api: ForgeApi

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lapstrake.artifact.base import BucketSite
-from lapstrake.artifact.publish import Parcel
-from lapstrake.artifact.publish_folder import digest_line
+from lapstrake.artifact.publishing.base import Parcel
+from lapstrake.artifact.publishing.folder import digest_line
 from lapstrake.artifact.sites.base import Terms
 from lapstrake.artifact.sites.bucket import (
     DIGEST_SUFFIX,
@@ -29,7 +29,7 @@ _PIECE = 8 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BucketShelf:
-    """See `lapstrake.artifact.publish.Shelf`."""
+    """See `base.Shelf`."""
 
     bucket: Bucket
     where: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lapstrake.artifact.base import OciSite
-from lapstrake.artifact.publish import Parcel
+from lapstrake.artifact.publishing.base import Parcel
 from lapstrake.artifact.sites.base import Terms
 from lapstrake.artifact.sites.registry import CHECKSUM, KIND, RegistryPlace, opened, plan_registry
 from lapstrake.names import Digest
@@ -23,7 +23,7 @@ _MEDIA_TYPES = {".gz": "application/gzip", ".xz": "application/x-xz", ".zst": "a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryShelf:
-    """See `lapstrake.artifact.publish.Shelf`."""
+    """See `base.Shelf`."""
 
     client: RegistryClient
     place: RegistryPlace

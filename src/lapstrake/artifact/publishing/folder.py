@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lapstrake.artifact.base import FolderSite
-from lapstrake.artifact.publish import Parcel
-from lapstrake.host.files import copy_atomic, disk_error, remove_leftovers, write_atomic
+from lapstrake.artifact.publishing.base import Parcel
+from lapstrake.host.files import (
+    copy_atomic,
+    disk_error,
+    open_regular,
+    remove_leftovers,
+    write_atomic,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderShelf:
-    """See `lapstrake.artifact.publish.Shelf`; nobody else writes to the folder meanwhile."""
+    """See `base.Shelf`; nobody else writes to the folder meanwhile."""
 
     folder: Path
     parcel: Parcel
@@ -34,7 +40,7 @@ class FolderShelf:
     def find(self) -> str | None:
         """See `Shelf`."""
         try:
-            with self._file.open("rb") as file:
+            with open_regular(self._file) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError:
             return None

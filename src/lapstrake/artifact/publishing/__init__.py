@@ -1,0 +1,1 @@
+"""Artifacts put where sites look for them: folders, buckets, registries, releases."""
