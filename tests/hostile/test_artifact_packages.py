@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import tarfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -95,6 +97,22 @@ def test_a_link_in_the_place_of_what_builds_write(tmp_path: Path, depot: Depot, 
     place.unlink()
     build_all(project, depot)
     clean_all(project, depot)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_cleaning_unmounts_nothing_that_a_link_leads_to(tmp_path: Path, depot: Depot) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    place = package(tmp_path, BUILT) / BUILDS / "x"
+    place.parent.mkdir(parents=True)
+    place.symlink_to(disk)
+    subprocess.run(["mount", "-t", "tmpfs", "none", disk], check=True)
+    try:
+        clean_all(read_project(tmp_path / "package", depot=depot), depot)
+        assert disk.is_mount()
+        assert not place.is_symlink()
+    finally:
+        subprocess.run(["umount", disk], check=False)
 
 
 def build_all(project: object, depot: Depot) -> None:

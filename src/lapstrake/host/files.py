@@ -17,6 +17,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -323,6 +324,16 @@ def read_regular(path: Path, *, limit: int) -> bytes:
     Raises:
         OSError: it cannot be read, or is something else.
     """
+    with open_regular(path) as file:
+        return file.read(limit)
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[BufferedReader]:
+    """The same for what is read in pieces.
+
+    Raises: as `read_regular`.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         kind = os.fstat(descriptor).st_mode
@@ -330,7 +341,7 @@ def read_regular(path: Path, *, limit: int) -> bytes:
             number = errno.EISDIR if stat.S_ISDIR(kind) else errno.EINVAL
             what = os.strerror(number) if stat.S_ISDIR(kind) else "Not a regular file"
             raise OSError(number, what, str(path))
-        return file.read(limit)
+        yield file
 
 
 def sync_filesystem(path: Path) -> None:

@@ -95,15 +95,17 @@ def run_module(module: str, *words: str | Path, doing: str, error: type[Lapstrak
 
 
 def remove_owned(path: Path) -> None:
-    """Remove a tree of a root's files, but nothing that is mounted in it."""
-    if os.geteuid() == 0:
+    """Remove a tree of a root's files, but nothing that is mounted in it, or where a link leads."""
+    if path.is_symlink():
+        path.unlink()
+    elif os.geteuid() == 0:
         mounts.detach_below(path)
         files.remove_tree(path)
-        return
-    try:
-        files.remove_tree(path)
-    except (OSError, StoreError):
-        run_owned(["rm", "-rf", "--", path], doing=f"removing {path}", error=StoreError)
+    else:
+        try:
+            files.remove_tree(path)
+        except (OSError, StoreError):
+            run_owned(["rm", "-rf", "--", path], doing=f"removing {path}", error=StoreError)
 
 
 def copy_owned(source: Path, target: Path) -> None:

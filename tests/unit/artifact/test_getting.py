@@ -213,6 +213,18 @@ def test_the_digest_beside_it(here: Here, said: str) -> None:
     assert here.got().site
 
 
+def test_a_pipe_in_its_place(here: Here) -> None:
+    """Whoever may write to a folder makes nobody wait."""
+    identity = here.package(FolderSite(path=here.folder))
+    os.mkfifo(here.folder / identity.file_name)
+    writer = os.open(here.folder / identity.file_name, os.O_RDWR | os.O_NONBLOCK)
+    late = threading.Timer(5, os.close, [writer])  # who reads it hears its end then
+    late.start()
+    assert "cannot be read: Not a regular file" in here.complaint()
+    late.cancel()
+    os.close(writer)
+
+
 def test_an_interrupted_download_is_gone_on_with(here: Here, server: Server) -> None:
     identity = here.package(UrlSite(url=server.url))
     data = archive_of(identity)

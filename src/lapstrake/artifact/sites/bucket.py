@@ -31,6 +31,7 @@ T = TypeVar("T")
 DIGEST_SUFFIX = ".sha256"
 """What is behind an archive's name for the file that vouches for it, as sha256sum(1) writes it."""
 _PIECE = 4 << 20
+_LONGEST_DIGEST = 4096  # bytes of the file, whose name comes behind the digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,10 +169,11 @@ def _piece(bucket: Bucket, path: str, options: GetOptions) -> Bytes:
 def read_digest(bucket: Bucket, name: str) -> str | None:
     """What an archive's bytes are, as the file beside it says, if there is one."""
     try:
-        said = bytes(bucket.get(name + DIGEST_SUFFIX).bytes())
+        found = bucket.get(name + DIGEST_SUFFIX)
+        said = bytes(found.bytes()) if found.meta["size"] <= _LONGEST_DIGEST else b""
     except FileNotFoundError:
         return None
-    return said[:64].decode("utf-8", "replace")
+    return said[:64].decode("ascii", "replace") or "nothing"
 
 
 def _names(bucket: Bucket, beginning: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from lapstrake.artifact.identity import Identity
 from lapstrake.artifact.sites.base import NotThereError, SiteError, Terms
 from lapstrake.artifact.sites.others import describe_others
 from lapstrake.artifact.sites.transfer import verify_sha256
-from lapstrake.host.files import copy_bytes, read_regular
+from lapstrake.host.files import copy_bytes, open_regular, read_regular
 from lapstrake.progress import Progress
 
 _LONGEST_DIGEST = 4096  # bytes
@@ -38,7 +38,7 @@ class FolderCandidate:
         """See `Candidate`; a file ``.sha256`` beside the archive says what its bytes are."""
         file = self.folder / self.identity.file_name
         try:
-            with file.open("rb") as reader:
+            with open_regular(file) as reader:
                 size = os.fstat(reader.fileno()).st_size
                 if size > terms.largest:
                     raise SiteError(f"it has {size} bytes, {terms.largest} are the most")
