@@ -27,9 +27,10 @@ def building(job: Job) -> Iterator[None]:
     """Keep others out of an artifact's build directory; says so when it has to wait.
 
     Raises:
-        ArtifactError: a link stands where we would write.
+        ArtifactError: a link stands where we would write, or our own folders are in there.
     """
     refuse_links(job.folder)
+    _refuse_nested(job)
     lock, what = job.folder / LOCK, f"the build of {job.identity.name}"
     with locked(lock, what=what, error=ArtifactError, on_wait=job.progress.headline):
         yield
@@ -52,6 +53,20 @@ def refuse_links(folder: Path) -> None:
             raise ArtifactError(
                 f"{path} is a link to {path.readlink()}, and not followed: builds write there",
                 resolution="Remove it. Another disk can be mounted there instead.",
+            )
+
+
+def _refuse_nested(job: Job) -> None:
+    """See that nothing of ours is where a build writes: it would become part of the artifact."""
+    folder = job.folder.resolve()
+    for setting, path in (
+        ("artifacts.folder", job.artifacts),
+        ("cache.download_dir", job.downloads),
+    ):
+        if path.resolve().is_relative_to(folder):
+            raise ArtifactError(
+                f"{path} is inside of {job.folder}, where {job.package.name} is built",
+                resolution=f"Set {setting} to another folder.",
             )
 
 

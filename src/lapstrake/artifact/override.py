@@ -44,7 +44,12 @@ def find_override(
         digest = _digest(path, cache)
     except OSError as refused:
         raise ArtifactError(f"{variable}: {path}: {refused.strerror}") from refused
-    return cache.put_archive(replace(identity, checksum=digest), path)
+    try:
+        return cache.put_archive(replace(identity, checksum=digest), path)
+    except ArtifactError as bad:
+        raise type(bad)(
+            f"{variable}: {bad.brief}", details=bad.details, resolution=bad.resolution
+        ) from bad
 
 
 def _digest(path: Path, cache: ArtifactCache) -> str:

@@ -20,7 +20,8 @@ from lapstrake.artifact.jobs import EPOCH
 from lapstrake.artifact.manifest.project import read_project
 from lapstrake.artifact.workshop import clean, open_shell, write_archive
 from lapstrake.config.load import load_config
-from lapstrake.errors import BuildError, ProjectError, StaleError, UsageError
+from lapstrake.config.model import ArtifactsConfig
+from lapstrake.errors import ArtifactError, BuildError, ProjectError, StaleError, UsageError
 from roots import Recorder, cli_command, cli_environment
 
 _GCC = """
@@ -227,6 +228,34 @@ def test_archives_are_written_from_wherever_the_artifact_is(world: World) -> Non
         write_archive(world.project(), "", world.depot, world.heard, folder=target)
     with pytest.raises(UsageError, match="machinery is a system_platform"):
         write_archive(world.project(), "machinery", world.depot, world.heard, folder=target)
+
+
+@pytest.mark.parametrize("inside", ["", "/local", "/local/out"])
+def test_artifacts_are_not_kept_where_they_are_built(world: World, inside: str) -> None:
+    name = world.build("gcc")["gcc"].identity.name
+    folder = world.folder / "gcc/.nerves/artifacts"
+    within = Path(f"{folder}/{name}{inside}")
+    world.depot = replace(world.depot, config=replace(
+        world.depot.config, artifacts=ArtifactsConfig(folder=within)
+    ))  # fmt: skip
+    for act in (lambda: world.build("gcc", force=True),
+                lambda: clean(world.project(), ("gcc",), world.depot, world.heard)):  # fmt: skip
+        with pytest.raises(ArtifactError, match="is inside of") as caught:
+            act()
+        assert "artifacts.folder" in caught.value.resolution
+    assert (folder / name / "local/out/cc").exists()
+
+
+def test_artifacts_may_be_kept_beside_where_they_are_built(world: World) -> None:
+    folder = world.folder / "gcc/.nerves/artifacts"
+    world.depot = replace(world.depot, config=replace(
+        world.depot.config, artifacts=ArtifactsConfig(folder=folder)
+    ))  # fmt: skip
+    built = world.build("gcc")["gcc"]
+    assert built.path.parent == folder
+    assert world.build("gcc", force=True)["gcc"].path == built.path
+    clean(world.project(), ("gcc",), world.depot, world.heard)
+    assert not built.path.exists()
 
 
 def test_cleaning_removes_artifact_and_build_folder(world: World) -> None:
