@@ -71,7 +71,9 @@ install = '''
 
     def run(self, *words: str, timeout: float = 120, **variables: str) -> Completed:
         """Run the program to its end."""
-        return run_cli(*words, work_dir=self.work_dir, user=self.user, timeout=timeout, **variables)
+        return run_cli(
+            *words, work_dir=self.work_dir, user=self.user, timeout=timeout, cwd=None, **variables
+        )
 
     def build(self, bundle: Path | str, *words: str, settings: tuple[str, ...] = ()) -> Completed:
         """Build a bundle on ``stable``."""

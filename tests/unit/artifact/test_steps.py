@@ -55,6 +55,8 @@ def test_preparing_runs_again_only_when_what_it_reads_has_changed(
         replace(job, inputs={"gcc": tmp_path / "gcc-2"}),
         replace(job, platform=platform),
         replace(job, package=replace(job.package, runner=RunnerSpec(make_args=("V=1",)))),
+        replace(job, package=replace(job.package, runner=RunnerSpec(packages=("flex",)))),
+        replace(job, package=replace(job.package, runner=RunnerSpec(tag="image:2"))),
     ):
         assert runs(changed)
         assert not runs(changed)

@@ -92,9 +92,14 @@ def _once(script: str, stamp: str) -> str:
 
 
 def _stamp(job: Job, places: Places, commands: object) -> str:
-    """A hash of what preparing reads; changed places count, since tools write paths down."""
+    """A hash of what preparing reads; changed places count, since tools write paths down.
+
+    What a root or an image is made of counts too: preparing finds other programs there.
+    """
     inputs = sorted((name, str(folder)) for name, folder in job.inputs.items())
-    read = (commands, job.identity, job.machinery, job.package.runner.make_args, places, inputs)
+    runner = job.package.runner
+    around = (runner.branch, runner.packages, runner.dockerfile, runner.tag, runner.make_args)
+    read = (commands, job.identity, job.machinery, around, places, inputs)
     return hashlib.sha256(repr(read).encode()).hexdigest()
 
 
