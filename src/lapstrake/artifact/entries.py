@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from lapstrake.artifact.identity import SHORT, Identity
-from lapstrake.host.files import read_regular
+from lapstrake.host.files import TEMPORARY, read_regular
 
 CHECKSUM = "CHECKSUM"
 """The file in an artifact that holds the checksum of its inputs."""
@@ -133,7 +133,10 @@ def archives_in(downloads: Path) -> list[Entry]:
         with os.scandir(downloads) as files:
             for file in files:
                 suffix = next((each for each in _SUFFIXES if file.name.endswith(each)), "")
-                package, host, version, short = split_name(file.name.removesuffix(suffix))
+                _, unfinished, name = file.name.rpartition(TEMPORARY)
+                if unfinished:
+                    name = name.partition(".")[2]  # behind what makes it one of a kind
+                package, host, version, short = split_name(name.removesuffix(suffix))
                 if not suffix or not short or not file.is_file(follow_symlinks=False):
                     continue
                 facts = file.stat(follow_symlinks=False)
@@ -147,7 +150,7 @@ def archives_in(downloads: Path) -> list[Entry]:
                         checksum=short,
                         size=facts.st_blocks * 512,
                         used=max(facts.st_mtime, facts.st_atime),
-                        kind=Kind.ARCHIVE,
+                        kind=Kind.PARTIAL if unfinished else Kind.ARCHIVE,
                     )
                 )
     except FileNotFoundError:

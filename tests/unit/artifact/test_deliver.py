@@ -10,6 +10,7 @@ import pytest
 
 from builder_subjects import Subject, contents
 from lapstrake.artifact.base import RunnerSpec
+from lapstrake.artifact.entries import Kind, archives_in
 from lapstrake.artifact.making.deliver import deliver
 from lapstrake.artifact.making.local import LocalBuilder
 from lapstrake.errors import ArtifactError, BuildError
@@ -51,7 +52,7 @@ def test_refused(subject: Subject, work: Path, output: str, why: str) -> None:
     job = subject.job(subject.package())
     with pytest.raises(BuildError, match=why):
         deliver(job, work, output)
-    assert not list(job.downloads.glob("*"))
+    assert [path.name for path in job.downloads.glob("*")] in ([], ["locks"])
 
 
 def test_a_folder_is_packed(subject: Subject, work: Path) -> None:
@@ -59,6 +60,20 @@ def test_a_folder_is_packed(subject: Subject, work: Path) -> None:
     assert contents(archive) == {"file": "text"}
     with tarfile.open(archive) as tar:
         assert {member.name.split("/")[0] for member in tar} == {"tiny-portable-1.0-AAAAAAA"}
+
+
+def test_what_a_killed_build_left_goes_with_the_next(subject: Subject, work: Path) -> None:
+    job = subject.job(subject.package())
+    job.downloads.mkdir(parents=True, exist_ok=True)
+    name = job.identity.file_name
+    left = job.downloads / f".lapstrake-tmp.0a1b2c..lapstrake-tmp.42.{name}"
+    others = job.downloads / ".lapstrake-tmp.0a1b2c.other-linux_x86_64-1.0-AAAAAAA.tar.gz"
+    left.touch()
+    others.touch()
+    (told,) = [each for each in archives_in(job.downloads) if each.path == left]
+    assert (told.package, told.kind) == ("tiny", Kind.PARTIAL)
+    deliver(job, work, "tree")
+    assert {path.name for path in job.downloads.glob("*")} == {"locks", name, others.name}
 
 
 def test_what_no_artifact_can_hold_is_named(subject: Subject, work: Path) -> None:

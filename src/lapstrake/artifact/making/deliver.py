@@ -11,6 +11,7 @@ from lapstrake.artifact.archive_write import pack_archive
 from lapstrake.artifact.making.base import Job
 from lapstrake.errors import ArtifactError, BuildError
 from lapstrake.host import files, owned
+from lapstrake.host.locks import locked
 
 
 def deliver(job: Job, work: Path, output: str, *, owned_by_us: bool = True) -> Path:
@@ -36,21 +37,33 @@ def deliver(job: Job, work: Path, output: str, *, owned_by_us: bool = True) -> P
     taken = target.with_name(f"{files.TEMPORARY}{os.getpid()}.{target.name}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not owned_by_us:
-            _take_as_owner(job, source, taken)
-        elif source.is_dir():
-            pack_archive(source, taken, top=job.identity.download_name, epoch=job.epoch)
-        else:
-            files.copy_atomic(source, taken)
-        if not source.is_dir():
-            _verify(job, taken, output)
-        taken.replace(target)
+        with locked(target.parent / "locks" / f"{target.name}.made", what=target.name):
+            _sweep(target)
+            _take(job, source, taken, owned_by_us=owned_by_us)
+            if not source.is_dir():
+                _verify(job, taken, output)
+            taken.replace(target)
         files.sync_folder(target.parent)
     except OSError as refused:
         raise files.disk_error(refused, doing=f"writing {target}") from refused
     finally:
         taken.unlink(missing_ok=True)
     return target
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed builds left of this archive; nobody else is writing it now."""
+    for left in target.parent.glob(f"{files.TEMPORARY}*{target.name.partition('.tar')[0]}.tar*"):
+        left.unlink(missing_ok=True)
+
+
+def _take(job: Job, source: Path, target: Path, *, owned_by_us: bool) -> None:
+    if not owned_by_us:
+        _take_as_owner(job, source, target)
+    elif source.is_dir():
+        pack_archive(source, target, top=job.identity.download_name, epoch=job.epoch)
+    else:
+        files.copy_atomic(source, target)
 
 
 def _take_as_owner(job: Job, source: Path, target: Path) -> None:
