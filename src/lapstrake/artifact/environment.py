@@ -19,6 +19,12 @@ DISABLED = "NERVES_ENV_DISABLED"
 """Set to anything, even to nothing: no environment is made, as Nerves has it."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_USERS_OWN = re.compile(
+    r"PATH|IFS|ENV|CDPATH|HOME|SHELL|USER|LOGNAME|PWD|OLDPWD|TERM|PS[0-4]|PROMPT_COMMAND|BASH_\w+"
+    r"|BASHOPTS|SHELLOPTS|ZDOTDIR|FPATH|fish_\w+|LD_(PRELOAD|AUDIT)|GIT_\w+|SSH_\w+|SUDO_\w+|EDITOR"
+    r"|VISUAL|PAGER|BROWSER|PYTHONSTARTUP|LAPSTRAKE_\w+"
+)
+"""What shells and other programs of the user obey: whoever compiles something has no use for it."""
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 _EPOCH = "SOURCE_DATE_EPOCH"
 _COMMAND_SECONDS = 30.0
@@ -161,10 +167,12 @@ def _filled(env: Mapping[str, str], known: Mapping[str, str], where: Path | str)
             )
         return known[name]
 
-    if "PATH" in env:
+    for name in filter(_USERS_OWN.fullmatch, env):
         raise ProjectError(
-            f"{where}: env: PATH is the user's, with the toolchain in front",
-            resolution="Give the folder of the program a variable of its own.",
+            f"{where}: env: {name} is the user's own, and not for packages to set",
+            resolution="Give the folder of a program a variable of its own."
+            if name == "PATH"
+            else "",
         )
     return {name: _REFERENCE.sub(value, text) for name, text in env.items()}
 
@@ -214,9 +222,16 @@ def _told_by_platform(project: Project, made: CrossEnvironment, depot: Depot) ->
         error=ToolchainError,
         doing=what,
         cwd=machinery.folder,
-        env={**made.applied(depot.environment), "LAPSTRAKE_PACKAGE_DIR": str(system.folder)},
+        env={**made.applied(_public(depot)), "LAPSTRAKE_PACKAGE_DIR": str(system.folder)},
     )
     return read_variables(done.stdout, what)
+
+
+def _public(depot: Depot) -> dict[str, str]:
+    """What a package's own program may see of our environment: not the user's tokens."""
+    from lapstrake.host.process import PASSED_ON
+
+    return {name: text for name, text in depot.environment.items() if name in PASSED_ON}
 
 
 def read_variables(data: bytes, what: str) -> dict[str, str]:
@@ -242,6 +257,8 @@ def read_variables(data: bytes, what: str) -> dict[str, str]:
     for name, value in found.items():
         if not _NAME.match(name):
             raise ToolchainError(f"{what}: {name!r} is no name of a variable")
+        if _USERS_OWN.fullmatch(name):
+            raise ToolchainError(f"{what}: {name} is the user's own, and not for packages to set")
         if not isinstance(value, str) or re.search("[\0\ud800-\udfff]", value):
             raise ToolchainError(f"{what}: {name} is no text that a variable can hold")
     return found

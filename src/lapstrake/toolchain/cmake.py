@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lapstrake.toolchain.part import FILES, Known, Part
 
 _NAME = "toolchain.cmake"
@@ -31,7 +33,9 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 def cmake(known: Known) -> Part:
     """``CMAKE_TOOLCHAIN_FILE``, which CMake reads since 3.21, and ``QMAKESPEC``."""
     facts = known.facts
-    processor = known.given.get("TARGET_ARCH") or facts.target.cpu
+    named = known.given.get("TARGET_ARCH", "")
+    # A package has set it: what is no word could be more of CMake's language.
+    processor = named if re.fullmatch(r"[\w.+-]+", named) else facts.target.cpu
     lines = [
         f"set(CMAKE_SYSTEM_NAME {_SYSTEMS[facts.target.system]})",
         f"set(CMAKE_SYSTEM_PROCESSOR {processor})",

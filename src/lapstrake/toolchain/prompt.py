@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -43,7 +44,8 @@ def shell_start(environ: Mapping[str, str], *, files: PurePath) -> Start:
         files: below it are the folders of generated files.
     """
     program = environ.get("SHELL") or "/bin/sh"
-    mark = PurePath(environ.get("CROSSCOMPILE", "cross")).name
+    name = PurePath(environ.get("CROSSCOMPILE", "cross")).name
+    mark = re.sub(r"[^\w.+-]", "_", name)  # a package may have set it, and shells read it
     match PurePath(program).name:
         case "bash":
             file = _file(files, "bashrc", _BASH.format(mark=mark))
