@@ -79,8 +79,9 @@ def prune(
     """Remove artifacts that nobody used for long.
 
     What is in use stays, what Nerves put there too, and what was fetched within a day; of a link to
-    a build only the link goes. Volumes have no known size: only their age counts, and those whose
-    build folder is gone go in any case. Roots that were built in are layers: `lapstrake store gc`.
+    a build only the link goes. Volumes whose build folder is gone go in any case; of those that
+    only their engine may read the size is unknown, and their age alone counts. Roots that were
+    built in are layers: `lapstrake store gc`.
     """
     from lapstrake.artifact.cache import ArtifactCache
     from lapstrake.artifact.prune import besides
@@ -109,8 +110,7 @@ def prune(
     if gone:
         app.output.result(_listed(gone))
     would = "would be " if dry_run else ""
-    what = "artifacts and others" if downloads or builds else "artifacts"
-    app.output.say(f"{len(gone)} {what} {would}removed, {size_text(freed)} {would}freed")
+    app.output.say(f"{len(gone)} {would}removed, {size_text(freed)} {would}freed")
 
 
 def _read(option: str, text: str | None, parse: Callable[[str], _T]) -> _T | None:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import re
 import string
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builder_subjects import Subject
 from lapstrake.artifact.base import RunnerSpec
 from lapstrake.artifact.making.docker import DockerBuilder
 from lapstrake.artifact.making.image import wanted_image
-from lapstrake.artifact.making.volume import ID_FILE, build_volume, give_id, read_id
+from lapstrake.artifact.making.volume import (
+    ID_FILE,
+    build_volume,
+    folder_of,
+    give_id,
+    place_name,
+    read_id,
+)
 from lapstrake.errors import ArtifactError, ProjectError, StoreError
 
 
@@ -95,3 +106,14 @@ def test_what_lies_beside_a_dockerfile_may_be_anything(subject: Subject) -> None
     (package.folder / "link").unlink()
     (package.folder / "link").symlink_to("/elsewhere")
     assert wanted_image(job, "") != before
+
+
+@given(
+    parts=st.lists(st.binary(min_size=1).filter(lambda part: not {0, 47} & set(part)), min_size=1)
+)
+def test_places_are_known_again_by_labels(parts: list[bytes]) -> None:
+    folder = Path("/", *map(os.fsdecode, parts))
+    name = place_name(folder)
+    assert re.fullmatch("[0-9a-f]*:[!-+.-~-]*", name)  # podman's labels end at a comma
+    assert folder_of(name) == (folder if name[0] != ":" else None)
+    assert folder_of(f"other{name}") is None

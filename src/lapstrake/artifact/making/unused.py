@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from lapstrake.artifact.entries import Entry, Kind
-from lapstrake.artifact.making.volume import ID_FILE, LABEL, PLACE_LABEL, place_name, read_id
+from lapstrake.artifact.making.volume import ID_FILE, LABEL, PLACE_LABEL, folder_of, read_id
 from lapstrake.errors import ArtifactError, RunnerError
 from lapstrake.host.engine import Engine, find_engine
 from lapstrake.host.engine_version import EngineKind
+from lapstrake.host.supervise import tree_size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Labelled:
+    """A volume: the build it is of, by its first volume's name; where that is; bytes, if known."""
+
+    name: str
+    build: str
+    place: str
+    size: int
 
 
 def volumes_of_builds(program: str = "") -> list[Entry]:
@@ -23,11 +36,11 @@ def volumes_of_builds(program: str = "") -> list[Entry]:
     """
     found: list[Entry] = []
     for engine in _engines(program):
-        for name in engine.labelled("volume", PLACE_LABEL):
-            facts = engine.inspect("volume", name)
-            labels = (facts or {}).get("Labels") or {}
-            if labels.get(LABEL) == name:  # those beside it are removed with it
-                found += _entry(engine, name, labels.get(PLACE_LABEL, ""))
+        volumes = [_look_at(engine, name) for name in engine.labelled("volume", PLACE_LABEL)]
+        for each in volumes:
+            if each.name == each.build:  # those beside it are removed with it
+                size = sum(other.size for other in volumes if other.build == each.name)
+                found += _entry(engine, each, size)
     return found
 
 
@@ -46,21 +59,34 @@ def remove_volume(entry: Entry) -> bool:
     return True
 
 
-def _entry(engine: Engine, name: str, place: str) -> Iterator[Entry]:
-    folder = Path(place.partition(":")[2])
-    if place != place_name(folder) or place.startswith(":"):
+def _look_at(engine: Engine, name: str) -> _Labelled:
+    facts = engine.inspect("volume", name) or {}
+    labels = facts.get("Labels") or {}
+    place = facts.get("Mountpoint") or ""
+    return _Labelled(
+        name=name,
+        build=labels.get(LABEL, ""),
+        place=labels.get(PLACE_LABEL, ""),
+        size=tree_size(Path(place)) if place and os.access(place, os.R_OK) else 0,
+    )
+
+
+def _entry(engine: Engine, volume: _Labelled, size: int) -> Iterator[Entry]:
+    folder = folder_of(volume.place)
+    if folder is None:
         return  # another machine's, or nobody knows whose
-    package, _, identifier = name.rpartition("-")
+    package, _, identifier = volume.name.rpartition("-")
     known = ""
     with suppress(ArtifactError):
         known = read_id(folder)
     lost = known != identifier
     times = [] if lost else [each.lstat().st_mtime for each in folder.iterdir()]
     yield Entry(
-        name=f"{engine.kind}:{name}",
+        name=f"{engine.kind}:{volume.name}",
         path=folder,
         package=package,
         kind=Kind.VOLUME,
+        size=size,
         used=max(times, default=0.0),
         lost=lost,
     )

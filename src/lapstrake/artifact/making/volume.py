@@ -7,11 +7,13 @@ it changes is therefore a copy, in a volume named by its content, and never the 
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import string
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
 
 from lapstrake.artifact.making import snapshot
 from lapstrake.artifact.making.base import WORK, Job
@@ -82,12 +84,21 @@ def give_id(folder: Path) -> str:
 
 
 def place_name(folder: Path) -> str:
-    """A build folder's name in all the world: an engine may serve other machines as well."""
+    """A build folder's name in all the world: an engine may serve other machines as well.
+
+    Quoted as in URLs: podman's labels end at a comma.
+    """
     try:
         machine = _MACHINE.read_text("ascii").strip()
     except (OSError, ValueError):
         machine = ""
-    return f"{machine}:{folder.absolute()}"
+    return f"{machine}:{quote(os.fsencode(folder.absolute()))}"
+
+
+def folder_of(place: str) -> Path | None:
+    """The build folder that `place_name` has named; ``None`` if it is not this machine's."""
+    folder = Path(os.fsdecode(unquote_to_bytes(place.partition(":")[2])))
+    return folder if place == place_name(folder) and not place.startswith(":") else None
 
 
 def build_volume(job: Job, identifier: str) -> str:
