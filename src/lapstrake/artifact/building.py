@@ -91,6 +91,7 @@ def build_artifacts(
         StaleError: some would have to be built, and nobody asked for it.
         BuildError: a step failed.
         RunnerError: a builder cannot be used here.
+        BusyError: one would be replaced, and somebody uses it.
         UsageError: a name is none of a package that is built.
     """
     if request.jobs is not None:
@@ -175,6 +176,8 @@ class _Bench:
     def _run(self, builder: Builder, job: Job, inputs: Inputs, *, force: bool) -> Built:
         started = time.monotonic()
         self._look_at_disk(job)
+        if force:  # hours later it would be of no use to know
+            self._cache().check_unused(job.identity)
         self.progress.headline(f"building {job.identity.file_name} ({builder.name})")
         archive = builder.build(job)
         path = self._cache().put_archive(job.identity, archive, inputs=inputs, again=force)

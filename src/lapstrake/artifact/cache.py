@@ -144,9 +144,28 @@ class ArtifactCache:
 
     def use(self, identity: Identity) -> AbstractContextManager[None]:
         """Keep an artifact from being removed or replaced while the block runs."""
-        if not os.access(self.root, os.W_OK):
+        return self.use_folder(self.root / identity.download_name)
+
+    def use_folder(self, path: Path, *, inherited: bool = False) -> AbstractContextManager[None]:
+        """The same for whatever is at a path: what is not in the cache, nobody here removes.
+
+        Args:
+            path: the artifact, as `find` gave it.
+            inherited: programs that take our place use it on, see `locked`.
+        """
+        if path.parent != self.root or not os.access(self.root, os.W_OK):
             return nullcontext()
-        return self._in_use(identity.download_name, exclusive=False)
+        return self._in_use(path.name, exclusive=False, inherited=inherited)
+
+    def check_unused(self, identity: Identity) -> None:
+        """See whether an artifact could be replaced now.
+
+        Raises:
+            BusyError: somebody uses it.
+        """
+        if os.path.lexists(self.root / identity.download_name):
+            with self._in_use(identity.download_name, exclusive=True):
+                pass
 
     def inputs(self, name: str) -> Mapping[str, str]:
         """What an artifact was made of: files and their SHA-256; empty when that was not noted."""
@@ -303,11 +322,13 @@ class ArtifactCache:
         ):  # fmt: skip
             yield
 
-    def _in_use(self, name: str, *, exclusive: bool) -> AbstractContextManager[None]:
+    def _in_use(
+        self, name: str, *, exclusive: bool, inherited: bool = False
+    ) -> AbstractContextManager[None]:
         timeout = 0.0 if exclusive else None
         return locked(
             self._lock(f"{name}.use"), what=f"the artifact {name}", exclusive=exclusive,
-            timeout=timeout, error=BusyError,
+            inherited=inherited, timeout=timeout, error=BusyError,
         )  # fmt: skip
 
     def _lock(self, name: str) -> Path:

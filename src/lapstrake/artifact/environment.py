@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,13 +55,17 @@ def target_environment(target: str, depot: Depot, wish: Wish) -> CrossEnvironmen
     return _made(facts, depot, wish, given=(epoch_of(depot, {}),))
 
 
-def project_environment(project: Project, depot: Depot, wish: Wish) -> CrossEnvironment:
+def project_environment(
+    project: Project, depot: Depot, wish: Wish, *, held: ExitStack | None = None
+) -> CrossEnvironment:
     """The environment of a project.
 
     Args:
         project: the project; its artifacts are here already.
         depot: where artifacts are.
         wish: what is wanted.
+        held: until it is closed nobody removes the artifacts; a program that takes our place has
+            them on.
 
     Raises:
         StaleError: artifacts are missing, or not what their packages now say.
@@ -68,7 +73,7 @@ def project_environment(project: Project, depot: Depot, wish: Wish) -> CrossEnvi
         ProjectError: a variable of a package is wrong.
     """
     depot = replace(depot, environment=without_ours(depot.environment))
-    homes = _homes(project, depot)
+    homes = _homes(project, depot, held)
     facts = _facts(project, homes, depot)
     exports = _exports(project, facts)
     given = [exports]
@@ -93,20 +98,26 @@ def _made(
     )
 
 
-def _homes(project: Project, depot: Depot) -> dict[str, Path]:
+def _homes(project: Project, depot: Depot, held: ExitStack | None) -> dict[str, Path]:
     """The artifacts' folders, by package.
 
     Raises:
         StaleError: names all that are missing, each with its reason.
     """
+    from lapstrake.artifact.cache import ArtifactCache
     from lapstrake.artifact.status import Where, status_of
 
+    cache = ArtifactCache(depot.artifacts)
     homes: dict[str, Path] = {}
     missing = []
     for package in project.packages:
         if package.type.is_platform:
             continue
         status = status_of(project, package, depot)
+        if held and status.path:
+            held.enter_context(cache.use_folder(status.path, inherited=True))
+            if not status.path.exists():  # it was removed just before
+                status = status_of(project, package, depot)
         if status.path is None or status.stale or status.where is Where.DOWNLOADED:
             missing.append(f"{package.name} {package.version}: {status.reason}")
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,11 +49,17 @@ def cross_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def cross_environment(
-    app: AppContext, target: str | None, profiles: tuple[str, ...], policy: str
+    app: AppContext,
+    target: str | None,
+    profiles: tuple[str, ...],
+    policy: str,
+    *,
+    held: ExitStack | None = None,
 ) -> CrossEnvironment:
     """Compute the environment of the project in the current folder, or of a target.
 
-    Its generated files are there afterwards; what there is to know is told with ``-v``.
+    Its generated files are there afterwards; what there is to know is told with ``-v``. `held` is
+    as of `project_environment`.
 
     Raises:
         LapstrakeError: it cannot be had; says why.
@@ -70,7 +77,7 @@ def cross_environment(
         made = cross.target_environment(target, open_depot(app), wish)
     else:
         with open_project(app) as (project, depot, _):
-            made = cross.project_environment(project, depot, wish)
+            made = cross.project_environment(project, depot, wish, held=held)
     for note in made.notes:
         app.output.detail(note)
     write_files(made.files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 
 import click
 
@@ -26,12 +27,13 @@ def exec_(
     """Run a command in the environment of the project's target.
 
     It takes lapstrake's place: signals reach it, and its exit status is ours; 127 if it is not
-    found, 126 if it cannot be run.
+    found, 126 if it cannot be run. Until it ends nobody removes the project's artifacts.
     """
     from lapstrake.host.replace import replace_process
 
-    made = cross_environment(app, target, profiles, policy)
-    return replace_process(words, made.applied(os.environ), umask=app.umask)
+    with ExitStack() as held:
+        made = cross_environment(app, target, profiles, policy, held=held)
+        return replace_process(words, made.applied(os.environ), umask=app.umask)
 
 
 @click.command()
@@ -46,7 +48,7 @@ def shell(
 ) -> int:
     """Open a shell in the environment of the project's target.
 
-    It is $SHELL; its prompt names the target.
+    It is $SHELL; its prompt names the target. Until it ends nobody removes the project's artifacts.
     """
     from lapstrake.host import terminal
     from lapstrake.host.replace import replace_process
@@ -58,8 +60,9 @@ def shell(
             "a shell needs a terminal",
             resolution="Give a command instead: lapstrake exec -- COMMAND...",
         )
-    made = cross_environment(app, target, profiles, policy)
-    environ = made.applied(os.environ)
-    start = shell_start(environ, files=app.config.work_dir / "cross")
-    write_files(start.files)
-    return replace_process(start.argv, {**environ, **start.variables}, umask=app.umask)
+    with ExitStack() as held:
+        made = cross_environment(app, target, profiles, policy, held=held)
+        environ = made.applied(os.environ)
+        start = shell_start(environ, files=app.config.work_dir / "cross")
+        write_files(start.files)
+        return replace_process(start.argv, {**environ, **start.variables}, umask=app.umask)

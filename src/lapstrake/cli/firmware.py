@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -30,8 +31,8 @@ def firmware(app: AppContext, /, release: Path | None, output: Path | None) -> N
     from lapstrake.artifact.firmware import pack_firmware, plan_packing, with_choices
     from lapstrake.toolchain.files import write_files
 
-    with open_project(app) as (project, depot, progress):
-        made = project_environment(project, depot, Wish())
+    with open_project(app) as (project, depot, progress), ExitStack() as held:
+        made = project_environment(project, depot, Wish(), held=held)
         write_files(made.files)
         chosen = with_choices(project, release=release, output=output)
         packing = plan_packing(chosen, made.applied(depot.environment))

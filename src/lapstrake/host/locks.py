@@ -18,6 +18,7 @@ from lapstrake.errors import LapstrakeError, StoreError
 
 _FIRST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
+_FIRST_UNCOMMON = 200  # shells' scripts use the descriptors 3 to 9, shells themselves 10 and more
 
 
 @contextmanager
@@ -26,6 +27,7 @@ def locked(
     *,
     what: str,
     exclusive: bool = True,
+    inherited: bool = False,
     timeout: float | None = None,
     error: type[LapstrakeError] = StoreError,
     on_wait: Callable[[str], None] | None = None,
@@ -39,6 +41,8 @@ def locked(
         path: the lock file; made (with its folder) when missing.
         what: what is locked, for messages: ``"the repository of stable"``.
         exclusive: one holder; otherwise any number of shared holders, and no exclusive one.
+        inherited: a program that takes our place (execve(2)) holds it on, and so does what that
+            starts, until the last of them has ended.
         timeout: seconds to wait; 0 tries once, ``None`` waits for ever.
         error: raised, naming the holders, when the time is over or the file cannot be made.
         on_wait: called once, with a line that names the holders, before a wait begins.
@@ -46,6 +50,8 @@ def locked(
     descriptor = _acquire(
         path, what=what, exclusive=exclusive, timeout=timeout, error=error, on_wait=on_wait
     )
+    if inherited:
+        descriptor = _out_of_the_way(descriptor)
     try:
         yield
     finally:
@@ -133,6 +139,17 @@ def _try(descriptor: int, *, exclusive: bool) -> bool:
         os.close(descriptor)
         raise
     return True
+
+
+def _out_of_the_way(descriptor: int) -> int:
+    """A descriptor that execve(2) keeps, with a number that no script takes for its own."""
+    try:
+        moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD, _FIRST_UNCOMMON)
+    except OSError:  # so many may not be open
+        os.set_inheritable(descriptor, True)
+        return descriptor
+    os.close(descriptor)
+    return moved
 
 
 def _still_names(path: Path, descriptor: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -186,6 +187,32 @@ def test_a_shell_reads_it_and_enters_it_again(project: CrossProject) -> None:
         env=cli_environment(project.work_dir, CFLAGS="-DUSER"), timeout=60,
     )  # fmt: skip
     assert done.stdout == "same\n", done.stderr
+
+
+def test_nobody_removes_what_is_compiled_with(project: CrossProject) -> None:
+    """Neither while the command runs, nor while something runs that it left behind."""
+    artifacts = project.work_dir / "artifacts"
+    script = "exec 3<&0; cat <&3 & echo $NERVES_SYSTEM $NERVES_TOOLCHAIN; exec sleep 600"
+    process = subprocess.Popen(
+        cli_command("exec", "--", "sh", "-c", script), cwd=project.folder, text=True,
+        env=cli_environment(project.work_dir), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    used = [Path(word) for word in process.stdout.readline().split()]
+    assert [path.parent for path in used] == [artifacts] * 2
+
+    def kept_by_prune() -> list[bool]:
+        done = project.run("artifact", "prune", "--max-size", "0")
+        assert done.ok, done.stderr
+        return [path.exists() for path in used]
+
+    assert kept_by_prune() == [True, True]
+    process.send_signal(signal.SIGKILL)
+    process.wait(30)
+    assert kept_by_prune() == [True, True], "what it started is there"
+    process.communicate(timeout=30)  # its input ends, and so does it
+    assert kept_by_prune() == [False, False]
+    assert project.run("artifact", "get").ok
 
 
 def test_a_system_of_ones_own(project: CrossProject, tmp_path: Path) -> None:
