@@ -178,13 +178,17 @@ def test_a_volumes_place_is_one_field(subject: Subject) -> None:
     ]
 
 
-def test_variables_of_packages_do_not_change_the_client() -> None:
+def test_variables_of_packages_do_not_change_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://ours")
     hers = {"CFLAGS": "-O2", "TOKEN": "t"}
     evil = dict.fromkeys(
         ("STORAGE_OPTS", "PODMAN_USERNS", "CONTAINERS_CONF", "REGISTRY_AUTH_FILE", "DOCKER_HOST",
-         "_CONTAINERS_USERNS_CONFIGURED", "NOTIFY_SOCKET", "LD_PRELOAD", "PATH"), "/package/evil",
+         "HTTP_PROXY", "HTTPS_PROXY", "_CONTAINERS_USERNS_CONFIGURED", "NOTIFY_SOCKET",
+         "LD_PRELOAD", "PATH"), "/package/evil",
     )  # fmt: skip
     assert client_environment({**hers, **evil}) == hers
+    ours = {"HTTPS_PROXY": "http://ours"}
+    assert client_environment(ours) == ours
 
 
 @pytest.mark.parametrize("planted", ["data", "my-data", "../x", "a" * 15, "a" * 17, "a" * 15 + "-"])
@@ -203,24 +207,64 @@ def test_the_checksum_of_a_fetched_package_reads_nothing_of_ours(
     home.mkdir()
     (home / "id_rsa").write_text("mine")
     text = HEAD + 'checksum = ["key", "home", "kept", "sub", "home/*", "**/id_rsa"]\n'
+    links = {"key": str(home / "id_rsa"), "home": str(home), "kept": "sub/f"}
+    folder = fetching(tmp_path, {"lapstrake.toml": text, "sub/f": "theirs"}, links)
+    (tool,) = read_project(folder, depot=depot).packages
+    assert covered_files(tool) == ("kept", "sub/f")
+    assert read_inputs(tool).checksum == sha256(2 * sha256(b"theirs").digest()).hexdigest().upper()
+
+
+def fetching(
+    tmp_path: Path, files: Mapping[str, str], links: Mapping[str, str] | None = None, more: str = ""
+) -> Path:
+    """A project that fetches a package of these files."""
     with tarfile.open(tmp_path / "p.tar", "w") as tar:
-        for name, link in {"key": home / "id_rsa", "home": home, "kept": "sub/f"}.items():
+        for name, link in (links or {}).items():
             entry = tarfile.TarInfo(f"p/{name}")
-            entry.type, entry.linkname = tarfile.SYMTYPE, str(link)
+            entry.type, entry.linkname = tarfile.SYMTYPE, link
             tar.addfile(entry)
-        for name, content in (("lapstrake.toml", text), ("sub/f", "theirs")):
+        for name, content in files.items():
             entry = tarfile.TarInfo(f"p/{name}")
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content.encode()))
     digits = sha256((tmp_path / "p.tar").read_bytes()).hexdigest()
-    folder = package(
+    return package(
         tmp_path,
         '[project]\nname = "app"\n[dependencies.tool]\n'
-        f'url = "{(tmp_path / "p.tar").as_uri()}"\nsha256 = "{digits}"\n',
+        f'url = "{(tmp_path / "p.tar").as_uri()}"\nsha256 = "{digits}"\n{more}',
     )
-    (tool,) = read_project(folder, depot=depot).packages
-    assert covered_files(tool) == ("kept", "sub/f")
-    assert read_inputs(tool).checksum == sha256(2 * sha256(b"theirs").digest()).hexdigest().upper()
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_fetched_package_takes_no_agent_that_nobody_gave(
+    tmp_path: Path, depot: Depot, allowed: bool
+) -> None:
+    """Its build could log in everywhere as the user."""
+    more = '[overrides.tool]\nssh = "agent"\n' if allowed else ""
+    folder = fetching(tmp_path, {"lapstrake.toml": BUILT + '[runner]\nssh = "agent"\n'}, more=more)
+    project = read_project(folder, depot=depot)
+    if allowed:
+        build_all(project, depot)
+        return
+    with pytest.raises(ProjectError, match="asks for your ssh-agent") as told:
+        build_all(project, depot)
+    assert '[overrides.tool] ssh = "agent"' in told.value.resolution
+    clean_all(project, depot)  # which needs no agent
+
+
+@pytest.mark.parametrize(
+    "source",
+    ['git = "{home}"\ntag = "v1"', 'git = "file://{home}"\ntag = "v1"', 'git = "~/x"\ntag = "v1"',
+     'url = "{home}/x.tar"\nsha256 = "{zeros}"', 'url = "FILE://{home}/x"\nsha256 = "{zeros}"'],
+)  # fmt: skip
+def test_a_fetched_package_fetches_nothing_of_ours(
+    tmp_path: Path, depot: Depot, source: str
+) -> None:
+    """Builds would be shown a repository that nobody else may see."""
+    needs = f"[dependencies.private]\n{source}\n".format(home=tmp_path / "home", zeros="0" * 64)
+    folder = fetching(tmp_path, {"lapstrake.toml": HEAD + needs})
+    with pytest.raises(ProjectError, match="leads out of what was fetched"):
+        read_project(folder, depot=depot)
 
 
 @pytest.mark.parametrize("pattern", ["../x", r"\.\./x", r"a/.\./../x"])

@@ -133,6 +133,17 @@ def test_a_folder_of_the_users_own(tmp_path: Path, server: Site, kind: str) -> N
     assert SECRETS[variable] in heard(server)
 
 
+@pytest.mark.parametrize("number", ["9" * 400, "9" * 5000, "99999999999", "\xb2", "-1", "1e9"])
+def test_numbers_of_headers_that_are_none(tmp_path: Path, server: Site, number: str) -> None:
+    """A server that says nonsense is one that has nothing, and no end of everything."""
+    limit = {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": number}
+    path = "/o/n/releases/download/v1/evil-linux_x86_64-1-E3B0C44.tar.gz"
+    server.put(path, fail(403, **limit))
+    server.put("/api/v1/repos/o/n/releases/tags/v1", fail(429, Retry_After=number))
+    site = f'gitea = "{server.url}/o/n"'
+    assert "its rate limit is used up" in ask(tmp_path, site, fetched=True)
+
+
 def test_a_mirror_gets_none(tmp_path: Path, server: Site) -> None:
     site = 'url = "https://files.example/a"\nheaders = { X = "${MINE}" }\n'
     site += 'query = { x = "${MINE}", y = "plain" }'

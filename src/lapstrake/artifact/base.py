@@ -137,6 +137,7 @@ class SshAccess(StrEnum):
 
     NONE = "none"
     AGENT = "agent"  # the socket of ssh-agent; keys stay where they are
+    DENIED = "denied"  # a package asks for the agent that was fetched, and nobody has allowed it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

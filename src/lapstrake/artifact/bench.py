@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lapstrake.artifact.base import Package
+from lapstrake.artifact.base import Package, SshAccess
 from lapstrake.artifact.depot import IN_PACKAGE, Depot
 from lapstrake.artifact.making.base import Builder, Job
 from lapstrake.artifact.making.choose import choose_builder
-from lapstrake.errors import ArtifactError, RunnerError
+from lapstrake.errors import ArtifactError, ProjectError, RunnerError
 from lapstrake.host.locks import locked
 from lapstrake.progress import Progress
 
@@ -75,7 +75,14 @@ def usable_builder(package: Package, depot: Depot, progress: Progress, *, name: 
 
     Raises:
         RunnerError: it cannot; it tells what is missing.
+        ProjectError: nobody has allowed what the package asks for.
     """
+    if package.runner.ssh is SshAccess.DENIED:
+        raise ProjectError(
+            f"{package.file or package.name}: runner.ssh: {package.name} was fetched, and its build"
+            " asks for your ssh-agent",
+            resolution=f'If it may log in as you, say [overrides.{package.name}] ssh = "agent".',
+        )
     builder = choose_builder(package, depot, progress, name=name)
     lacks = builder.probe()
     blocking = [lack for lack in lacks if lack.blocks]

@@ -178,14 +178,21 @@ def environment_options(environment: Mapping[str, str]) -> list[str]:
     Only what would change the client itself is written out; no secret is called so.
     """
     return [
-        f"--env={name}={value}" if _CLIENTS_OWN.match(name) else f"--env={name}"
+        f"--env={name}" if _is_harmless(name, value) else f"--env={name}={value}"
         for name, value in environment.items()
     ]
 
 
 def client_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables that the client must have for `environment_options`."""
-    return {name: value for name, value in environment.items() if not _CLIENTS_OWN.match(name)}
+    return {name: value for name, value in environment.items() if _is_harmless(name, value)}
+
+
+def _is_harmless(name: str, value: str) -> bool:
+    """Whether the client may have a variable: a package's proxy would get what it sends."""
+    if name in _PROXIES:
+        return os.environ.get(name) == value
+    return not _CLIENTS_OWN.match(name)
 
 
 def _agent_socket(job: Job) -> Path:

@@ -89,7 +89,8 @@ def have_image(engine: Engine, job: Job, wanted: Wanted, *, offline: bool) -> Ma
     facts = engine.inspect("image", wanted.tag)
     if facts is not None:
         made_from = ((facts.get("Config") or {}).get("Labels") or {}).get(LABEL, "")
-        if not wanted.dockerfile or made_from in ("", wanted.content):
+        taken = made_from == wanted.content or (not made_from and not wanted.ours)
+        if not wanted.dockerfile or taken:
             return facts
     with open_log(job.log.with_name(_LOG), job.progress) as log:
         tried = _pull(engine, job, wanted, log) if not facts and not offline else False

@@ -22,12 +22,14 @@ class Override:
         source: where it is taken from instead, or ``None``.
         folder: of a fetched source, the package's folder in it.
         build: whether it may be built here, or ``None`` for what its dependents say.
+        ssh: what it may log in with though it was fetched; empty for nothing.
     """
 
     name: str
     source: Path | SourceSpec | None = None
     folder: str = ""
     build: bool | None = None
+    ssh: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from lapstrake.artifact.base import Origin
 from lapstrake.artifact.depot import Depot
@@ -102,6 +103,7 @@ class Gathering:
                 member = self.members.get(need.name)
                 self._check_same(need, member.need if member else new.setdefault(need.name, need))
             specs = [need.source for need in new.values() if isinstance(need.source, SourceSpec)]
+            _refuse_local(new.values())
             fetch_packages(specs, depot=self.depot, progress=self.progress, offline=self.offline)
             for need in new.values():
                 self.members[need.name] = self._read(need)
@@ -170,6 +172,21 @@ class Gathering:
                 hint = f", did you mean {meant[0]}?" if meant else ""
                 where = place_of(self.top, "overrides", override.name)
                 raise ProjectError(f"{where}: nothing depends on {override.name}{hint}")
+
+
+def _refuse_local(needs: Iterable[Need]) -> None:
+    """What was fetched may not have us read repositories and archives of this host, but its own.
+
+    Raises:
+        ProjectError: it would.
+    """
+    for need in needs:
+        if need.inside is None or isinstance(need.source, Path):
+            continue
+        url = need.source.url
+        path = Path(unquote(urlsplit(url).path)) if url.lower().startswith(("file:", "/")) else None
+        if path and not path.resolve().is_relative_to(need.inside.resolve()):
+            raise ProjectError(f"{need.where}: {url} leads out of what was fetched")
 
 
 def _topmost(manifest: Manifest) -> Member:

@@ -224,6 +224,9 @@ class OverrideTable(DependencyTable):
     build: bool | None = Field(  # type: ignore[assignment]
         default=None, description="Whether it may be built here when no site has it."
     )
+    ssh: Literal["agent"] | None = Field(
+        default=None, description="Let its build use the host's ssh-agent, though it was fetched."
+    )
 
     def _source_is_needed(self) -> bool:
         return False

@@ -16,6 +16,7 @@ from lapstrake.artifact.base import (
     Project,
     ReleaseSite,
     Site,
+    SshAccess,
     UrlSite,
 )
 from lapstrake.artifact.depot import Depot
@@ -128,11 +129,13 @@ def _draft(package: Package, members: Mapping[str, Member], top: Manifest) -> Pa
     else:
         wants = (need for each in members.values() for need in each.manifest.dependencies)
         allowed = any(need.build for need in wants if need.name == name)
-    sites = package.sites
-    if origin is Origin.FETCHED:
-        sites = tuple(_foreign(site) for site in sites)
-    inside = members[name].inside
-    return replace(package, origin=origin, build_allowed=allowed, sites=sites, inside=inside)
+    package = replace(package, origin=origin, build_allowed=allowed, inside=members[name].inside)
+    if origin is not Origin.FETCHED:
+        return package
+    runner = package.runner
+    if runner.ssh is SshAccess.AGENT and not (override and override.ssh):
+        runner = replace(runner, ssh=SshAccess.DENIED)
+    return replace(package, runner=runner, sites=tuple(map(_foreign, package.sites)))
 
 
 def _foreign(site: Site) -> Site:

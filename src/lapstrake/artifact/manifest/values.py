@@ -174,6 +174,7 @@ def _overrides(model: PackageManifest | ProjectManifest, toml: TomlFile) -> tupl
             source=_source(name, table, toml, "overrides"),
             folder=table.folder or "",
             build=table.build,
+            ssh=table.ssh or "",
         )
         for name, table in model.overrides.items()
     )

@@ -160,12 +160,15 @@ def _program_token(web: str, environment: Mapping[str, str]) -> Token | None:
 def _limit(headers: Mapping[str, str]) -> str:
     """What the headers of a refusal say about asking too often."""
     if headers.get("x-ratelimit-remaining") == "0":
-        reset = headers.get("x-ratelimit-reset", "")
-        return "its rate limit is used up" + (_until(float(reset)) if reset.isdigit() else "")
-    after = headers.get("retry-after", "")
-    if after.isdigit() and int(after) > _PATIENCE:
-        return "asked too often" + _until(time.time() + int(after))
-    return ""
+        reset = _number(headers.get("x-ratelimit-reset", ""))
+        return "its rate limit is used up" + (_until(reset) if reset else "")
+    after = _number(headers.get("retry-after", ""))
+    return "asked too often" + _until(time.time() + after) if after > _PATIENCE else ""
+
+
+def _number(text: str) -> int:
+    """A number of a header; 0 for what is none, or of no time that a calendar has."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 11 else 0
 
 
 def _until(moment: float) -> str:
