@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tarfile
 import time
@@ -21,7 +22,15 @@ from lapstrake.artifact.manifest.project import read_project
 from lapstrake.artifact.workshop import clean, open_shell, write_archive
 from lapstrake.config.load import load_config
 from lapstrake.config.model import ArtifactsConfig
-from lapstrake.errors import ArtifactError, BuildError, ProjectError, StaleError, UsageError
+from lapstrake.errors import (
+    ArtifactError,
+    BuildError,
+    ProjectError,
+    RunnerError,
+    StaleError,
+    UsageError,
+)
+from lapstrake.host.process import find_program
 from roots import Recorder, cli_command, cli_environment
 
 _GCC = """
@@ -228,6 +237,24 @@ def test_archives_are_written_from_wherever_the_artifact_is(world: World) -> Non
         write_archive(world.project(), "", world.depot, world.heard, folder=target)
     with pytest.raises(UsageError, match="machinery is a system_platform"):
         write_archive(world.project(), "machinery", world.depot, world.heard, folder=target)
+
+
+@pytest.mark.parametrize(
+    ("engine", "why"), [("docker", "does not answer|daemon"), ("nerdctl", "nerdctl: not installed")]
+)
+def test_an_engine_that_is_not_there(
+    world: World, engine: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine == "docker" and find_program("docker") is None:
+        pytest.skip("docker is not installed (apt install docker.io)")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    runner = replace(world.depot.config.runner, docker=engine)
+    world.depot = replace(world.depot, config=replace(world.depot.config, runner=runner))
+    with pytest.raises(RunnerError, match="gcc cannot be built with docker here") as caught:
+        world.build("gcc", builder="docker")
+    assert re.search(why, caught.value.brief)
+    assert caught.value.resolution
+    assert not (world.folder / "gcc/.nerves").exists()
 
 
 @pytest.mark.parametrize("inside", ["", "/local", "/local/out"])
