@@ -42,6 +42,7 @@ class Shop:
             work_dir=self.work_dir,
             user=self.user,
             timeout=_SECONDS,
+            cwd=None,
             **variables,
         )
 

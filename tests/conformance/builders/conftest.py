@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,14 @@ from runner_subjects import make_root, put_program
 NAMES = ("local", "root-userns", "root-nspawn", "docker", "podman")
 IMAGE = "localhost/lapstrake-test/make:1"
 _FOR_PODMAN = {
-    "test_a_build_ends_as_an_archive_and_goes_on_the_next_time",
-    "test_what_a_hostile_build_leaves_is_not_taken",
-    "test_steps_see_what_they_need_by_variables",
-    "test_buildroots_flow",
+    "test_archives_that_are_not_taken",
+    "test_steps_see_what_they_need_and_change_nothing_else",
     "test_nothing_of_a_build_that_ends_early_lives_on",
     "test_a_shell_is_where_the_build_is",
 }
 """Podman differs from docker in a few words of its client only: these use all of them."""
+_FOR_LOCAL = {"test_a_failed_preparation_is_heeded"}
+"""What a platform's script does, whatever runs it."""
 
 
 @pytest.fixture(scope="session")
@@ -48,51 +49,66 @@ def image_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each builder in turn."""
-    if "subject" in metafunc.fixturenames:
-        every = metafunc.function.__name__ in _FOR_PODMAN
-        names = [name for name in NAMES if every or name != "podman"]
-        metafunc.parametrize("subject", names, indirect=True)
+    test = metafunc.function.__name__
+    names = [name for name in NAMES if test in _FOR_PODMAN or name != "podman"]
+    for fixture in {"subject", "built"}.intersection(metafunc.fixturenames):
+        metafunc.parametrize(fixture, ["local"] if test in _FOR_LOCAL else names, indirect=True)
 
 
 @pytest.fixture
-def subject(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Subject]:
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     """Each builder in turn."""
-    if request.param in {"docker", "podman"}:
-        environment = {}
-        if request.param == "docker":
-            environment["DOCKER_HOST"] = request.getfixturevalue("docker_daemon")
-        else:
-            environment |= request.getfixturevalue("podman_settings")
+    with _opened(request, tmp_path) as subject:
+        yield subject
+
+
+@pytest.fixture(scope="module")
+def built(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Subject]:
+    """Each builder in turn, which has built ``tree/f``: archiving does not build again."""
+    with _opened(request, tmp_path_factory.mktemp("built")) as subject:
+        subject.builder.build(subject.job(subject.script("echo good > tree/f"))).unlink()
+        yield subject
+
+
+@contextmanager
+def _opened(request: pytest.FixtureRequest, folder: Path) -> Iterator[Subject]:
+    """The builder that is asked for, in a folder of its own."""
+    if request.param not in {"docker", "podman"}:
+        yield _rooted(request, folder)
+        return
+    if request.param == "docker":
+        environment = {"DOCKER_HOST": request.getfixturevalue("docker_daemon")}
+    else:
+        environment = request.getfixturevalue("podman_settings")
+    with pytest.MonkeyPatch.context() as patch:
         for variable, value in environment.items():
-            monkeypatch.setenv(variable, value)
+            patch.setenv(variable, value)
         import_image(request.param, request.getfixturevalue("image_root"), IMAGE)
         yield Subject(
             name=request.param,
             builder=DockerBuilder(request.param),
-            folder=tmp_path,
+            folder=folder,
             spec=RunnerSpec(tag=IMAGE),
             environment=environment,
         )
-        remove_volumes(request.param, tmp_path)
-    else:
-        yield _rooted(request, tmp_path)
+        remove_volumes(request.param, folder)
 
 
-def _rooted(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
+def _rooted(request: pytest.FixtureRequest, folder: Path) -> Subject:
     """A builder without an engine."""
     name, _, runner = request.param.partition("-")
     if name == "local":
         made = Subject(
-            name=name, builder=LocalBuilder(), folder=tmp_path, spec=RunnerSpec(), isolates=False
+            name=name, builder=LocalBuilder(), folder=folder, spec=RunnerSpec(), isolates=False
         )
     else:
         place = open_work_dir(request.getfixturevalue("root_work_dir"), runner=runner)
         made = Subject(
             name=request.param,
             builder=RootBuilder(place),
-            folder=tmp_path,
+            folder=folder,
             spec=RunnerSpec(packages=("make",), branch="stable"),
         )
     lacks = [lack.what for lack in made.builder.probe() if lack.blocks]

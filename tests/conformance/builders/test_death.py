@@ -9,9 +9,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
-
-import pytest
 
 from builder_subjects import Subject, contents
 from builder_victim import victim_command, victim_environment
@@ -27,31 +24,37 @@ def _wait_for(happened: Callable[[], object], what: str) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_nothing_of_a_build_that_ends_early_lives_on(subject: Subject, number: int) -> None:
-    mark = f"17.{os.getpid() % 1000:03}{number}"
-    package = subject.script(f"echo one > tree/f; sleep {mark} & wait")
-    job = subject.job(package)
-    log = Path(job.log)
+def _end_early(subject: Subject, mark: str, number: int) -> int:
+    """Begin a build in a process of its own, and send it a signal; gives how it ended."""
+    job = subject.job(subject.script(f"echo one >> tree/f; sleep {mark} & wait"))
     victim = subprocess.Popen(
         victim_command(subject, job), env=victim_environment(subject), stderr=subprocess.PIPE
     )
     try:
         _wait_for(lambda: victim.poll() is not None or processes_with(mark), "it did not begin")
-        assert victim.poll() is None, log.read_text()
+        assert victim.poll() is None, job.log.read_text()
         victim.send_signal(number)
         victim.communicate(timeout=_SECONDS)
     finally:
         victim.kill()
-    if number == signal.SIGINT:
-        assert victim.returncode == 130
-        assert not processes_with(mark)
+    return victim.returncode
 
-    again = subject.job(subject.script("echo two >> tree/f"))
-    lines = contents(subject.builder.build(again))["f"]
 
-    assert lines in ({"one\ntwo\n"} if number == signal.SIGINT else {"one\ntwo\n", "two\n"})
-    _wait_for(lambda: not processes_with(mark), "a process of the killed build is still there")
+def test_nothing_of_a_build_that_ends_early_lives_on(subject: Subject) -> None:
+    marks = [f"{number}.{os.getpid() % 1000:03}" for number in (17, 18)]
+    assert _end_early(subject, marks[0], signal.SIGINT) == 130
+    assert not processes_with(marks[0])
+    assert _end_early(subject, marks[1], signal.SIGKILL) == -signal.SIGKILL
+
+    lines = contents(subject.builder.build(subject.job(subject.script("echo two >> tree/f"))))["f"]
+
+    # What was written before the interruption is kept; before the kill, where that is possible.
+    assert lines in {"one\ntwo\n", "one\none\ntwo\n"}
+    _wait_for(lambda: not processes_with(marks[1]), "a process of the killed build is still there")
+
+
+_KEYS = b"""cat prepared; echo "$LAPSTRAKE_PACKAGE:$((6 * 7))"; mkdir tree; touch here; exit 5
+"""
 
 
 def _converse(shell: subprocess.Popen[bytes], terminal: int) -> bytes:
@@ -64,8 +67,7 @@ def _converse(shell: subprocess.Popen[bytes], terminal: int) -> bytes:
         prompt = said.removesuffix(b"\x1b[6n").rstrip()  # busybox asks where the cursor is
         if not typed and prompt.endswith((b"#", b"$")):  # before, it would be thrown away
             typed = True
-            keys = b'cat prepared; echo "$LAPSTRAKE_PACKAGE:$((6 * 7))"; touch here; exit 5\n'
-            os.write(terminal, keys)
+            os.write(terminal, _KEYS)
     return said
 
 
@@ -87,8 +89,8 @@ def test_a_shell_is_where_the_build_is(subject: Subject) -> None:
     assert b"ready" in said
     assert b"tiny:42" in said
 
-    kept = subject.job(subject.script("test -f here && cp prepared tree", prepare=": other"))
-    assert contents(subject.builder.build(kept)) == {"prepared": "ready\n"}
+    kept = subject.job(subject.script("exit 9", archive="cp prepared here tree"))
+    assert contents(subject.builder.archive(kept)) == {"prepared": "ready\n", "here": ""}
 
 
 def test_a_shell_without_a_terminal_is_refused(subject: Subject) -> None:

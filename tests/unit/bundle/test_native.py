@@ -6,6 +6,7 @@ import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -34,7 +35,7 @@ description = "greets"
 """
 
 
-def read(folder: Path, text: str, **options: str) -> Bundle:
+def read(folder: Path, text: str, **options: Any) -> Bundle:
     (folder / "lapstrake.toml").write_text(text)
     return native.read(folder, arch=Arch.AMD64, **options)
 
