@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from builder_subjects import Subject
-from lapstrake.artifact.base import RunnerSpec
+from lapstrake.artifact.base import Origin, RunnerSpec
 from lapstrake.artifact.bench import building
 from lapstrake.artifact.building import BuildRequest, build_artifacts
 from lapstrake.artifact.checksum import covered_files, read_inputs
@@ -23,6 +23,8 @@ from lapstrake.artifact.making.docker_container import client_environment, mount
 from lapstrake.artifact.making.kept import KIND, KeptBuild
 from lapstrake.artifact.making.local import LocalBuilder
 from lapstrake.artifact.making.log import open_log
+from lapstrake.artifact.making.places import sources_folder
+from lapstrake.artifact.making.root import _binds
 from lapstrake.artifact.making.volume import read_id, volumes_of
 from lapstrake.artifact.manifest.project import read_project
 from lapstrake.artifact.status import Where, status_of
@@ -189,6 +191,39 @@ def test_variables_of_packages_do_not_change_the_client(monkeypatch: pytest.Monk
     assert client_environment({**hers, **evil}) == hers
     ours = {"HTTPS_PROXY": "http://ours"}
     assert client_environment(ours) == ours
+
+
+def test_what_builds_write_is_for_nobody_else(subject: Subject) -> None:
+    """A program with a set-id bit, which a build may make, would make whoever starts it us."""
+    spec = RunnerSpec(volumes={"v": GuestPath("/v")})
+    job = subject.job(replace(subject.package(), runner=spec))
+    (job.downloads / "sources").mkdir(parents=True)  # as it was made before
+    job.folder.mkdir(parents=True)
+    places = [bind.source for bind in _binds(job) if bind.writable]
+    assert len(places) == 2
+    for place in places:
+        assert 0o700 in {each.stat().st_mode & 0o777 for each in (place, place.parent)}
+
+
+def test_fetched_packages_do_not_change_what_others_download(subject: Subject) -> None:
+    mine = subject.job(subject.package())
+    folders = {
+        sources_folder(replace(mine, package=replace(mine.package, name=name, origin=origin)))
+        for origin, name in (
+            (Origin.PROJECT, "a"), (Origin.PATH, "b"), (Origin.FETCHED, "c"), (Origin.FETCHED, "d"),
+        )
+    }  # fmt: skip
+    assert {each.name for each in folders} == {"sources", "sources.c", "sources.d"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a folder away needs root")
+def test_another_users_downloads_are_left_to_them(subject: Subject) -> None:
+    job = subject.job(subject.package())
+    theirs = job.downloads / "sources"
+    theirs.mkdir(parents=True)
+    os.chown(theirs, 1234, 1234)
+    assert sources_folder(job).name == "sources.0"
+    assert theirs.stat().st_mode & 0o777 == 0o755
 
 
 @pytest.mark.parametrize("planted", ["data", "my-data", "../x", "a" * 15, "a" * 17, "a" * 15 + "-"])

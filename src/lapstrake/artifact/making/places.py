@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lapstrake.artifact.base import Origin
 from lapstrake.artifact.making.base import ARTIFACTS, DOWNLOADS, ENV, PLATFORM, WORK, Job
 
 
@@ -47,8 +49,30 @@ def sources_folder(job: Job) -> Path:
     """Where platforms keep what they download, on the host; made when missing.
 
     It is below `Job.downloads` and not that itself: finished archives are trusted by their names,
-    so no build may write there.
+    so no build may write there. Packages that are worked on here share it; one that was fetched has
+    its own, lest it change what the others find.
     """
-    folder = (job.downloads / "sources").absolute()
+    name = f"sources.{job.package.name}" if job.package.origin is Origin.FETCHED else "sources"
+    folder = job.downloads.absolute() / name
+    job.downloads.mkdir(parents=True, exist_ok=True)
+    return private_folder(
+        folder if _is_ours(folder) else folder.with_name(f"{name}.{os.geteuid()}")
+    )
+
+
+def private_folder(folder: Path) -> Path:
+    """Make a folder where a build writes files of our own, and nobody else can come.
+
+    A program with a set-id bit there would make whoever starts it us.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
     return folder
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is ours, or is still to be made; several users may share the downloads."""
+    try:
+        return folder.stat().st_uid == os.geteuid()
+    except FileNotFoundError:
+        return True

@@ -13,7 +13,7 @@ from lapstrake.artifact.making.base import ARTIFACTS, DOWNLOADS, ENV, PLATFORM, 
 from lapstrake.artifact.making.copies import copies_of, with_copies
 from lapstrake.artifact.making.deliver import deliver
 from lapstrake.artifact.making.kept import KeptBuild
-from lapstrake.artifact.making.places import guest_places, sources_folder
+from lapstrake.artifact.making.places import guest_places, private_folder, sources_folder
 from lapstrake.artifact.making.running import (
     SHELL,
     limits_of,
@@ -194,8 +194,8 @@ def _binds(job: Job) -> tuple[Bind, ...]:
     """What a step sees of the host."""
     writable = {sources_folder(job): DOWNLOADS}
     for name, target in job.package.runner.volumes.items():
-        volume = job.folder / "volumes" / name
-        volume.mkdir(parents=True, exist_ok=True)
+        volume = private_folder(job.folder / "volumes") / name
+        volume.mkdir(exist_ok=True)
         writable[volume] = target
     seen = {job.package.folder: ENV / job.package.name}
     if job.platform is not None:
