@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import sys
 from pathlib import Path
 
@@ -31,7 +30,6 @@ def victim_environment(subject: Subject) -> dict[str, str]:
 def main() -> int:
     """Do what the arguments say: ``build``, ``archive`` or ``shell``, and a file with the job."""
     action, file = sys.argv[1:]
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # who began us may ignore it
     builder, job = pickle.loads(Path(file).read_bytes())
 
     def work() -> int:

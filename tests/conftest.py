@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,8 +36,12 @@ _WORKER = "PYTEST_XDIST_WORKER"
 
 
 def pytest_configure() -> None:
-    """Give the session a name that its workers inherit."""
+    """Give the session a name that its workers inherit, and what it starts all signals."""
     os.environ.setdefault(_RUN, str(os.getpid()))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started by a shell's `&`
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in (signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_unconfigure() -> None:
