@@ -43,6 +43,7 @@ class Shop:
             user=self.user,
             timeout=_SECONDS,
             cwd=None,
+            cwd=None,
             **variables,
         )
 

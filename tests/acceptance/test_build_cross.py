@@ -184,7 +184,9 @@ def test_a_composed_root_is_what_apt_makes(shop: Shop, tmp_path: Path) -> None:
     assert branch is not None
     branch = with_foreign(place, branch, Arch.ARM64)
     repository = repository_of(place, branch.name)
-    wanted = Wanted(packages=("libpcre2-8-0", "zlib1g-dev"), host=Arch.ARM64)
+    wanted = Wanted(
+        packages=("libpcre2-8-0", "zlib1g-dev"), relations="libc-dev, pkg-config", host=Arch.ARM64
+    )
     since = time.time()
     root = compose_root(place, branch, repository, wanted)
     assert root.how is How.COMPOSED, root.reason

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lapstrake.compose import entries
 from lapstrake.compose.doubt import Entry, Unpacked
-from lapstrake.compose.status import Stanza, parse_stanza
+from lapstrake.compose.status import TO_REMOVE, Stanza, parse_stanza
 from lapstrake.errors import StoreError
 from lapstrake.host import files
 from lapstrake.layer.store import Layer
@@ -23,7 +23,8 @@ class Content:
 
     Attributes:
         control: its control paragraph.
-        conffiles: paths and MD5 sums of its configuration files, in its order.
+        conffiles: paths of its configuration files with MD5 sums, or what else dpkg's list says
+            of them, in its order.
         triggers: its control file of that name (deb-triggers(5)); empty when it has none.
         preinst: its script of that name.
         makes_users: whether its scripts make users or groups, which get numbers in turn.
@@ -56,7 +57,7 @@ class Content:
             version=stanza["version"],
             arch=own,
             entries=self.paths,
-            conffiles=frozenset(path for path, _ in self.conffiles),
+            unwanted=frozenset(path for path, state in self.conffiles if state == TO_REMOVE),
             preinst=self.preinst,
             shared=shared.get(stanza.qualified, frozenset()),
         )

@@ -48,7 +48,7 @@ class Unpacked:
         version: its version.
         arch: its architecture.
         entries: all that it unpacks, by absolute path, merged ``/usr`` respected.
-        conffiles: those of its files that dpkg asks about before it replaces them.
+        unwanted: configuration files that dpkg removes when it unpacks the package.
         preinst: its script that runs before it is unpacked; empty when it has none.
         shared: paths that the same package of another architecture has with the same bytes.
     """
@@ -57,7 +57,7 @@ class Unpacked:
     version: str
     arch: str
     entries: Mapping[str, Entry]
-    conffiles: frozenset[str] = frozenset()
+    unwanted: frozenset[str] = frozenset()
     preinst: str = ""
     shared: frozenset[str] = frozenset()
 
@@ -146,6 +146,8 @@ def _doubts(packages: Sequence[Unpacked], below: Below) -> Iterator[str]:
         for path in package.entries.keys() & (below.diverted | below.overrides):
             rule = "is diverted" if path in below.diverted else "has an owner or mode of its own"
             yield f"{path} of {package.name} {rule}"
+        for path in sorted(filter(below.lookup, package.unwanted)):
+            yield f"{package.name} removes {path}"
         for path, entry in package.entries.items():
             if path in package.shared:
                 continue

@@ -26,11 +26,19 @@ _HOLDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """One alternative: a name, and what the version must be."""
+    """One alternative: a name, and what the version must be.
+
+    Attributes:
+        name: of a package, or what packages provide.
+        operator: how the version compares; empty when any will do.
+        version: the version.
+        arch: ``native``, ``any`` or an architecture, where the name says so.
+    """
 
     name: str
     operator: str = ""
     version: str = ""
+    arch: str = ""
 
     def holds_for(self, version: str) -> bool:
         """Whether a package of this version satisfies it; an unknown version does not."""
@@ -53,6 +61,7 @@ def parse_relations(text: str) -> tuple[tuple[Relation, ...], ...]:
                 name=match["name"],
                 operator=match["operator"] or "",
                 version=match["version"] or "",
+                arch=match["arch"] or "",
             )
             for match in found
             if match

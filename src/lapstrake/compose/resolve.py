@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from lapstrake.compose.asked import asked_for
 from lapstrake.compose.base import Wanted
 from lapstrake.compose.clash import clash_of
+from lapstrake.compose.status import parse_status
 from lapstrake.compose.view import View
 from lapstrake.errors import DependencyError, MissingError
 from lapstrake.formats.keys import cache_key
@@ -15,7 +17,7 @@ from lapstrake.names import CacheKey
 from lapstrake.place.answers import recall, remember
 from lapstrake.place.apt import Apt
 
-_FORMAT = 3
+_FORMAT = 4
 _INSTALLS = re.compile(
     r"^Inst (?P<name>\S+) (?:\[(?P<old>\S+)\] )?\((?P<version>\S+) .*\[(?P<arch>[a-z0-9-]+)\]\)"
 )
@@ -74,10 +76,13 @@ class Resolution:
     Attributes:
         items: what it would install.
         removed: names of what it would remove.
+        asked: those of the items that fulfil the wish themselves; the others come along
+            (`Item.exactly`).
     """
 
     items: tuple[Item, ...]
     removed: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.items or self.removed)
@@ -143,7 +148,7 @@ def resolve(view: View, wanted: Wanted) -> Resolution:
     view.place.progress.headline("resolving what is needed")
     with view.ask("resolve") as apt:
         try:
-            resolution = _with_own(view, _ask(apt, wanted))
+            resolution = _with_own(view, _with_asked(view, apt, wanted, _ask(apt, wanted)))
         except DependencyError as failed:
             _refuse(_unknown(apt, wanted.packages))
             blamed = [*_UNSATISFIED.findall(failed.details), *_EXCLUDES.findall(failed.details)]
@@ -207,7 +212,7 @@ def remembered(view: View, wanted: Wanted) -> Resolution | None:
     if known is None:
         return None
     items = tuple(Item(**item) for item in known["items"])
-    return Resolution(items=items, removed=tuple(known["removed"]))
+    return Resolution(items=items, removed=tuple(known["removed"]), asked=tuple(known["asked"]))
 
 
 def look_up(apt: Apt, names: Sequence[str]) -> dict[str, Item]:
@@ -235,6 +240,21 @@ def _ask(apt: Apt, wanted: Wanted) -> Resolution:
     if counts and only_new and len(items) == int(counts["new"]):
         return Resolution(items=tuple(sorted(items, key=lambda item: item.name)))
     return _simulate(apt, wanted)
+
+
+def _with_asked(view: View, apt: Apt, wanted: Wanted, resolution: Resolution) -> Resolution:
+    """Find those that are wanted themselves: what they provide counts, which is in apt's index."""
+    names = [item.exactly for item in resolution.items]
+    if not names:
+        return resolution
+    text = apt.run(("apt-cache", "show", *names)).decode("utf-8", "replace")
+    asked = asked_for(
+        parse_status(text), relations_of(wanted), own=view.place.config.arch, host=wanted.host
+    )
+    found = (
+        item.exactly for item in resolution.items if (item.name, item.version, item.arch) in asked
+    )
+    return replace(resolution, asked=tuple(found))
 
 
 def _simulate(apt: Apt, wanted: Wanted) -> Resolution:

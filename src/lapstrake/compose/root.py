@@ -16,7 +16,6 @@ from lapstrake.compose.doubt import Below, doubt, mends
 from lapstrake.compose.installed import find_installed, installed_layer
 from lapstrake.compose.parts import Parts, active_last, gather, order_matters
 from lapstrake.compose.preinst import run_preinsts
-from lapstrake.compose.relations import named_in
 from lapstrake.compose.resolve import Resolution, in_order, relations_of, remembered, resolve
 from lapstrake.compose.view import View
 from lapstrake.errors import DependencyError
@@ -25,7 +24,7 @@ from lapstrake.layer.store import Layer
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.flat import Repository
 
-_FORMAT = 4
+_FORMAT = 5
 _MOST = 400
 """Packages that are mounted as layers; the kernel takes 500 (fs/overlayfs/params.h)."""
 
@@ -224,12 +223,11 @@ class _Job:
         return self.view.place.config.arch.value
 
     def _automatic(self) -> list[tuple[str, str]]:
-        """Those that nobody named; apt writes its own architecture for what is for all."""
-        named = named_in(relations_of(self.wanted))
+        """Those that nobody asked for; apt writes its own architecture for what is for all."""
         return [
             (item.name, self._arch if item.arch == "all" else item.arch)
             for item in self.resolution.items
-            if item.name not in named
+            if item.exactly not in self.resolution.asked
         ]
 
     def _added(self) -> tuple[Package, ...]:
@@ -267,7 +265,7 @@ class _Job:
             "format": _FORMAT,
             "instance": self.view.branch.top.hex,
             "packages": [[item.name, item.version, item.arch, item.sha256] for item in items],
-            "automatic": sorted(name for name, _ in self._automatic()),
+            "asked": sorted(self.resolution.asked),
         }
 
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 STATUS = "var/lib/dpkg/status"
 """The file's path below a root."""
 
+TO_REMOVE = "newconffile remove-on-upgrade"
+"""What the list says of a configuration file that a package only wants to be gone."""
+
 _FIELD = re.compile(r"^([!-9;-~]+):[ \t]*((?:.*)(?:\n[ \t].*)*)", re.MULTILINE)
 _SOURCE = re.compile(r"(?P<name>\S+)(?: \((?P<version>[^)]+)\))?")
 
@@ -69,13 +72,14 @@ def unpacked_stanza(control: str, conffiles: Iterable[tuple[str, str]]) -> str:
 
     Args:
         control: the package's own control paragraph.
-        conffiles: paths and MD5 sums of its configuration files, in the package's order. With sums
-            dpkg takes them for configured, and leaves the files where they are.
+        conffiles: paths of its configuration files with MD5 sums, or what else dpkg notes of them
+            (`TO_REMOVE`), in the package's order. With sums dpkg takes them for configured, and
+            leaves the files where they are.
     """
     lines = [*control.strip("\n").split("\n")]
     first = next(
         (number for number, line in enumerate(lines) if line.lower().startswith("package:")), 0
     )
     lines.insert(first + 1, "Status: install ok unpacked")
-    sums = [f" {path} {digest}" for path, digest in conffiles]
+    sums = [f" {path} {state}" for path, state in conffiles]
     return "\n".join([*lines, *(["Conffiles:", *sums] if sums else [])]) + "\n\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 from lapstrake.branch.instance import Branch
 from lapstrake.compose import entries
 from lapstrake.compose.content import Content, write_content
-from lapstrake.compose.status import parse_stanza
+from lapstrake.compose.status import TO_REMOVE, parse_stanza
 from lapstrake.errors import DependencyError
 from lapstrake.formats.deb import Deb, read_deb
 from lapstrake.formats.keys import cache_key
@@ -23,7 +23,7 @@ from lapstrake.place.apt import Apt
 from lapstrake.place.workplace import Workplace
 from lapstrake.runner.base import Bind
 
-_FORMAT = 5
+_FORMAT = 6
 _HOME = GuestPath("/var/lib/lapstrake")
 _UNPACKED = _HOME / "unpacked"
 _INFO = "var/lib/dpkg/info"
@@ -170,10 +170,10 @@ def _take(folder: Path, tree: Path, deb: Deb, aliases: Sequence[str]) -> None:
     if lost:
         raise DependencyError(f"{deb.package} {deb.version}: {lost[0]!r} was not unpacked")
     preinst, postinst = (_text(made, f"{_INFO}/{qualified}.{name}") for name in _SCRIPTS)
-    sums = _text(folder, "sums").split("\n")
+    conffiles = _text(made, f"{_INFO}/{qualified}.conffiles")
     content = Content(
         control=_control(deb),
-        conffiles=tuple((line[34:].removeprefix("tree"), line[:32]) for line in sums if line),
+        conffiles=conffile_states(conffiles, _text(folder, "sums")),
         triggers=_text(made, f"{_INFO}/{qualified}.triggers"),
         preinst=preinst,
         makes_users=_MAKES_USERS.search(preinst + postinst) is not None,
@@ -181,6 +181,31 @@ def _take(folder: Path, tree: Path, deb: Deb, aliases: Sequence[str]) -> None:
     )
     write_content(tree, content)
     made.rename(tree)
+
+
+def conffile_states(listed: str, sums: str) -> tuple[tuple[str, str], ...]:
+    r"""Read a package's list of configuration files, see deb-conffiles(5).
+
+    Args:
+        listed: the list: paths, and those that it only wants to be gone.
+        sums: what md5sum(1) says of the paths, in the same order.
+
+    Returns:
+        paths with what dpkg notes of them.
+
+    >>> conffile_states("/etc/a\nremove-on-upgrade /etc/b\n", f"{'0' * 32}  tree/etc/a\n")
+    (('/etc/a', '00000000000000000000000000000000'), ('/etc/b', 'newconffile remove-on-upgrade'))
+    """
+    digests = iter(sums.split("\n"))
+    found = []
+    for line in listed.split("\n"):
+        flag, _, path = line.partition(" ")
+        if line.startswith("/"):
+            # md5sum marks lines whose names it had to quote with a backslash.
+            found.append((line, next(digests, "").removeprefix("\\")[:32]))
+        elif flag == "remove-on-upgrade":
+            found.append((path.strip(), TO_REMOVE))
+    return tuple(found)
 
 
 def _control(deb: Deb) -> str:

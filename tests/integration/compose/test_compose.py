@@ -105,7 +105,7 @@ def yard(base_work_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     tool = {
         "bin/yard-tool": "#!/bin/sh\necho tool\n",
         "etc/yard": "setting\n",
-        "DEBIAN/conffiles": "/etc/yard\n",
+        "DEBIAN/conffiles": "/etc/yard\nremove-on-upgrade /etc/yard-old\n",
         "DEBIAN/postinst": '#!/bin/sh\nset -e\necho "$1" >> /var/lib/yard/heard\n',
         "DEBIAN/triggers": "interest-noawait /usr/share/yard\nactivate-noawait ldconfig\n",
     }
@@ -133,7 +133,7 @@ def yard(base_work_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def test_a_package_is_in_place_and_configured(yard: Yard) -> None:
-    root = yard.compose("yard-tool")
+    root = yard.compose(relations="yard-thing (>= 2)")
     assert root.how is How.COMPOSED, root.reason
     assert root.made
     assert [package.name for package in root.added] == ["yard-data", "yard-tool"]
@@ -155,6 +155,7 @@ def test_a_package_is_in_place_and_configured(yard: Yard) -> None:
         "/usr/bin/yard-tool 4755 root 2", "/usr/bin/yard-twin 4755 root 2",
         "/var/lib/yard 2770 root 1", "1000000000",
         f"install ok installed  /etc/yard {hashlib.md5(b'setting' + bytes([10])).hexdigest()}",
+        " /etc/yard-old newconffile remove-on-upgrade",
         "/.", "/bin", "/bin/yard-tool", "/etc",
         "/usr/share/yard yard-tool/noawait",
         f"{hashlib.md5(b'data' + bytes([10])).hexdigest()}  usr/share/yard/data", "yard-data",

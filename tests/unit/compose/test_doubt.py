@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,12 @@ def test_packages_that_do_not_meet_can_be_composed() -> None:
 )
 def test_what_a_package_meets_below(below: Below, reason: str) -> None:
     assert reason in doubt([package("one"), package("two")], below)
+
+
+def test_a_package_that_removes_a_file() -> None:
+    one = replace(package("one"), unwanted=frozenset({"/etc/old"}))
+    assert not doubt([one], Below(lookup=root().get))
+    assert doubt([one], Below(lookup=root(_etc_old=FILE).get)) == "one removes /etc/old"
 
 
 def test_a_comment_filters_nothing() -> None:

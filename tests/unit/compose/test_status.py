@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lapstrake.compose.relations import Installed, Relation, named_in, parse_relations, reachable
 from lapstrake.compose.status import parse_stanza, parse_status, unpacked_stanza
 from lapstrake.compose.triggers import added_interests, interests, woken
+from lapstrake.compose.unpack import conffile_states
 
 STATUS = """Package: libc6
 Status: install ok installed
@@ -60,6 +61,18 @@ def test_what_dpkg_is_told_of_unpacked_files() -> None:
     assert (stanza.state, stanza["description"]) == ("unpacked", "b\n c")
     assert stanza["conffiles"].split("\n")[1:] == [f" /etc/a {'0' * 32}", f" /etc/b c {'1' * 32}"]
     assert "Conffiles" not in unpacked_stanza(control, [])
+
+
+def test_configuration_files_and_those_that_shall_be_gone() -> None:
+    listed = "/etc/a\nremove-on-upgrade  /etc/old one\n/etc/b c\n/etc/d\\e\n"
+    sums = [f"{n * 32}  tree/etc/{name}\n" for n, name in (("0", "a"), ("1", "b c"))]
+    states = conffile_states(listed, f"{''.join(sums)}\\{'2' * 32}  tree/etc/d\\\\e\n")
+    assert states == (
+        ("/etc/a", "0" * 32),
+        ("/etc/old one", "newconffile remove-on-upgrade"),
+        ("/etc/b c", "1" * 32),
+        ("/etc/d\\e", "2" * 32),
+    )
 
 
 def test_who_satisfies_what() -> None:
