@@ -43,7 +43,6 @@ class Shop:
             user=self.user,
             timeout=_SECONDS,
             cwd=None,
-            cwd=None,
             **variables,
         )
 
