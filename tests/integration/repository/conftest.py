@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -35,18 +36,25 @@ def _programs() -> None:
 def make_deb(tmp_path: Path) -> MakeDeb:
     """Build a tiny package; the content tells builds of one version apart."""
 
-    def make(name: str, version: str = "1.0", content: str = "", *, file_name: str = "") -> Path:
-        root = tmp_path / "trees" / f"{name}_{version}_{len(content)}"
+    def make(
+        name: str,
+        version: str = "1.0",
+        content: str = "",
+        *,
+        file_name: str = "",
+        arch: str = "all",
+    ) -> Path:
+        root = tmp_path / "trees" / f"{name}_{version}_{arch}_{len(content)}"
         (root / "DEBIAN").mkdir(parents=True, exist_ok=True)
         (root / "DEBIAN" / "control").write_text(
-            f"Package: {name}\nVersion: {version}\nArchitecture: all\n"
+            f"Package: {name}\nVersion: {version}\nArchitecture: {arch}\n"
             f"Maintainer: A <a@example.org>\nDescription: {name}\n"
         )
         (root / "usr" / "share" / name).mkdir(parents=True, exist_ok=True)
         (root / "usr" / "share" / name / "content").write_text(content)
         folder = tmp_path / "built"
         folder.mkdir(exist_ok=True)
-        path = folder / (file_name or f"{name}_{version.rpartition(':')[2]}_all.deb")
+        path = folder / (file_name or f"{name}_{version.rpartition(':')[2]}_{arch}.deb")
         words = ["dpkg-deb", "-Znone", "--root-owner-group", "-b", str(root), str(path)]
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
         return path
@@ -91,6 +99,12 @@ class Apt:
             'Acquire::Languages "none";\nAPT::Update::Error-Mode "any";\nAcquire::Retries "0";\n'
         )
 
+    def be(self, *archs: str) -> None:
+        """Be the apt of another machine, which may know packages of further ones."""
+        known = " ".join(f'"{arch}";' for arch in archs)
+        with self.config.open("a") as config:
+            config.write(f'APT::Architecture "{archs[0]}";\nAPT::Architectures {{ {known} }};\n')
+
     def use(self, sources: str) -> None:
         (self.folder / "etc" / "sources.d" / "branch.sources").write_text(sources)
 
@@ -111,6 +125,11 @@ class Apt:
         names = [line[9:] for line in shown.splitlines() if line.startswith("Package: ")]
         versions = [line[9:] for line in shown.splitlines() if line.startswith("Version: ")]
         return sorted(f"{name} {version}" for name, version in zip(names, versions, strict=True))
+
+    def would_install(self, *names: str) -> list[str]:
+        """The architectures of what it would install; none when there is nothing to install."""
+        done = self.run("apt-get", "--simulate", "install", *names)
+        return re.findall(r"^Inst .* \[([a-z0-9]+)\]\)", done.stdout, re.MULTILINE)
 
     def download(self, name: str) -> subprocess.CompletedProcess[str]:
         for old in self.folder.glob("*.deb"):

@@ -203,3 +203,29 @@ def test_readers_beside_a_publisher_get_the_old_or_the_new_index(
     assert seen == sorted(seen)
     assert apt.update().returncode == 0
     assert len(apt.names()) == 31
+
+
+def test_each_machine_takes_its_own_packages(
+    make_deb: MakeDeb, make_repository: MakeRepository, make_apt: MakeApt
+) -> None:
+    """One repository holds those of all architectures, as cross builds make them."""
+    repository = make_repository()
+    repository.publish([make_deb("both", arch=arch) for arch in ("amd64", "arm64")])
+    repository.publish([make_deb("crossed", arch="arm64"), make_deb("texts")])
+    assert [entry.architecture for entry in repository.find("both")] == ["amd64", "arm64"]
+
+    def machine(*archs: str) -> Apt:
+        apt: Apt = make_apt("-".join(archs))
+        apt.be(*archs)
+        apt.use(repository.sources_text(f"file:{repository.path}"))
+        assert apt.update().returncode == 0
+        return apt
+
+    arm64, amd64, knowing = machine("arm64"), machine("amd64"), machine("amd64", "arm64")
+    assert arm64.would_install("both", "crossed") == ["arm64", "arm64"]
+    assert arm64.names() == ["both 1.0", "crossed 1.0", "texts 1.0"]
+    assert amd64.would_install("both") == ["amd64"]
+    assert amd64.would_install("crossed") == []
+    assert amd64.names() == ["both 1.0", "texts 1.0"]
+    assert knowing.would_install("both") == ["amd64"]
+    assert knowing.would_install("both:arm64", "crossed:arm64") == ["arm64", "arm64"]
