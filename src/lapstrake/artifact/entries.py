@@ -28,6 +28,7 @@ class Kind(StrEnum):
     ARTIFACT = "artifact"
     ARCHIVE = "archive"  # a file of the downloads
     PARTIAL = "partial"  # what an interrupted download left there
+    SOURCE = "source"  # what a platform downloaded to build from
     PACKAGE = "package"  # a package that was fetched
     BUILD = "build"  # the folder that one was built in
     VOLUME = "volume"  # of containers, likewise

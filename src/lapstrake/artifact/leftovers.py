@@ -1,12 +1,13 @@
 """What getting and building leave besides artifacts, and how it is removed.
 
-Packages that were fetched, downloads that broke off, build folders of packages that nobody works on
-(those of others are in the packages): all of it can be made again.
+Packages that were fetched, downloads that broke off, those of platforms, and build folders of
+packages that nobody works on (those of others are in the packages): all of it can be made again.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -39,6 +40,21 @@ def partials_in(downloads: Path) -> list[Entry]:
                 )
             )
     return found
+
+
+def sources_in(downloads: Path) -> list[Entry]:
+    """What platforms downloaded: files, and folders as Buildroot makes one for each package."""
+    return [
+        Entry(
+            name=f"{folder.name}/{path.name}",
+            path=path,
+            kind=Kind.SOURCE,
+            size=tree_size(path),
+            used=_last_used(path),
+        )
+        for folder in sorted(downloads.glob("sources*"))
+        for path in _listed(folder)
+    ]
 
 
 def packages_in(folder: Path) -> list[Entry]:
@@ -103,6 +119,17 @@ def remove_build(entry: Entry) -> bool:
     except StoreError:
         return False
     return True
+
+
+def _last_used(path: Path) -> float:
+    """When a file, or any in a folder, was last written or read."""
+    times = [0.0]
+    for file in (path, *(path.rglob("*") if path.is_dir() and not path.is_symlink() else ())):
+        with suppress(OSError):
+            facts = file.lstat()
+            read = facts.st_atime if stat.S_ISREG(facts.st_mode) else 0.0  # we read all others
+            times.append(max(facts.st_mtime, read))
+    return max(times)
 
 
 def _listed(folder: Path) -> Iterator[Path]:

@@ -9,9 +9,10 @@ from lapstrake.artifact import leftovers
 from lapstrake.artifact.cache import ArtifactCache, BusyError
 from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.entries import Entry, Kind, archives_in
+from lapstrake.host.files import remove_tree
 
 _RECENT = 86400.0
-_UNLOCKED = (Kind.PARTIAL, Kind.PACKAGE)
+_UNLOCKED = (Kind.PARTIAL, Kind.SOURCE, Kind.PACKAGE)
 """Nothing tells whether somebody uses these; those of the last day stay."""
 
 
@@ -20,13 +21,15 @@ def besides(depot: Depot, *, downloads: bool = False, builds: bool = False) -> l
 
     Args:
         depot: where.
-        downloads: what was downloaded: archives, what broke off, packages that were fetched.
+        downloads: what was downloaded: archives, what broke off, platforms' sources, packages that
+            were fetched.
         builds: where artifacts were built: folders that are in no package, volumes of containers.
     """
     found: list[Entry] = []
     if downloads:
         found += archives_in(depot.downloads)
         found += leftovers.partials_in(depot.downloads)
+        found += leftovers.sources_in(depot.downloads)
         found += leftovers.packages_in(depot.packages)
     if builds:
         from lapstrake.artifact.making.unused import volumes_of_builds
@@ -85,6 +88,9 @@ def _removed(cache: ArtifactCache, entry: Entry) -> bool:
         case Kind.ARCHIVE | Kind.PARTIAL:
             entry.path.unlink(missing_ok=True)
             return True
+        case Kind.SOURCE:
+            remove_tree(entry.path)
+            return True
         case Kind.PACKAGE:
             return leftovers.remove_package(entry)
         case Kind.BUILD:
@@ -126,10 +132,10 @@ def choose_old(
     free = []
     for entry in reversed(ours):
         group = (entry.package, entry.kind)
-        kept[group] = kept.get(group, 0) + 1
+        kept[group] = kept.get(group, 0) + (not entry.lost)
+        single = entry.kind in (Kind.PARTIAL, Kind.SOURCE)  # of no package that is known
         held = entry.kind in _UNLOCKED and now - entry.used < _RECENT
-        enough = kept[group] > keep or entry.kind is Kind.PARTIAL
-        if (enough or entry.lost) and not held and entry.name not in names:
+        if (single or kept[group] > keep or entry.lost) and not held and entry.name not in names:
             free.append(entry)
     gone = []
     for entry in reversed(free):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _DOWNLOADS = click.option(
     "--downloads", is_flag=True,
-    help="Also what was downloaded: archives, what broke off, packages that were fetched.",
+    help="Also what was downloaded: archives, fetched packages, sources, and what broke off.",
 )  # fmt: skip
 _BUILDS = click.option(
     "--builds", is_flag=True,

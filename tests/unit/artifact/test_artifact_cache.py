@@ -224,6 +224,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
 
 DAY = 86_400.0
 NOW = 100 * DAY
+UNLOCKED = (Kind.PARTIAL, Kind.SOURCE, Kind.PACKAGE)
 ENTRIES = st.lists(
     st.builds(
         Entry,
@@ -262,17 +263,16 @@ def test_what_goes_and_what_stays(
     for each in gone:
         assert not each.foreign
         assert each.name not in names
-        assert each.kind not in (Kind.PARTIAL, Kind.PACKAGE) or NOW - each.used >= DAY
+        assert each.kind not in UNLOCKED or NOW - each.used >= DAY
         group = [
             other for other in left if (other.package, other.kind) == (each.package, each.kind)
         ]
-        if not each.lost and each.kind is not Kind.PARTIAL:
+        if not each.lost and each.kind not in (Kind.PARTIAL, Kind.SOURCE):
             assert sum(other.used >= each.used for other in group) >= keep
     free = [
         each
         for each in left
-        if each.name not in names
-        and (each.kind not in (Kind.PARTIAL, Kind.PACKAGE) or NOW - each.used >= DAY)
+        if each.name not in names and (each.kind not in UNLOCKED or NOW - each.used >= DAY)
     ]
     assert not [each for each in free if each.lost]
     if older_than is not None and keep == 0:

@@ -67,6 +67,26 @@ def test_what_was_downloaded(depot: Depot) -> None:
     assert list(old.parent.iterdir()) == [new]
 
 
+def test_what_platforms_downloaded(depot: Depot, tmp_path: Path) -> None:
+    old = leave(depot.downloads / "sources/gcc/gcc.tar.xz", days=3)
+    leave(depot.downloads / "sources/make.tar.gz", days=3)
+    leave(depot.downloads / "sources.gcc/a/b/new", days=0.5)
+    outside = leave(tmp_path / "outside/file", days=3)
+    (depot.downloads / "sources/link").symlink_to(outside.parent)
+    os.utime(depot.downloads / "sources/link", (0, 0), follow_symlinks=False)
+    others = besides(depot, downloads=True)
+    assert {(each.kind, each.name) for each in others} == {
+        (Kind.SOURCE, name)
+        for name in ("sources/gcc", "sources/make.tar.gz", "sources/link", "sources.gcc/a")
+    }
+    assert max(others, key=lambda each: each.used).name == "sources.gcc/a"
+    gone = prune(ArtifactCache(depot.artifacts), others=others, older_than=2 * DAY, keep=9)
+    assert len(gone) == 3
+    assert not old.parent.exists()
+    assert outside.exists()
+    assert (depot.downloads / "sources.gcc/a/b/new").exists()
+
+
 def test_a_package_that_is_used_is_not_old(depot: Depot) -> None:
     spec = SourceSpec(kind=SourceKind.GIT, name="gcc", url="https://site.invalid/gcc", revision="1")
     leave(fetched_folder(spec, depot) / "lapstrake.toml", days=9)
