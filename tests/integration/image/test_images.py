@@ -308,5 +308,6 @@ def test_machines_that_this_host_cannot_run(shelf: Shelf, tmp_path: Path) -> Non
     require_machine(Arch.S390X, binfmt=tmp_path)
     foreign = place_for(shelf.place, Arch.ARM64)
     assert foreign.store is shelf.place.store
+    assert foreign.output(STABLE) == shelf.place.output(STABLE)
     assert foreign.private != shelf.place.private
     assert place_for(foreign, shelf.place.config.arch) is shelf.place
