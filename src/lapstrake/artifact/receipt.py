@@ -97,7 +97,7 @@ class Question:
             }
             file = self._file()
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(file, json.dumps(known).encode(), durable=False)
+            write_atomic(file, json.dumps(known).encode(), mode=0o600, durable=False)
 
     def _file(self) -> Path:
         digits = hashlib.sha256(os.fsencode(self._folder)).hexdigest()[:32]
@@ -105,7 +105,8 @@ class Question:
 
     def _facts(self) -> list[Any]:
         """All around the project that the answer depends on, as JSON gives it back."""
-        variables = {name: value for name, value in os.environ.items() if name.startswith(_OURS)}
+        named = sorted(each for each in os.environ.items() if each[0].startswith(_OURS))
+        variables = hashlib.sha256(json.dumps(named).encode()).hexdigest()  # some are secrets
         config = find_config_dir(self._config_dir)
         places = (self._folder, *self._folder.parents)
         return [

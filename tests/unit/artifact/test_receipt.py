@@ -110,3 +110,15 @@ def test_other_questions(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
             changed.setenv(name, "/elsewhere")
             assert place.question().recall() is None
     assert place.question().recall() == [_ROW]
+
+
+def test_no_secret_is_written_down(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some variables that begin like ours are keys."""
+    monkeypatch.setenv("NERVES_HUB_KEY", "precious")
+    place.get()
+    assert place.question().recall() == [_ROW]
+    (answer,) = place.top.glob("home/.cache/lapstrake/answers/*")
+    assert "precious" not in answer.read_text()
+    assert answer.stat().st_mode & 0o077 == 0
+    monkeypatch.setenv("NERVES_HUB_KEY", "another")
+    assert place.question().recall() is None
