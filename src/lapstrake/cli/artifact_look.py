@@ -10,7 +10,7 @@ import click
 
 from lapstrake.cli.artifact_place import open_depot
 from lapstrake.cli.context import AppContext, pass_app
-from lapstrake.cli.output import table
+from lapstrake.cli.output import printable, table
 from lapstrake.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def list_(app: AppContext, /, downloads: bool, builds: bool, as_json: bool) -> N
     if as_json:
         app.output.result(json.dumps([_document(entry) for entry in entries], indent=2))
     elif entries:
-        app.output.result(_listed(entries))
+        app.output.result(printable(_listed(entries)))
     else:
         app.output.say(f"no artifacts are kept in {depot.artifacts}")
 
@@ -108,7 +108,7 @@ def prune(
         app.output.result(json.dumps(document, indent=2))
         return
     if gone:
-        app.output.result(_listed(gone))
+        app.output.result(printable(_listed(gone)))
     would = "would be " if dry_run else ""
     app.output.say(f"{len(gone)} {would}removed, {size_text(freed)} {would}freed")
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from lapstrake.artifact.base import Forge, ReleaseSite
 from lapstrake.artifact.publishing.base import Parcel
@@ -21,7 +21,7 @@ from lapstrake.artifact.publishing.forge import ForgeApi
 from lapstrake.artifact.sites.base import SiteError, Terms
 from lapstrake.artifact.sites.forge import account_of, api_address, web_address
 from lapstrake.artifact.sites.release import asset_name
-from lapstrake.artifact.sites.secrets import shown_url
+from lapstrake.artifact.sites.secrets import origin_of, shown_url
 from lapstrake.artifact.sites.transfer import WebFile, fetch_file
 from lapstrake.progress import Silent
 
@@ -94,7 +94,7 @@ class ReleaseShelf:
             url = f"{self._repository}/releases/{release['id']}/assets?name={quote(name, safe='')}"
             return self.api.upload_form(url, self.parcel, name)
         url = str(release.get("upload_url", "")).partition("{")[0]
-        if not url or urlsplit(url).scheme != urlsplit(self._repository).scheme:
+        if not url or origin_of(url)[0] != origin_of(self._repository)[0]:
             raise SiteError("the release tells no address to upload to")
         return self.api.upload(f"{url}?name={quote(name, safe='')}", self.parcel)
 
