@@ -17,6 +17,7 @@ from lapstrake.artifact.entries import split_name
 from lapstrake.artifact.jobs import job_of, needed_by
 from lapstrake.artifact.making.base import Job
 from lapstrake.artifact.making.choose import choose_builder
+from lapstrake.artifact.making.running import require_terminal
 from lapstrake.artifact.status import Where, status_of
 from lapstrake.errors import StaleError, UsageError
 from lapstrake.host import files, owned
@@ -153,6 +154,7 @@ def open_shell(
         inputs[needed.name] = status.path
     identity = status_of(project, package, depot).identity
     job = job_of(project, package, identity, depot, progress, inputs=inputs)
+    require_terminal(job)  # a wait for somebody's build could be long
     with building(job):
         return chosen.shell(job)
 

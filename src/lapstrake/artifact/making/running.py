@@ -39,6 +39,19 @@ def run_archive(job: Job, steps: Steps, run: RunStep) -> None:
     _run(job, job.log.with_name("archive.log"), (steps.archive,), run)
 
 
+def require_terminal(job: Job) -> None:
+    """Refuse a shell that nobody could type into, before anything long begins.
+
+    Raises:
+        UsageError: there is no terminal.
+    """
+    if not terminal.has_terminal():
+        raise UsageError(
+            f"a shell where {job.package.name} is built needs a terminal",
+            resolution="Run it in one, or build, and read the log.",
+        )
+
+
 def run_prepare(job: Job, steps: Steps, run: RunStep) -> None:
     """What comes before a shell; says first that there is no terminal for one.
 
@@ -46,11 +59,7 @@ def run_prepare(job: Job, steps: Steps, run: RunStep) -> None:
         UsageError: there is no terminal.
         BuildError: it failed.
     """
-    if not terminal.has_terminal():
-        raise UsageError(
-            f"a shell where {job.package.name} is built needs a terminal",
-            resolution="Run it in one, or build, and read the log.",
-        )
+    require_terminal(job)
     _run(job, job.log.with_name("prepare.log"), (steps.prepare,), run)
     job.progress.rest()
 
