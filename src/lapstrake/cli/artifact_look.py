@@ -125,7 +125,7 @@ def _listed(entries: Sequence[Entry]) -> str:
 
     rows = [
         (
-            entry.package or entry.name,
+            entry.package or "-",
             entry.version,
             entry.host,
             entry.checksum[:_SHORT],
@@ -145,7 +145,7 @@ def _said(entry: Entry) -> str:
     if entry.kind is Kind.VOLUME:
         return f"{entry.name} of {entry.path}{' (gone)' if entry.lost else ''}"
     if entry.kind is not Kind.ARTIFACT:
-        return entry.kind.value
+        return entry.kind if entry.package else f"{entry.kind} {entry.path.name}"
     if entry.link:
         return f"-> {entry.link}{' (gone)' if entry.lost else ''}"
     return "by Nerves" if entry.foreign else ""
