@@ -19,6 +19,8 @@ from lapstrake.artifact.bench import building
 from lapstrake.artifact.building import BuildRequest, build_artifacts
 from lapstrake.artifact.checksum import covered_files, read_inputs
 from lapstrake.artifact.depot import Depot
+from lapstrake.artifact.entries import split_name
+from lapstrake.artifact.identity import identify
 from lapstrake.artifact.making.docker_container import client_environment, mounts_of
 from lapstrake.artifact.making.kept import KIND, KeptBuild
 from lapstrake.artifact.making.local import LocalBuilder
@@ -285,6 +287,22 @@ def test_a_fetched_package_takes_no_agent_that_nobody_gave(
         build_all(project, depot)
     assert '[overrides.tool] ssh = "agent"' in told.value.resolution
     clean_all(project, depot)  # which needs no agent
+
+
+def test_a_package_of_the_same_name_leaves_nothing_for_the_other(
+    tmp_path: Path, depot: Depot
+) -> None:
+    """A build directory with all that the first one's build wrote would be gone on with."""
+    folders = []
+    for name, text in (("good", "echo good"), ("evil", "echo evil")):
+        top = tmp_path / name
+        top.mkdir()
+        folder = fetching(top, {"lapstrake.toml": BUILT.replace("echo stolen", text)})
+        (tool,) = read_project(folder, depot=depot).packages
+        folders.append(depot.build_folder(tool, identify(tool, "A" * 64, depot.environment)))
+    assert folders[0] != folders[1]
+    for each in folders:
+        assert split_name(each.name)[:2] == ("tool", "linux_x86_64")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from lapstrake.artifact.base import Origin, Package
 from lapstrake.artifact.identity import Identity
 from lapstrake.config.model import Config
 
+_DIGITS = 8
 IN_PACKAGE = Path(".nerves", "artifacts")
 """Where a package's build folders are, if somebody works on it."""
 
@@ -49,7 +51,12 @@ class Depot:
         return self.config.work_dir / "artifact-builds"
 
     def build_folder(self, package: Package, identity: Identity) -> Path:
-        """``ARTIFACT_DIR``: where a package is built; in the package, if somebody works on it."""
+        """``ARTIFACT_DIR``: where a package is built; in the package, if somebody works on it.
+
+        Elsewhere it is named by where the package is, too: another one of its name and version,
+        from elsewhere, must not find what this one's build left.
+        """
         if package.origin is not Origin.FETCHED and os.access(package.folder, os.W_OK):
             return package.folder / IN_PACKAGE / identity.name
-        return self.builds / identity.name
+        place = hashlib.sha256(os.fsencode(package.folder)).hexdigest()
+        return self.builds / f"{identity.name}-{place[:_DIGITS]}"

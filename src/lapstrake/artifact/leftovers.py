@@ -80,7 +80,8 @@ def builds_in(folder: Path) -> list[Entry]:
         inside = [each for each in _listed(path) if each.name != LOCK]
         if not inside:
             continue
-        package, host, version, _ = split_name(path.name)
+        name, _, _ = path.name.rpartition("-")  # behind it is whose, see `Depot.build_folder`
+        package, host, version, _ = split_name(name)
         found.append(
             Entry(
                 name=path.name,
