@@ -10,17 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from lapstrake.errors import RunnerError
-from lapstrake.host import files, sandbox, seccomp, supervise, terminal, transfer
-from lapstrake.host.engine import ContainerMeter, Engine
+from lapstrake.host import files, seccomp, transfer
+from lapstrake.host.engine import Engine
 from lapstrake.host.engine_version import EngineKind
-from lapstrake.host.sandbox import SandboxPlan
-from lapstrake.host.usage import Ending
 from lapstrake.names import GuestPath
 from lapstrake.runner.base import Command, OnOutput, Outcome
+from lapstrake.runner.docker_client import run_attached, talk_attached
 from lapstrake.runner.docker_options import create_options, script, ulimit_options, variable_names
 from lapstrake.runner.docker_owner import OWNER, own_name
-
-_SAID_BYTES = 1 << 16
 
 
 class DockerSession:
@@ -52,37 +49,24 @@ class DockerSession:
 
     def run(self, command: Command, *, on_output: OnOutput) -> Outcome:
         """Run a command in a container of its own; see `Session.run`."""
-        said = bytearray()
-
-        def listen(data: bytes) -> None:
-            if len(said) < _SAID_BYTES:
-                said.extend(data)
-            on_output(data)
-
         container = self._create(command, terminal=False)
-        meter = ContainerMeter(engine=self.engine, container=container)
-        process = sandbox.spawn(self._plan(container, terminal=False))
-        outcome = supervise.watch(
-            process,
+        ran = run_attached(
+            self.engine,
+            container,
             limits=command.limits,
-            on_output=listen,
-            group=meter,
+            on_output=on_output,
             workspace=self._upper(container),
         )
-        state = meter.ended()
-        self._end(state, said)
-        if outcome.ending is Ending.EXITED:
-            outcome = replace(outcome, status=state["ExitCode"])
-        return outcome
+        self._end(ran.refusal)
+        return ran.outcome
 
     def interact(self, command: Command) -> int:
         """Run a command on our terminal; the client passes the window's size on."""
         env = {"TERM": os.environ.get("TERM", "dumb"), **command.env}
         container = self._create(replace(command, env=env), terminal=True)
-        status = terminal.converse(self._plan(container, terminal=True))
-        state = ContainerMeter(engine=self.engine, container=container).ended()
-        self._end(state, b"")
-        return int(state.get("ExitCode", status))
+        status, refusal = talk_attached(self.engine, container)
+        self._end(refusal)
+        return status
 
     def put(self, source: Path, target: GuestPath, *, move: bool = False) -> None:
         """Pack it now, unpack it in the next container; see `Session.put`."""
@@ -165,26 +149,13 @@ class DockerSession:
             shutil.rmtree(self.vault)
             self.vault = None
 
-    def _plan(self, container: str, *, terminal: bool) -> SandboxPlan:
-        """The client, attached; the container itself is killed by the plan's farewell."""
-        program = str(self.engine.program)
-        attach = ("--attach", "--interactive") if terminal else ("--attach",)
-        return SandboxPlan(
-            argv=(program, "start", *attach, container),
-            env=self.engine.whole_environment,
-            confined=False,
-            terminal=terminal,
-            farewell=(program, "kill", container),
-        )
-
-    def _end(self, state: dict[str, object], said: bytes | bytearray) -> None:
+    def _end(self, refusal: str | None) -> None:
         """Tell a container that was never started from a command that failed."""
         self._empty_vault()
-        started = str(state.get("StartedAt", ""))
-        if not state or state.get("Error") or started.startswith("0001-"):
+        if refusal is not None:
             raise RunnerError(
                 f"{self.engine.kind} could not start the command",
-                details=str(state.get("Error") or said.decode("utf-8", "replace").strip()),
+                details=refusal,
                 resolution="Run `lapstrake doctor`, or use another runner.",
             )
 

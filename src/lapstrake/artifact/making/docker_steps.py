@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from lapstrake.artifact.making.base import WORK, Job
 from lapstrake.artifact.making.docker_container import ContainerPlan, User, client_environment
@@ -16,16 +14,12 @@ from lapstrake.artifact.making.snapshot import is_left_out
 from lapstrake.artifact.making.steps import Step
 from lapstrake.artifact.making.volume import Volume, note_copies
 from lapstrake.errors import BuildError, RunnerError
-from lapstrake.host import sandbox, supervise, terminal
-from lapstrake.host.engine import ContainerMeter, Engine
+from lapstrake.host.engine import Engine
 from lapstrake.host.engine_version import EngineKind, is_unreachable
-from lapstrake.host.sandbox import SandboxPlan
-from lapstrake.host.usage import Ending
 from lapstrake.names import GuestPath
 from lapstrake.runner.base import Limits, OnOutput, Outcome
+from lapstrake.runner.docker_client import run_attached, talk_attached
 from lapstrake.runner.docker_owner import OWNER, own_name
-
-_SAID_BYTES = 1 << 12
 
 
 class Containers:
@@ -82,32 +76,19 @@ class Containers:
         Raises:
             RunnerError: it could not be started, or the engine went away.
         """
-        said = bytearray()
-
-        def listen(data: bytes) -> None:
-            if len(said) < _SAID_BYTES:
-                said.extend(data)
-            on_output(data)
-
         container = self._create(step.argv)
-        meter = ContainerMeter(engine=self._engine, container=container)
-        process = sandbox.spawn(self._attach(container))
         with self._told_if_gone():
-            outcome = supervise.watch(process, limits=Limits(), on_output=listen, group=meter)
-            state = meter.ended()
-        self._heed(state, said)
-        if outcome.ending is Ending.EXITED:
-            outcome = replace(outcome, status=state["ExitCode"])
-        return outcome
+            ran = run_attached(self._engine, container, limits=Limits(), on_output=on_output)
+        self._heed(ran.refusal)
+        return ran.outcome
 
     def interact(self, argv: Sequence[str]) -> int:
         """Run a command on our terminal; gives its exit status."""
         container = self._create(argv, interactive=True)
-        status = terminal.converse(self._attach(container, interactive=True))
         with self._told_if_gone():
-            state = ContainerMeter(engine=self._engine, container=container).ended()
-        self._heed(state, b"")
-        return int(state.get("ExitCode", status))
+            status, refusal = talk_attached(self._engine, container)
+        self._heed(refusal)
+        return status
 
     def fetch(self, output: str, target: Path) -> None:
         """Copy a file or a tree of the build directory to the same name below a folder.
@@ -155,18 +136,6 @@ class Containers:
                 _pack_folders([volume.target for volume in self._volumes], tar, self._user)
                 self._engine.copy_in(self._container, tar)
 
-    def _attach(self, container: str, *, interactive: bool = False) -> SandboxPlan:
-        """The client, attached; the container itself is killed by the plan's farewell."""
-        program = str(self._engine.program)
-        attach = ("--attach", "--interactive") if interactive else ("--attach",)
-        return SandboxPlan(
-            argv=(program, "start", *attach, container),
-            env=self._engine.whole_environment,
-            confined=False,
-            terminal=interactive,
-            farewell=(program, "kill", container),
-        )
-
     @contextmanager
     def _told_if_gone(self) -> Iterator[None]:
         """Say so when the engine goes away while a step runs."""
@@ -182,14 +151,12 @@ class Containers:
                 resolution=f"{failed.resolution} What was built so far is kept.",
             ) from failed
 
-    def _heed(self, state: Mapping[str, Any], said: bytes | bytearray) -> None:
-        """Raise an error if a step never began, by the engine's account of it."""
-        started = str(state.get("StartedAt", ""))
-        if not state or state.get("Error") or started.startswith("0001-"):
-            words = said.decode("utf-8", "replace").strip()
+    def _heed(self, refusal: str | None) -> None:
+        """Raise an error if a step never began."""
+        if refusal is not None:
             raise RunnerError(
                 f"{self._job.package.name}: {self._engine.kind} could not start a step",
-                details=str(state.get("Error") or words),
+                details=refusal,
                 resolution="The image needs a shell (sh), and must be made for this machine.",
             )
 
