@@ -42,4 +42,4 @@ class ArchiveEntry:
     mode: int = 0o644
     mtime: int = 0
     target: str = ""
-    read: Callable[[int], bytes] | None = None
+    read: Callable[[int], bytes | memoryview] | None = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 _LONGEST_NAME = 4096  # PATH_MAX, limits.h
+_SURELY_SHORT = 63  # a character has four bytes at most
 _DEEPEST = 256
 _LINKS_FOLLOWED = 40  # path_resolution(7)
 
@@ -57,7 +58,9 @@ def safe_parts(name: str) -> tuple[str, ...]:
         raise RefusedEntry("its name leads outside (..)")
     if len(name) > _LONGEST_NAME or len(parts) > _DEEPEST:
         raise RefusedEntry("its name is too long or too deep")
-    if any(len(part.encode("utf-8", "surrogateescape")) > 255 for part in parts):
+    if len(name) > _SURELY_SHORT and any(
+        len(part.encode("utf-8", "surrogateescape")) > 255 for part in parts
+    ):
         raise RefusedEntry("a part of its name is longer than 255 bytes")
     return parts
 

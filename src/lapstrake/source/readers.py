@@ -18,6 +18,7 @@ from typing import BinaryIO, cast
 from lapstrake.formats.archive_entry import ArchiveDamaged, ArchiveEntry, EntryKind
 from lapstrake.formats.archive_kind import Compression
 from lapstrake.formats.lzip import LzipReader
+from lapstrake.formats.tar_header import BLOCK, read_plain
 from lapstrake.formats.xz import XzReader
 
 HEADER_LIMIT = 64 << 10
@@ -25,7 +26,7 @@ HEADER_LIMIT = 64 << 10
 in memory, and before Python 3.11.10 its time grows with their square (CVE-2024-6232)."""
 
 _LONGEST_TARGET = 4096
-_SKIPPED = 1 << 18
+_HELD = 1 << 18
 
 
 class MeteredStream:
@@ -35,11 +36,13 @@ class MeteredStream:
     less than tarfile's own reading of streams.
 
     Args:
-        stream: where the bytes come from.
+        stream: where the bytes come from: any number of them at once, none at the end.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._held = b""
+        self._at = 0
         self.total = 0
         self.allowance: int | None = None
 
@@ -55,22 +58,47 @@ class MeteredStream:
         """
         if position < self.total:
             raise ArchiveDamaged(f"offset {position} is behind what was read")
-        while self.total < position and self.read(min(position - self.total, _SKIPPED)):
+        while self.total < position and self.read_piece(position - self.total):
             pass
 
+    def peek(self, size: int) -> bytes:
+        """The bytes that come next; fewer at the end alone."""
+        if len(self._held) - self._at < size:
+            self._hold(size)
+        return self._held[self._at : self._at + size]
+
     def read(self, size: int) -> bytes:
-        """Read from the stream.
+        """Read from the stream; fewer bytes at the end alone.
 
         Raises:
             ArchiveDamaged: `allowance` is used up.
         """
-        data = self._stream.read(size)
-        self.total += len(data)
         if self.allowance is not None:
-            self.allowance -= len(data)
-            if self.allowance < 0:
+            if size > self.allowance:
                 raise ArchiveDamaged("an entry's headers are too large")
+            self.allowance -= size
+        data = self.peek(size)
+        self._at += len(data)
+        self.total += len(data)
         return data
+
+    def read_piece(self, size: int) -> memoryview:
+        """Read what is at hand without copying it: at most so many bytes, none at the end."""
+        if self._at == len(self._held):
+            self._held, self._at = self._stream.read(_HELD), 0
+        data = memoryview(self._held)[self._at : self._at + size]
+        self._at += len(data)
+        self.total += len(data)
+        return data
+
+    def _hold(self, size: int) -> None:
+        """Have so many bytes at hand, if the stream has them."""
+        parts = [self._held[self._at :]]
+        have = len(parts[0])
+        while have < size and (piece := self._stream.read(_HELD)):
+            parts.append(piece)
+            have += len(piece)
+        self._held, self._at = b"".join(parts), 0
 
 
 def decompressed(stream: BinaryIO, kind: Compression) -> BinaryIO:
@@ -124,6 +152,8 @@ _TAR_KINDS = {
     **dict.fromkeys(tarfile.REGULAR_TYPES, EntryKind.FILE),
 }
 _VOLUME_LABEL = b"V"
+_HARMLESS = {"comment"}
+"""Headers for all entries that say nothing of any: git archive has this one."""
 
 
 def read_tar(stream: MeteredStream, *, marked_end: bool) -> Iterator[ArchiveEntry]:
@@ -142,18 +172,39 @@ def read_tar(stream: MeteredStream, *, marked_end: bool) -> Iterator[ArchiveEntr
         fileobj=cast(BinaryIO, stream), mode="r:", tarinfo=_StrictHeader, encoding="utf-8",
         errors="surrogateescape",
     ) as tar:  # fmt: skip
-        while True:
-            stream.allowance = HEADER_LIMIT
-            member = tar.next()
-            stream.allowance = None
-            if member is None:
-                if marked_end and stream.total <= tar.offset:
-                    raise ArchiveDamaged("no end marker")
-                break
-            tar.members.clear()  # type: ignore[attr-defined]  # or a million entries stay in memory
+        member = _next_member(tar, stream)  # tarfile has it already
+        while member is not None:
             if member.type != _VOLUME_LABEL:
                 yield _tar_entry(tar, member, stream)
             stream.seek(tar.offset)  # over what was not read of it
+            if tar.pax_headers.keys() <= _HARMLESS:
+                yield from _read_plain_entries(tar, stream)
+            member = _next_member(tar, stream)
+        if marked_end and stream.total <= tar.offset:
+            raise ArchiveDamaged("no end marker")
+
+
+def _next_member(tar: tarfile.TarFile, stream: MeteredStream) -> tarfile.TarInfo | None:
+    """The next entry, its headers read by tarfile."""
+    stream.allowance = HEADER_LIMIT
+    member = tar.next()
+    stream.allowance = None
+    tar.members.clear()  # type: ignore[attr-defined]  # or a million entries stay in memory
+    return member
+
+
+def _read_plain_entries(tar: tarfile.TarFile, stream: MeteredStream) -> Iterator[ArchiveEntry]:
+    """The next entries, for as long as their headers need no tarfile."""
+    while header := read_plain(stream.peek(BLOCK)):
+        content = tar.offset + BLOCK
+        stream.seek(content)
+        tar.offset = content + header.padded
+        read = _Content(stream, header.size).read if header.kind is EntryKind.FILE else None
+        yield ArchiveEntry(
+            name=header.name, kind=header.kind, mode=header.mode, mtime=header.mtime,
+            target=header.target, read=read,
+        )  # fmt: skip
+        stream.seek(tar.offset)
 
 
 def _tar_entry(
@@ -176,10 +227,10 @@ class _Content:
     def __init__(self, stream: MeteredStream, size: int) -> None:
         self._stream, self._left = stream, size
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int) -> bytes | memoryview:
         if not self._left:
             return b""
-        data = self._stream.read(min(size, self._left))
+        data = self._stream.read_piece(min(size, self._left))
         if not data:
             raise ArchiveDamaged("unexpected end of data")
         self._left -= len(data)
