@@ -180,10 +180,12 @@ def test_what_is_used_is_neither_removed_nor_replaced(cache: ArtifactCache, tmp_
         for change in (
             lambda: cache.remove(ONE.download_name),
             lambda: cache.put_archive(ONE, archive(tmp_path), again=True),
+            lambda: cache.check_unused(ONE),
         ):
             with pytest.raises(BusyError, match=f"in use by process {os.getpid()}"):
                 change()
         assert cache.put_archive(ONE, archive(tmp_path)) == kept
+    cache.check_unused(ONE)
     assert len(prune(cache, older_than=0)) == 1
     assert cache.entries() == ()
 
