@@ -1,7 +1,8 @@
 """A real toolchain and a real small system: built, published, got in a clean home, and used.
 
-Nothing stands in for anything: the compiler is Debian's, repackaged; BusyBox is compiled from its
-sources by it; the site is a web server; what comes out runs in an emulator.
+Nothing stands in for anything: the compiler is Debian's, taken out of an image of a branch's
+packages by Docker; BusyBox is compiled from its sources by it; the site is a web server; what comes
+out runs in an emulator.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from pathlib import Path
 import pytest
 
 from cross_project import needs_cross_tools
+from engines import remove_volumes
 from project import PROJECT
-from roots import Completed, lacks_for_roots, run_cli
+from roots import Completed, run_cli
+from shop import Shop
 
-_PACKAGES = ("gcc_arm64", "tiny_arm64")
+_BUILDERS = {"gcc_arm64": "docker", "tiny_arm64": "local"}
+_IMAGE = "localhost/lapstrake/gcc_arm64:1"
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -46,7 +50,7 @@ def _served(folder: Path) -> Iterator[str]:
 def _copy_examples(folder: Path, site: str) -> Path:
     """The examples as somebody has them, with a site for both packages; gives the application."""
     shutil.copytree(PROJECT / "examples/cross", folder)
-    for name in _PACKAGES:
+    for name in _BUILDERS:
         with (folder / name / "lapstrake.toml").open("a") as file:
             file.write(f'\n[[site]]\nurl = "{site}"\n')
     return folder / "greeter"
@@ -66,21 +70,34 @@ def _run_on_target(sysroot: Path, *words: Path | str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
+@pytest.fixture
+def image(shop: Shop, docker_daemon: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The image that the toolchain is taken out of, in Docker, as the example's README makes it."""
+    monkeypatch.setenv("DOCKER_HOST", docker_daemon)
+    text = (PROJECT / "examples/cross/README.md").read_text()
+    line = text.partition("    lapstrake image build ")[2].partition("    lapstrake")[0]
+    assert line.rstrip().endswith(f"docker-daemon:{_IMAGE}")
+    shop.ok("image", "build", *line.replace("\\\n", " ").split())
+    yield
+    removed = ["docker", "rmi", "--force", _IMAGE]
+    subprocess.run(removed, check=True, capture_output=True)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("image")
 def test_a_toolchain_and_a_system_for_others(tmp_path: Path) -> None:
-    needs_cross_tools("make", "cmake", "ninja", "meson", "patchelf")
-    if lack := lacks_for_roots():
-        pytest.skip(lack)  # without the archive there are no sources
+    needs_cross_tools("make", "cmake", "ninja", "meson")
     site = tmp_path / "site"
     site.mkdir()
     with _served(site) as url:
         maker = _copy_examples(tmp_path / "maker", url)
-        _run(maker, tmp_path / "home", "artifact", "build", "--builder", "local", *_PACKAGES)
-        for name in _PACKAGES:
+        for name, builder in _BUILDERS.items():
+            _run(maker, tmp_path / "home", "artifact", "build", "--builder", builder, name)
             _run(maker, tmp_path / "home", "artifact", "publish", name, "--to", str(site))
         user = _copy_examples(tmp_path / "user", url)
         got = _run(user, tmp_path / "clean", "artifact", "get").stdout
-    assert got.count(url) == len(_PACKAGES)
+        remove_volumes("docker", tmp_path)
+    assert got.count(url) == len(_BUILDERS)
 
     build = (
         "make; cmake -B cm -G Ninja; ninja -C cm; ctest --test-dir cm;"

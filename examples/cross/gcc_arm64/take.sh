@@ -6,8 +6,9 @@ target=aarch64-linux-gnu
 folder=$1
 version=$($target-gcc -dumpversion)
 
-# No link-time optimization, coverage or sanitizers: they are most of it, and nobody here needs them.
-unwanted='/(lto1|lto-wrapper|.*-lto-dump.*|.*gcov.*|lib[a-z]*san[._].*|plugin/.*|.*\.spec)$'
+# No link-time optimization, second linker, profiles or sanitizers: they are most of it, and nobody
+# here needs them.
+unwanted='/(lto1|lto-wrapper|.*-lto-dump.*|.*-(ld\.gold|dwp|gprof)|.*gcov.*|lib[a-z]*san[._].*|plugin/.*|.*\.spec)$'
 
 for package in binutils-$target gcc-$target gcc-$version-$target cpp-$target cpp-$version-$target \
     libgcc-$version-dev-arm64-cross; do

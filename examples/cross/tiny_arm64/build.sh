@@ -8,9 +8,11 @@ sum=faeeb244c35a348a334f4a59e44626ee870fb07b6884d68c10ae8bc19f83a694
 # The C library, laid out as compilers look for it below a sysroot.
 sysroot() {
     mkdir -p tree/staging/usr
-    cp -a /usr/$target/include /usr/$target/lib tree/staging/usr/
+    for package in libc6 libc6-dev libgcc-s1 linux-libc-dev; do
+        dpkg -L $package-arm64-cross
+    done | sed -n "s,^/usr/$target/,,p" | grep -Ev '/lib[^_]*\.a$' | sort -u >files
+    tar -C /usr/$target -cf - --no-recursion -T files | tar -C tree/staging/usr -xf -
     ln -sfn usr/lib tree/staging/lib
-    find tree/staging/usr/lib -name '*.a' ! -name '*_nonshared.a' -delete
     sed -i "s,/usr/$target/lib/,,g" tree/staging/usr/lib/libc.so tree/staging/usr/lib/libm.so
 }
 
