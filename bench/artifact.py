@@ -18,9 +18,9 @@ from pathlib import Path
 
 from pairs import Contender, command, race, report
 
-from lapstrake.artifact.archive import unpack_archive
+from lapstrake.artifact.archives.unpack import unpack_archive
 from lapstrake.artifact.base import Package, PackageType
-from lapstrake.artifact.checksum import source_checksum
+from lapstrake.artifact.inputs.checksum import source_checksum
 
 LAPSTRAKE = str(Path(sys.executable).with_name("lapstrake"))
 FILES = 20_000

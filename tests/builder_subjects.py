@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lapstrake.artifact.base import Package, PackageType, Platform, RunnerSpec
+from lapstrake.artifact.builders.base import Builder, Job
 from lapstrake.artifact.identity import Identity, identify
-from lapstrake.artifact.making.base import Builder, Job
 from lapstrake.progress import Progress, Silent
 
 MAKEFILE = """\

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import lapstrake
 from builder_subjects import Subject
-from lapstrake.artifact.making.base import Job
+from lapstrake.artifact.builders.base import Job
 from lapstrake.cli.errors import run_guarded
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from lapstrake.artifact.archive_write import pack_archive
-from lapstrake.artifact.checksum import source_checksum
+from lapstrake.artifact.archives.pack import pack_archive
 from lapstrake.artifact.identity import identify
+from lapstrake.artifact.inputs.checksum import source_checksum
 from lapstrake.artifact.manifest.read import read_package
 from lapstrake.host.process import find_program
 from roots import Completed, run_cli

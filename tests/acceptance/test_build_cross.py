@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from installed_root import install
-from lapstrake.artifact.archive_write import pack_archive
-from lapstrake.artifact.checksum import source_checksum
+from lapstrake.artifact.archives.pack import pack_archive
 from lapstrake.artifact.identity import identify
+from lapstrake.artifact.inputs.checksum import source_checksum
 from lapstrake.artifact.manifest.read import read_package
 from lapstrake.branch.foreign import with_foreign
 from lapstrake.branch.instance import current_branch

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from lapstrake.artifact.archive_write import pack_archive
-from lapstrake.artifact.cache import ArtifactCache
+from lapstrake.artifact.archives.pack import pack_archive
+from lapstrake.artifact.cleaning.prune import prune
 from lapstrake.artifact.identity import Identity
-from lapstrake.artifact.prune import prune
+from lapstrake.artifact.keeping.cache import ArtifactCache
 
 KEYS, FILES, ROUNDS = 2, 150, 9
 WORKER = """
 import random, sys
 from pathlib import Path
-from lapstrake.artifact.cache import ArtifactCache, BusyError
+from lapstrake.artifact.keeping.cache import ArtifactCache, BusyError
 from lapstrake.artifact.identity import Identity
 
 root, seed = Path(sys.argv[1]), int(sys.argv[2])

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from crafted import Member, compressed, tar
-from lapstrake.artifact.archive import Bounds, unpack_archive, verify_archive
-from lapstrake.artifact.archive_read import BadArchiveError
-from lapstrake.artifact.cache import ArtifactCache
+from lapstrake.artifact.archives.plain import BadArchiveError
+from lapstrake.artifact.archives.unpack import Bounds, unpack_archive, verify_archive
 from lapstrake.artifact.identity import Identity
+from lapstrake.artifact.keeping.cache import ArtifactCache
 
 ONE = Identity(
     package="sys", host="portable", version="1.0", checksum="0123ABC" + "0" * 57, suffix=".tar.gz"

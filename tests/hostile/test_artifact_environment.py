@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from lapstrake.artifact.environment import read_variables
+from lapstrake.artifact.using.environment import read_variables
 from lapstrake.errors import ToolchainError
 from lapstrake.toolchain.look import debian_facts
 from lapstrake.toolchain.make import make_environment

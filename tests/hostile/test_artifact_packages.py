@@ -15,22 +15,22 @@ import pytest
 
 from builder_subjects import Subject
 from lapstrake.artifact.base import Origin, RunnerSpec
-from lapstrake.artifact.bench import building
-from lapstrake.artifact.building import BuildRequest, build_artifacts
-from lapstrake.artifact.checksum import covered_files, read_inputs
+from lapstrake.artifact.builders.docker_container import client_environment, mounts_of
+from lapstrake.artifact.builders.kept import KIND, KeptBuild
+from lapstrake.artifact.builders.local import LocalBuilder
+from lapstrake.artifact.builders.log import open_log
+from lapstrake.artifact.builders.places import sources_folder
+from lapstrake.artifact.builders.root import _binds
+from lapstrake.artifact.builders.volume import read_id, volumes_of
+from lapstrake.artifact.building.build import BuildRequest, build_artifacts
+from lapstrake.artifact.building.workbench import building
+from lapstrake.artifact.building.workshop import clean
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.entries import split_name
 from lapstrake.artifact.identity import identify
-from lapstrake.artifact.making.docker_container import client_environment, mounts_of
-from lapstrake.artifact.making.kept import KIND, KeptBuild
-from lapstrake.artifact.making.local import LocalBuilder
-from lapstrake.artifact.making.log import open_log
-from lapstrake.artifact.making.places import sources_folder
-from lapstrake.artifact.making.root import _binds
-from lapstrake.artifact.making.volume import read_id, volumes_of
+from lapstrake.artifact.inputs.checksum import covered_files, read_inputs
+from lapstrake.artifact.keeping.entries import split_name
+from lapstrake.artifact.keeping.status import Where, status_of
 from lapstrake.artifact.manifest.project import read_project
-from lapstrake.artifact.status import Where, status_of
-from lapstrake.artifact.workshop import clean
 from lapstrake.config.model import ArtifactsConfig, CacheConfig, Config
 from lapstrake.errors import ArtifactError, ProjectError
 from lapstrake.formats.keys import cache_key

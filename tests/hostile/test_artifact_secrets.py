@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.flow import get_each, terms_of
-from lapstrake.artifact.found import Missing
+from lapstrake.artifact.getting.flow import get_each, terms_of
+from lapstrake.artifact.getting.found import Missing
 from lapstrake.artifact.manifest.project import read_project
 from lapstrake.config.model import ArtifactsConfig, CacheConfig, Config, Rewrite
 from lapstrake.progress import Silent

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lapstrake.artifact.base import Package, Project
+from lapstrake.artifact.building.gate import Wish
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.gate import Wish
 from lapstrake.artifact.identity import SHORT, override_variable
-from lapstrake.artifact.status import Status, Where, status_of
+from lapstrake.artifact.keeping.status import Status, Where, status_of
 from lapstrake.errors import ArtifactError, UsageError
 from lapstrake.host.files import copy_atomic, disk_error
 

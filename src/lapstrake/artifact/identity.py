@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from lapstrake.artifact.base import Package, PackageType
 from lapstrake.errors import ArtifactError
 
+CHECKSUM = "CHECKSUM"
+"""The file in an artifact that holds the checksum of its inputs."""
 PORTABLE = "portable"
 """The host tuple of what runs on no host: a system."""
 SHORT = 7
@@ -25,7 +27,7 @@ class Identity:
         package: the package's name.
         host: the host tuple, ``linux_x86_64`` or `PORTABLE`.
         version: the package's version.
-        checksum: SHA-256 of its inputs, 64 digits in upper case; see `lapstrake.artifact.checksum`.
+        checksum: SHA-256 of its inputs, 64 digits in upper case; see `inputs.checksum`.
         suffix: how its archive ends.
     """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.layered import artifact_layer, folder_layer
+from lapstrake.artifact.using.layered import artifact_layer, folder_layer
 from lapstrake.errors import ArtifactError, ToolchainError
 from lapstrake.layer.store import Layer
 from lapstrake.names import Arch, GuestPath
@@ -63,10 +63,10 @@ def toolchain_layer(
 
 def _of_project(place: Workplace, name: str, cwd: Path) -> tuple[Path, Layer]:
     """The artifact of a project's package."""
-    from lapstrake.artifact.cache import ArtifactCache
-    from lapstrake.artifact.flow import choose
+    from lapstrake.artifact.getting.flow import choose
+    from lapstrake.artifact.keeping.cache import ArtifactCache
+    from lapstrake.artifact.keeping.status import Where, status_of
     from lapstrake.artifact.manifest.project import read_project
-    from lapstrake.artifact.status import Where, status_of
 
     depot = Depot(config=place.config, environment=without_ours(os.environ))
     project = read_project(cwd, depot=depot, progress=place.progress)

@@ -13,7 +13,7 @@ from lapstrake.cli.context import AppContext, pass_app
 from lapstrake.cli.output import table
 
 if TYPE_CHECKING:
-    from lapstrake.artifact.building import Built
+    from lapstrake.artifact.building.build import Built
 
 _builder = click.option(
     "--builder",
@@ -47,7 +47,7 @@ def build(
     if they have it, and is built only where that was allowed: hours of building never start
     unasked.
     """
-    from lapstrake.artifact.building import BuildRequest, build_artifacts
+    from lapstrake.artifact.building.build import BuildRequest, build_artifacts
 
     request = BuildRequest(
         names=names, force=force, builder=builder or "", jobs=jobs, offline=offline
@@ -76,7 +76,7 @@ def archive(app: AppContext, /, name: str, path: Path | None) -> None:
 
     Without a name it is that of the project itself.
     """
-    from lapstrake.artifact.workshop import write_archive
+    from lapstrake.artifact.building.workshop import write_archive
 
     with open_project(app) as (project, depot, progress):
         written = write_archive(project, name, depot, progress, folder=path or Path.cwd())
@@ -92,7 +92,7 @@ def shell(app: AppContext, /, name: str, builder: str | None) -> None:
 
     Without a name it is the project's system.
     """
-    from lapstrake.artifact.workshop import open_shell
+    from lapstrake.artifact.building.workshop import open_shell
 
     with open_project(app) as (project, depot, progress):
         status = open_shell(project, name, depot, progress, builder=builder or "")
@@ -108,7 +108,7 @@ def clean(app: AppContext, /, names: tuple[str, ...], all_: bool) -> None:
 
     Archives in the folder of downloads stay.
     """
-    from lapstrake.artifact.workshop import clean as clean_packages
+    from lapstrake.artifact.building.workshop import clean as clean_packages
     from lapstrake.errors import UsageError
 
     if bool(names) == all_:

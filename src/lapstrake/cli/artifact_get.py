@@ -12,8 +12,8 @@ from lapstrake.cli.artifact_place import byte_teller, open_project
 from lapstrake.cli.context import AppContext, pass_app
 
 if TYPE_CHECKING:
-    from lapstrake.artifact.found import Got
-    from lapstrake.artifact.receipt import Question
+    from lapstrake.artifact.getting.found import Got
+    from lapstrake.artifact.getting.receipt import Question
 
 
 @click.command()
@@ -27,7 +27,7 @@ def get(app: AppContext, /, names: tuple[str, ...], offline: bool, as_json: bool
     Looks at the artifacts that are kept, at archives that were downloaded before, and at the
     packages' sites in their order. Fails when one is nowhere, and tells what was tried.
     """
-    from lapstrake.artifact.receipt import Question
+    from lapstrake.artifact.getting.receipt import Question
 
     question = Question(Path.cwd(), config_dir=app.config_dir, settings=app.overrides, names=names)
     rows = question.recall()
@@ -41,8 +41,8 @@ def _look(
     app: AppContext, names: tuple[str, ...], question: Question, *, offline: bool, as_json: bool
 ) -> None:
     """Go the whole way."""
-    from lapstrake.artifact.flow import check_found, choose, get_each, terms_of
-    from lapstrake.artifact.found import Got
+    from lapstrake.artifact.getting.flow import check_found, choose, get_each, terms_of
+    from lapstrake.artifact.getting.found import Got
 
     with open_project(app, offline=offline) as (project, depot, progress):
         terms = terms_of(depot, offline=offline, on_bytes=byte_teller(progress))

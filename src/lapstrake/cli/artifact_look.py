@@ -14,7 +14,7 @@ from lapstrake.cli.output import printable, table
 from lapstrake.errors import UsageError
 
 if TYPE_CHECKING:
-    from lapstrake.artifact.entries import Entry
+    from lapstrake.artifact.keeping.entries import Entry
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _DOWNLOADS = click.option(
@@ -36,8 +36,8 @@ _T = TypeVar("_T")
 @pass_app
 def list_(app: AppContext, /, downloads: bool, builds: bool, as_json: bool) -> None:
     """List the artifacts that are kept here, and when they were last used."""
-    from lapstrake.artifact.cache import ArtifactCache
-    from lapstrake.artifact.prune import besides
+    from lapstrake.artifact.cleaning.prune import besides
+    from lapstrake.artifact.keeping.cache import ArtifactCache
 
     depot = open_depot(app)
     entries = list(ArtifactCache(depot.artifacts).entries())
@@ -83,9 +83,9 @@ def prune(
     only their engine may read the size is unknown, and their age alone counts. Roots that were
     built in are layers: `lapstrake store gc`.
     """
-    from lapstrake.artifact.cache import ArtifactCache
-    from lapstrake.artifact.prune import besides
-    from lapstrake.artifact.prune import prune as prune_cache
+    from lapstrake.artifact.cleaning.prune import besides
+    from lapstrake.artifact.cleaning.prune import prune as prune_cache
+    from lapstrake.artifact.keeping.cache import ArtifactCache
     from lapstrake.config.units import parse_duration, parse_size
     from lapstrake.formats.amounts import size_text
 
@@ -140,7 +140,7 @@ def _listed(entries: Sequence[Entry]) -> str:
 
 
 def _said(entry: Entry) -> str:
-    from lapstrake.artifact.entries import Kind
+    from lapstrake.artifact.keeping.entries import Kind
 
     if entry.kind is Kind.VOLUME:
         return f"{entry.name} of {entry.path}{' (gone)' if entry.lost else ''}"

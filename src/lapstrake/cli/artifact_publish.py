@@ -22,8 +22,8 @@ def publish(app: AppContext, /, name: str, to: str, plain: bool, force: bool) ->
     number of one of the package's sites. The registry of `lapstrake registry serve` takes it below
     push/: oci:HOST/push/NAME.
     """
-    from lapstrake.artifact.flow import terms_of
-    from lapstrake.artifact.publish import publish_artifact
+    from lapstrake.artifact.getting.flow import terms_of
+    from lapstrake.artifact.publishing.publish import publish_artifact
 
     with open_project(app) as (project, depot, progress):
         terms = terms_of(depot, on_bytes=byte_teller(progress))

@@ -64,7 +64,7 @@ def cross_environment(
     Raises:
         LapstrakeError: it cannot be had; says why.
     """
-    from lapstrake.artifact import environment as cross
+    from lapstrake.artifact.using import environment as cross
     from lapstrake.toolchain.base import CrossEnvironment, FlagPolicy
     from lapstrake.toolchain.files import write_files
     from lapstrake.toolchain.make import ProfileName

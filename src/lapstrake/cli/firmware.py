@@ -27,8 +27,8 @@ def firmware(app: AppContext, /, release: Path | None, output: Path | None) -> N
     RELEASE is the folder of the application's files; [firmware] release if not given. The system's
     scripts/rel2fw.sh runs in the project's folder, in the environment of `lapstrake env`.
     """
-    from lapstrake.artifact.environment import Wish, project_environment
-    from lapstrake.artifact.firmware import pack_firmware, plan_packing, with_choices
+    from lapstrake.artifact.using.environment import Wish, project_environment
+    from lapstrake.artifact.using.firmware import pack_firmware, plan_packing, with_choices
     from lapstrake.toolchain.files import write_files
 
     with open_project(app) as (project, depot, progress), ExitStack() as held:

@@ -11,9 +11,9 @@ import pytest
 from builder_subjects import Subject
 from engines import import_image, remove_volumes
 from lapstrake.artifact.base import RunnerSpec
-from lapstrake.artifact.making.docker import DockerBuilder
-from lapstrake.artifact.making.local import LocalBuilder
-from lapstrake.artifact.making.root import RootBuilder
+from lapstrake.artifact.builders.docker import DockerBuilder
+from lapstrake.artifact.builders.local import LocalBuilder
+from lapstrake.artifact.builders.root import RootBuilder
 from roots import clone, open_work_dir
 from runner_subjects import make_root, put_program
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from builder_subjects import Subject, contents
-from lapstrake.artifact.making.base import Job
+from lapstrake.artifact.builders.base import Job
 from lapstrake.errors import BuildError
 
 

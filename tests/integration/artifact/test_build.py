@@ -14,12 +14,12 @@ import pytest
 
 from builder_subjects import contents
 from lapstrake.artifact.base import Project
-from lapstrake.artifact.building import BuildRequest, Built, build_artifacts
-from lapstrake.artifact.cache import ArtifactCache
+from lapstrake.artifact.building.build import BuildRequest, Built, build_artifacts
+from lapstrake.artifact.building.jobs import EPOCH
+from lapstrake.artifact.building.workshop import clean, open_shell, write_archive
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.jobs import EPOCH
+from lapstrake.artifact.keeping.cache import ArtifactCache
 from lapstrake.artifact.manifest.project import read_project
-from lapstrake.artifact.workshop import clean, open_shell, write_archive
 from lapstrake.config.load import load_config
 from lapstrake.config.model import ArtifactsConfig
 from lapstrake.errors import (

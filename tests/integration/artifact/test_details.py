@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lapstrake.artifact.cache import ArtifactCache
-from lapstrake.artifact.checksum import read_inputs
 from lapstrake.artifact.identity import identify
+from lapstrake.artifact.inputs.checksum import read_inputs
+from lapstrake.artifact.keeping.cache import ArtifactCache
 from lapstrake.artifact.manifest.read import read_package
 from roots import run_cli
 

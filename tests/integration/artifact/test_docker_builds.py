@@ -28,14 +28,14 @@ from engines import (
     remove_volumes,
 )
 from lapstrake.artifact.base import Platform, RunnerSpec, SshAccess
-from lapstrake.artifact.cache import ArtifactCache
-from lapstrake.artifact.entries import Entry, Kind
-from lapstrake.artifact.making.base import Job
-from lapstrake.artifact.making.docker import DockerBuilder
-from lapstrake.artifact.making.image import have_image, wanted_image
-from lapstrake.artifact.making.unused import volumes_of_builds
-from lapstrake.artifact.making.volume import give_id
-from lapstrake.artifact.prune import prune
+from lapstrake.artifact.builders.base import Job
+from lapstrake.artifact.builders.docker import DockerBuilder
+from lapstrake.artifact.builders.image import have_image, wanted_image
+from lapstrake.artifact.builders.volume import give_id
+from lapstrake.artifact.cleaning.prune import prune
+from lapstrake.artifact.cleaning.volumes import volumes_of_builds
+from lapstrake.artifact.keeping.cache import ArtifactCache
+from lapstrake.artifact.keeping.entries import Entry, Kind
 from lapstrake.errors import BuildError, RunnerError
 from lapstrake.host.engine import find_engine
 from lapstrake.names import GuestPath

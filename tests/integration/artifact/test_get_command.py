@@ -185,6 +185,6 @@ def test_start_up_loads_little(place: Place, server: Site) -> None:
     )  # fmt: skip
     loaded = set(done.stdout.split())
     assert "kept" in loaded
-    assert "lapstrake.artifact.receipt" in loaded
+    assert "lapstrake.artifact.getting.receipt" in loaded
     heavy = {"lapstrake.config.model", "lapstrake.artifact.base", "lapstrake.host.files", "tomllib"}
     assert loaded & heavy == set()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lapstrake.artifact.identity import Identity
-from lapstrake.artifact.layered import artifact_layer, folder_layer
+from lapstrake.artifact.using.layered import artifact_layer, folder_layer
 from lapstrake.errors import ArtifactError
 from lapstrake.names import GuestPath
 from lapstrake.place.workplace import Workplace

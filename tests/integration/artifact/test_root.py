@@ -13,9 +13,9 @@ import pytest
 
 from builder_subjects import Subject, contents
 from lapstrake.artifact.base import RunnerSpec
-from lapstrake.artifact.making.base import Job
-from lapstrake.artifact.making.kept import KIND, KeptBuild
-from lapstrake.artifact.making.root import RootBuilder
+from lapstrake.artifact.builders.base import Job
+from lapstrake.artifact.builders.kept import KIND, KeptBuild
+from lapstrake.artifact.builders.root import RootBuilder
 from lapstrake.errors import BranchError, BuildError, DependencyError, UsageError
 from lapstrake.layer.store import Layer
 from lapstrake.names import GuestPath

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lapstrake.artifact.archive import unpack_archive, verify_archive
-from lapstrake.artifact.archive_read import BadArchiveError
-from lapstrake.artifact.archive_write import pack_archive
+from lapstrake.artifact.archives.pack import pack_archive
+from lapstrake.artifact.archives.plain import BadArchiveError
+from lapstrake.artifact.archives.unpack import unpack_archive, verify_archive
 from lapstrake.errors import ArtifactError
 
 SUFFIXES = [".tar.gz", ".tar.xz", ".tar.zst"]

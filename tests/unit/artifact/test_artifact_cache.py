@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact_sites import archive_of
-from lapstrake.artifact.archive_read import BadArchiveError
+from lapstrake.artifact.archives.plain import BadArchiveError
 from lapstrake.artifact.base import Origin, Package, PackageType, Project
-from lapstrake.artifact.cache import ArtifactCache, BusyError
-from lapstrake.artifact.checksum import read_inputs
+from lapstrake.artifact.cleaning.prune import choose_old, prune
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.entries import Entry, Kind
 from lapstrake.artifact.identity import Identity
-from lapstrake.artifact.prune import choose_old, prune
-from lapstrake.artifact.status import Status, Where, status_of
+from lapstrake.artifact.inputs.checksum import read_inputs
+from lapstrake.artifact.keeping.cache import ArtifactCache, BusyError
+from lapstrake.artifact.keeping.entries import Entry, Kind
+from lapstrake.artifact.keeping.status import Status, Where, status_of
 from lapstrake.config.model import ArtifactsConfig, CacheConfig, Config
 from lapstrake.errors import ArtifactError, StoreError
 from roots import Completed, run_cli

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapstrake.artifact.base import Package, PackageType
-from lapstrake.artifact.checksum import covered_files, read_inputs, source_checksum
-from lapstrake.artifact.wildcard import expand
+from lapstrake.artifact.inputs.checksum import covered_files, read_inputs, source_checksum
+from lapstrake.artifact.inputs.wildcard import expand
 from lapstrake.errors import ProjectError
 
 FIRST, SECOND = b"BR2_x=y\n", b"1.0.0\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lapstrake.artifact.base import Package, PackageType
-from lapstrake.artifact.entries import split_name
 from lapstrake.artifact.identity import host_tuple, identify, override_variable
+from lapstrake.artifact.keeping.entries import split_name
 from lapstrake.errors import ArtifactError
 
 CHECKSUM = "52C611E2A2B3BCA9BFA47B738AE9ABCB9017C51DFCD0E434260E0DEC2D56DC6C"

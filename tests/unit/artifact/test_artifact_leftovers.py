@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from lapstrake.artifact.base import Origin, Package, PackageType
-from lapstrake.artifact.cache import ArtifactCache
+from lapstrake.artifact.cleaning.leftovers import builds_in
+from lapstrake.artifact.cleaning.prune import besides, prune
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.entries import Kind
 from lapstrake.artifact.identity import identify
-from lapstrake.artifact.leftovers import builds_in
+from lapstrake.artifact.keeping.cache import ArtifactCache
+from lapstrake.artifact.keeping.entries import Kind
 from lapstrake.artifact.manifest.fetched import fetch_packages, fetched_folder
-from lapstrake.artifact.prune import besides, prune
 from lapstrake.config.model import CacheConfig, Config
 from lapstrake.host.locks import locked
 from lapstrake.progress import Silent

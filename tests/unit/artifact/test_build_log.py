@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapstrake.artifact.making import log as logs
-from lapstrake.artifact.making.headlines import Lines, headline_of
-from lapstrake.artifact.making.hints import hint_of
-from lapstrake.artifact.making.log import open_log
+from lapstrake.artifact.builders import log as logs
+from lapstrake.artifact.builders.headlines import Lines, headline_of
+from lapstrake.artifact.builders.hints import hint_of
+from lapstrake.artifact.builders.log import open_log
 from lapstrake.errors import StoreError
 from lapstrake.host.usage import Ending, Outcome
 from roots import Recorder

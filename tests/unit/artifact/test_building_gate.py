@@ -17,9 +17,9 @@ from lapstrake.artifact.base import (
     Project,
     RunnerSpec,
 )
-from lapstrake.artifact.gate import Wish, wishes_of
-from lapstrake.artifact.jobs import needed_by
-from lapstrake.artifact.making.choose import default_name
+from lapstrake.artifact.builders.choose import default_name
+from lapstrake.artifact.building.gate import Wish, wishes_of
+from lapstrake.artifact.building.jobs import needed_by
 from lapstrake.errors import UsageError
 
 _SITE = FolderSite(path=Path("/archives"))

@@ -10,9 +10,9 @@ import pytest
 
 from builder_subjects import Subject, contents
 from lapstrake.artifact.base import RunnerSpec
-from lapstrake.artifact.entries import Kind, archives_in
-from lapstrake.artifact.making.deliver import deliver
-from lapstrake.artifact.making.local import LocalBuilder
+from lapstrake.artifact.builders.deliver import deliver
+from lapstrake.artifact.builders.local import LocalBuilder
+from lapstrake.artifact.keeping.entries import Kind, archives_in
 from lapstrake.errors import ArtifactError, BuildError
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from builder_subjects import Subject
 from lapstrake.artifact.base import RunnerSpec
-from lapstrake.artifact.making.docker import DockerBuilder
-from lapstrake.artifact.making.image import wanted_image
-from lapstrake.artifact.making.volume import (
+from lapstrake.artifact.builders.docker import DockerBuilder
+from lapstrake.artifact.builders.image import wanted_image
+from lapstrake.artifact.builders.volume import (
     ID_FILE,
     build_volume,
     folder_of,

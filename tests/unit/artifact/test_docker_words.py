@@ -12,16 +12,16 @@ import pytest
 
 from builder_subjects import Subject
 from lapstrake.artifact.base import Platform, RunnerSpec, SshAccess
-from lapstrake.artifact.making.base import Job
-from lapstrake.artifact.making.docker import DockerBuilder
-from lapstrake.artifact.making.docker_container import (
+from lapstrake.artifact.builders.base import Job
+from lapstrake.artifact.builders.docker import DockerBuilder
+from lapstrake.artifact.builders.docker_container import (
     ContainerPlan,
     User,
     client_environment,
     environment_options,
     plan_container,
 )
-from lapstrake.artifact.making.volume import volumes_of
+from lapstrake.artifact.builders.volume import volumes_of
 from lapstrake.errors import RunnerError
 from lapstrake.host.engine import Engine
 from lapstrake.host.engine_version import EngineKind

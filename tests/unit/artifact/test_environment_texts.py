@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapstrake.artifact.environment import read_variables
+from lapstrake.artifact.using.environment import read_variables
 from lapstrake.errors import ToolchainError
 
 _JSON = st.recursive(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lapstrake.artifact.firmware_tools import HOST_TOOLS, check_tool
+from lapstrake.artifact.using.firmware_tools import HOST_TOOLS, check_tool
 from lapstrake.errors import ToolchainError
 
 FWUP = HOST_TOOLS[0]

@@ -27,11 +27,11 @@ from lapstrake.artifact.base import (
     UrlSite,
 )
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.flow import check_found, choose, get_each
-from lapstrake.artifact.found import Got, Missing
+from lapstrake.artifact.getting.flow import check_found, choose, get_each
+from lapstrake.artifact.getting.found import Got, Missing
 from lapstrake.artifact.identity import Identity
+from lapstrake.artifact.keeping.status import Where, status_of
 from lapstrake.artifact.sites.base import Terms
-from lapstrake.artifact.status import Where, status_of
 from lapstrake.config.model import ArtifactsConfig, CacheConfig, Config
 from lapstrake.errors import ArtifactError, StoreError, UsageError
 from lapstrake.source.job import CancelledError

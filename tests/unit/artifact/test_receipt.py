@@ -10,11 +10,11 @@ import pytest
 
 from artifact_sites import archive_of, quick_terms
 from lapstrake.artifact.depot import Depot
-from lapstrake.artifact.flow import choose, get_each
-from lapstrake.artifact.found import Got
+from lapstrake.artifact.getting.flow import choose, get_each
+from lapstrake.artifact.getting.found import Got
+from lapstrake.artifact.getting.receipt import Question
+from lapstrake.artifact.keeping.status import status_of
 from lapstrake.artifact.manifest.project import read_project
-from lapstrake.artifact.receipt import Question
-from lapstrake.artifact.status import status_of
 from lapstrake.config.load import load_config
 from lapstrake.progress import Silent
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from builder_subjects import Subject
 from lapstrake.artifact.base import Package, PackageType, Platform, RunnerSpec
-from lapstrake.artifact.making.base import Job
-from lapstrake.artifact.making.local import LocalBuilder
-from lapstrake.artifact.making.places import Places, guest_places
-from lapstrake.artifact.making.steps import Step, input_variable, steps_of
+from lapstrake.artifact.builders.base import Job
+from lapstrake.artifact.builders.local import LocalBuilder
+from lapstrake.artifact.builders.places import Places, guest_places
+from lapstrake.artifact.builders.steps import Step, input_variable, steps_of
 from lapstrake.errors import ProjectError
 
 

@@ -1,0 +1,1 @@
+"""Archives of artifacts: packed, and unpacked without trust."""

@@ -1,0 +1,1 @@
+"""What runs a build: platforms' steps, in containers, in roots, or on the host itself."""

@@ -1,0 +1,1 @@
+"""What may go: artifacts, and what getting and building them left."""

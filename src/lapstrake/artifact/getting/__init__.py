@@ -1,0 +1,1 @@
+"""From a package to its artifact, wherever that is."""

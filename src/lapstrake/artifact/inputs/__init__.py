@@ -1,0 +1,1 @@
+"""What an artifact is made of: which files count, and their checksum."""

@@ -1,1 +1,0 @@
-"""Artifacts made here: platforms, and the runners that they are built in."""

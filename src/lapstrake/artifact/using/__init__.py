@@ -1,0 +1,1 @@
+"""Artifacts in use: as an environment, as firmware, as a layer."""
