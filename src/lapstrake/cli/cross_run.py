@@ -12,7 +12,7 @@ from lapstrake.cli.cross import cross_environment, cross_options
 from lapstrake.errors import UsageError
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+@click.command("exec", context_settings={"allow_interspersed_args": False})
 @cross_options
 @click.argument("words", nargs=-1, required=True, metavar="COMMAND...", type=click.UNPROCESSED)
 @pass_app
