@@ -166,6 +166,34 @@ def test_without_the_compressors_programs(
         verify_archive(cut)
 
 
+def test_zstd_of_several_frames(tree: Path, target: Path, tmp_path: Path) -> None:
+    """What pzstd writes, with a frame between that says nothing (RFC 8878, 3.1.2)."""
+    from backports import zstd
+
+    plain = subprocess.run(["tar", "-c", TOP], cwd=_named(tree, tmp_path), stdout=subprocess.PIPE,
+        check=True)  # fmt: skip
+    skipped = b"\x50\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"hello"
+    half = len(plain.stdout) // 2
+    frames = [zstd.compress(plain.stdout[:half]), skipped, zstd.compress(plain.stdout[half:])]
+    archive = tmp_path / "x.tar.zst"
+    archive.write_bytes(b"".join(frames))
+    unpack_archive(archive, target)
+    assert facts(target) == facts(tree)
+    greedy = b"\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00"  # a window of two GiB
+    for bad in (b"".join(frames)[:-3], b"".join(frames) + b"garbage", greedy):
+        archive.write_bytes(bad)
+        with pytest.raises(BadArchiveError, match="damaged or cut short"):
+            verify_archive(archive)
+
+
+def _named(tree: Path, folder: Path) -> Path:
+    """A folder in which the tree is called as archives call it."""
+    shutil.copytree(tree, folder / TOP, symlinks=True)
+    (folder / TOP / "usr/same").unlink()
+    os.link(folder / TOP / "usr/tool", folder / TOP / "usr/same")
+    return folder
+
+
 def test_another_digest_is_told(packed: Path) -> None:
     with pytest.raises(BadArchiveError) as error:
         verify_archive(packed, sha256="ab" * 32)

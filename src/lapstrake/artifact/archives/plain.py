@@ -116,7 +116,34 @@ def _decompressor(raw: BinaryIO, kind: Compression) -> BinaryIO:
         from lapstrake.formats.xz import XzReader
 
         return io.BufferedReader(XzReader(raw), _PIECE)
-    return cast("BinaryIO", zstd_module().ZstdFile(raw))
+    return cast("BinaryIO", _ZstdStream(raw))
+
+
+class _ZstdStream:
+    """The bytes of one frame or of several; ZstdFile would copy each twice more.
+
+    Raises:
+        ZstdError: from any read, when it is damaged.
+        EOFError: from any read, when it is cut short.
+    """
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw, self._decoder = raw, zstd_module().ZstdDecompressor()
+
+    def read(self, size: int) -> bytes:
+        """Give the next bytes, at most so many; none at the end alone."""
+        while True:
+            packed = b""
+            if self._decoder.eof:
+                packed = self._decoder.unused_data or self._raw.read(_PIECE)
+                if not packed:
+                    return b""
+                self._decoder = zstd_module().ZstdDecompressor()
+            elif self._decoder.needs_input and not (packed := self._raw.read(_PIECE)):
+                raise EOFError("the compressed data is cut short")
+            piece: bytes = self._decoder.decompress(packed, size)
+            if piece:
+                return piece
 
 
 def zstd_module() -> Any:  # noqa: ANN401 - one of two modules
