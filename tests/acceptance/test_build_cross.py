@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import subprocess
 import time
@@ -72,16 +73,17 @@ Package: reef-data
 Architecture: all
 Description: a test of what is not built
 """
-PACKAGE = """[package]
+PACKAGE = f"""[package]
 name = "reefchain"
 type = "toolchain"
-version = "1"
+version = "1.{secrets.randbelow(1 << 30)}"
 target = "aarch64-reef-linux-gnu"
 checksum = ["lapstrake.toml"]
 
 [[site]]
 folder = "site"
 """
+"""A new one each time: the shop may keep the artifacts of the last session."""
 CHANGELOG = f"""reef (1.0) unstable; urgency=low
 
   * A test.
