@@ -7,11 +7,12 @@ than a header can sensibly have, and stops at a limit of uncompressed bytes.
 from __future__ import annotations
 
 import lzma
-import sys
 import tarfile
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol, cast
+
+from lapstrake.formats.zstd import zstd_module
 
 _PIECE = 1 << 16
 _LARGEST_READ = 4 << 20
@@ -179,10 +180,7 @@ def _decoder(suffix: str) -> _Decoder | None:
 
 
 def _zstd() -> _Decoder:
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
+    zstd = zstd_module()
     window = zstd.DecompressionParameter.window_log_max
     return cast("_Decoder", zstd.ZstdDecompressor(options={window: 27}))  # 128 MiB, as zstd's own
 

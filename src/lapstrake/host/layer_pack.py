@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from lapstrake.formats.zstd import zstd_module
 from lapstrake.host.layer_tar import (
     END,
     Place,
@@ -96,12 +97,7 @@ def _gzip() -> tuple[_Pack, Callable[[], bytes]]:
 
 
 def _zstd() -> tuple[_Pack, Callable[[], bytes]]:
-    if sys.version_info >= (3, 14):
-        from compression.zstd import ZstdCompressor
-    else:
-        from backports.zstd import ZstdCompressor
-
-    compressor = ZstdCompressor(_ZSTD_LEVEL)
+    compressor = zstd_module().ZstdCompressor(_ZSTD_LEVEL)
     return compressor.compress, compressor.flush
 
 

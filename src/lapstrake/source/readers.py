@@ -8,7 +8,6 @@ import gzip
 import io
 import os
 import stat
-import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from lapstrake.formats.archive_kind import Compression
 from lapstrake.formats.lzip import LzipReader
 from lapstrake.formats.tar_header import BLOCK, read_plain
 from lapstrake.formats.xz import XzReader
+from lapstrake.formats.zstd import zstd_module
 
 HEADER_LIMIT = 64 << 10
 """Bytes that the headers before one entry may take. Real ones have some hundred; tarfile keeps them
@@ -119,11 +119,7 @@ def decompressed(stream: BinaryIO, kind: Compression) -> BinaryIO:
 
 
 def _zstd(stream: BinaryIO) -> BinaryIO:
-    if sys.version_info >= (3, 14):
-        from compression.zstd import ZstdFile
-    else:
-        from backports.zstd import ZstdFile
-    return cast(BinaryIO, ZstdFile(stream))
+    return cast(BinaryIO, zstd_module().ZstdFile(stream))
 
 
 class _StrictHeader(tarfile.TarInfo):

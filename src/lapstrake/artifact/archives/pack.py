@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from lapstrake.artifact.archives.plain import zstd_module
 from lapstrake.artifact.identity import CHECKSUM
 from lapstrake.errors import ArtifactError
+from lapstrake.formats.zstd import zstd_module
 from lapstrake.host import files
 from lapstrake.host.layer_tar import END, Entry, Sink, write_entries
 from lapstrake.host.process import require_program, run

@@ -5,17 +5,17 @@ from __future__ import annotations
 import fcntl
 import io
 import queue
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from lapstrake.errors import ArtifactError
 from lapstrake.formats.archive_entry import ArchiveDamaged
 from lapstrake.formats.archive_kind import SNIFF_BYTES, Compression, compression
+from lapstrake.formats.zstd import zstd_module
 from lapstrake.host.process import find_program, open_output, tail
 
 _PIPE = 1 << 20
@@ -144,15 +144,6 @@ class _ZstdStream:
             piece: bytes = self._decoder.decompress(packed, size)
             if piece:
                 return piece
-
-
-def zstd_module() -> Any:  # noqa: ANN401 - one of two modules
-    """The zstd module of this Python, or its backport."""
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-    return zstd
 
 
 def damages() -> tuple[type[Exception], ...]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lapstrake.blobs.base import BlobStore
 from lapstrake.errors import ImageError
+from lapstrake.formats.zstd import zstd_module
 from lapstrake.image.base import ImageLayer
 
 if TYPE_CHECKING:
@@ -64,15 +64,6 @@ def _plain(raw: BinaryIO, media_type: str) -> BinaryIO:
     if media_type.endswith(".tar"):
         return raw
     raise ImageError(f"layers of the type {media_type} cannot be read")
-
-
-def zstd_module() -> Any:  # noqa: ANN401 - one of two modules
-    """The zstd module of this Python, or its backport."""
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-    return zstd
 
 
 def _damages() -> tuple[type[Exception], ...]:

@@ -11,11 +11,12 @@ from typing import BinaryIO, cast
 
 from lapstrake.blobs.base import BlobStore
 from lapstrake.errors import ImageError
+from lapstrake.formats.zstd import zstd_module
 from lapstrake.host.files import sync_file, sync_folder, temporary_name
 from lapstrake.host.process import require_program, run
 from lapstrake.image.base import Image
 from lapstrake.image.outputs.content import read_document
-from lapstrake.image.outputs.layers import PIECE, zstd_module
+from lapstrake.image.outputs.layers import PIECE
 from lapstrake.image.outputs.root import write_root_tar
 from lapstrake.image.outputs.target import Target
 from lapstrake.image.outputs.writing import judged, new_file
