@@ -26,6 +26,10 @@ from shop import Shop
 
 _BUILDERS = {"gcc_arm64": "docker", "tiny_arm64": "local"}
 _IMAGE = "localhost/lapstrake/gcc_arm64:1"
+_QUICKLY = """archive = '''
+mv tree "$LAPSTRAKE_ARTIFACT_NAME"
+tar -c "$LAPSTRAKE_ARTIFACT_NAME" | xz -1 >"$LAPSTRAKE_ARTIFACT_FILE"'''"""
+"""A third of the test's time would else go into packing the compiler well."""
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -53,6 +57,8 @@ def _copy_examples(folder: Path, site: str) -> Path:
     for name in _BUILDERS:
         with (folder / name / "lapstrake.toml").open("a") as file:
             file.write(f'\n[[site]]\nurl = "{site}"\n')
+    toolchain = folder / "gcc_arm64/lapstrake.toml"
+    toolchain.write_text(toolchain.read_text().replace('output = "tree"', _QUICKLY))
     return folder / "greeter"
 
 
@@ -76,7 +82,7 @@ def image(shop: Shop, docker_daemon: str, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setenv("DOCKER_HOST", docker_daemon)
     text = (PROJECT / "examples/cross/README.md").read_text()
     line = text.partition("    lapstrake image build ")[2].partition("    lapstrake")[0]
-    assert line.rstrip().endswith(f"docker-daemon:{_IMAGE}")
+    assert f"docker-daemon:{_IMAGE} " in line
     shop.ok("image", "build", *line.replace("\\\n", " ").split())
     yield
     removed = ["docker", "rmi", "--force", _IMAGE]
