@@ -142,13 +142,16 @@ def _judge(answer: Answer, allowed: tuple[int, ...], blob: Descriptor) -> None:
 
 
 def _resumed(client: RegistryClient, blob: Descriptor, session: Session) -> Session:
-    """Ask how much came; a registry that cannot say gets it from the beginning."""
+    """Ask how much came; a registry that cannot say gets it from the beginning.
+
+    So does one that says ``0-0``, of nothing at all: what the broken request brought may still be
+    on its way into that upload, and a stream without a range would be put behind it.
+    """
     try:
         answer = client.send("GET", session.url)
         came = _RANGE.match(answer.headers.get("range", ""))
-        if answer.status == 204 and came:
-            last = int(came[1])  # 0-0 is also said of nothing at all
-            return Session(url=_session(answer, session.url).url, offset=last + 1 if last else 0)
+        if answer.status == 204 and came and (last := int(came[1])):
+            return Session(url=_session(answer, session.url).url, offset=last + 1)
     except Broken:
         pass
     return begin(client, blob) or session
