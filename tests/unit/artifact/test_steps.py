@@ -53,6 +53,7 @@ def test_preparing_runs_again_only_when_what_it_reads_has_changed(
         replace(job, identity=replace(job.identity, checksum="B" * 64)),
         replace(job, machinery="another defconfig"),
         replace(job, inputs={"gcc": tmp_path / "gcc-2"}),
+        replace(job, inputs={"gcc": tmp_path / "gcc-3"}),
         replace(job, platform=platform),
         replace(job, package=replace(job.package, runner=RunnerSpec(make_args=("V=1",)))),
         replace(job, package=replace(job.package, runner=RunnerSpec(packages=("flex",)))),
