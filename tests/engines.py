@@ -68,7 +68,10 @@ def own_docker(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A daemon with a store of its own: its address, and its process."""
     if os.geteuid() != 0 or find_program("dockerd") is None:
         pytest.skip("starting docker's daemon needs root and dockerd (apt install docker.io)")
-    address = f"unix://{folder}/sock"
+    # Not in pytest's folder, which nobody but us may enter: users of docker reach it, too.
+    door = Path(tempfile.mkdtemp(prefix="docker-"))
+    door.chmod(0o755)
+    address = f"unix://{door}/sock"
     options = ["--iptables=false", "--ip6tables=false", "--bridge=none", "-H", address]
     places = [f"--data-root={folder}/data", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid"]
     with (folder / "log").open("wb") as log:
@@ -90,6 +93,7 @@ def own_docker(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         daemon.terminate()
         daemon.wait(60)
         _clear(folder)
+        shutil.rmtree(door)
 
 
 def _clear(folder: Path) -> None:

@@ -62,11 +62,10 @@ def _copy_examples(folder: Path, site: str) -> Path:
     return folder / "greeter"
 
 
-def _run(application: Path, home: Path, *words: str) -> Completed:
+def _run(application: Path, home: Path, *words: str, **variables: str) -> Completed:
     home.mkdir(exist_ok=True)
-    done = run_cli(
-        *words, work_dir=home, cwd=application, timeout=600, NERVES_DL_DIR=str(home / "dl")
-    )
+    variables["NERVES_DL_DIR"] = str(home / "dl")
+    done = run_cli(*words, work_dir=home, cwd=application, timeout=600, **variables)
     assert done.ok, done.stderr
     return done
 
@@ -77,28 +76,32 @@ def _run_on_target(sysroot: Path, *words: Path | str) -> str:
 
 
 @pytest.fixture
-def image(shop: Shop, docker_daemon: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The image that the toolchain is taken out of, in Docker, as the example's README makes it."""
+def image(shop: Shop, docker_daemon: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The image that the toolchain is taken out of, in Docker, as the example's README makes it.
+
+    Gives the daemon's address.
+    """
     monkeypatch.setenv("DOCKER_HOST", docker_daemon)
     text = (PROJECT / "examples/cross/README.md").read_text()
     line = text.partition("    lapstrake image build ")[2].partition("    lapstrake")[0]
     assert f"docker-daemon:{_IMAGE} " in line
-    shop.ok("image", "build", *line.replace("\\\n", " ").split())
-    yield
+    words = line.replace("\\\n", " ").split()
+    shop.ok("image", "build", *words, DOCKER_HOST=docker_daemon)
+    yield docker_daemon
     removed = ["docker", "rmi", "--force", _IMAGE]
     subprocess.run(removed, check=True, capture_output=True)
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("image")
-def test_a_toolchain_and_a_system_for_others(tmp_path: Path) -> None:
+def test_a_toolchain_and_a_system_for_others(image: str, tmp_path: Path) -> None:
     needs_cross_tools("make", "cmake", "ninja", "meson")
     site = tmp_path / "site"
     site.mkdir()
     with _served(site) as url:
         maker = _copy_examples(tmp_path / "maker", url)
         for name, builder in _BUILDERS.items():
-            _run(maker, tmp_path / "home", "artifact", "build", "--builder", builder, name)
+            words = ("artifact", "build", "--builder", builder, name)
+            _run(maker, tmp_path / "home", *words, DOCKER_HOST=image)
             _run(maker, tmp_path / "home", "artifact", "publish", name, "--to", str(site))
         user = _copy_examples(tmp_path / "user", url)
         got = _run(user, tmp_path / "clean", "artifact", "get").stdout
