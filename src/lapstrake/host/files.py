@@ -7,11 +7,9 @@ too. What reads *other people's* trees is in `lapstrake.host.confined`.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
-import secrets
 import shutil
 import stat
 import sys
@@ -22,7 +20,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lapstrake.errors import StoreError
-from lapstrake.host.process import run
 
 TEMPORARY = ".lapstrake-tmp."
 """How the names of unfinished files and folders begin; see `remove_leftovers`."""
@@ -37,7 +34,7 @@ _RENAME_EXCHANGE = 2  # linux/fs.h
 
 def temporary_name(path: Path) -> Path:
     """A name beside `path` that nobody else uses, for what is not finished."""
-    return path.with_name(f"{TEMPORARY}{secrets.token_hex(6)}.{path.name}"[:255])
+    return path.with_name(f"{TEMPORARY}{os.urandom(6).hex()}.{path.name}"[:255])
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
@@ -217,6 +214,8 @@ def remove_tree(path: Path) -> None:
         if isinstance(refused, OSError) and refused.errno not in _TOO_DEEP:
             raise
         # A thousand folders, each in the other: rm goes about it without a stack.
+        from lapstrake.host.process import run  # not at start-up: such trees are rare
+
         run(["rm", "-rf", "--", path], timeout=600, error=StoreError, doing=f"removing {path}")
 
 
@@ -346,6 +345,8 @@ def open_regular(path: Path) -> Iterator[BufferedReader]:
 
 def sync_filesystem(path: Path) -> None:
     """Flush everything of the file system that holds a path: syncfs(2), one call for a tree."""
+    import ctypes  # not at start-up: only few write trees
+
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) == -1:
