@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from lapstrake.artifact.base import SshAccess
+from lapstrake.artifact.builders.agent import AGENT, agent_socket
 from lapstrake.artifact.builders.base import ARTIFACTS, DOWNLOADS, ENV, PLATFORM, WORK, Job
 from lapstrake.artifact.builders.places import sources_folder
 from lapstrake.artifact.builders.volume import Volume
-from lapstrake.errors import RunnerError
 from lapstrake.host.engine import Engine
 from lapstrake.host.engine_version import EngineKind
 from lapstrake.host.process import PASSED_ON
@@ -25,7 +22,6 @@ from lapstrake.runner.docker_owner import OWNER, own_name
 
 HOME = GuestPath("/nerves/home")
 """The home folder of whoever builds, in memory; a volume may be mounted in it (``.ccache``)."""
-_AGENT = GuestPath("/nerves/ssh-agent")
 _PROXIES = tuple(name for name in PASSED_ON if name.lower().endswith("_proxy"))
 _CLIENTS_OWN = re.compile(
     r"(PATH|HOME|TMPDIR|TZ|IFS|ENV|BASH_\w+|SSL_CERT_\w+|LC_\w+|HOSTALIASES|RES_OPTIONS|LOCALDOMAIN"
@@ -103,7 +99,7 @@ def plan_container(
         RunnerError: ssh-agent is asked for, and there is none.
     """
     spec = job.package.runner
-    agent = _agent_socket(job) if spec.ssh is SshAccess.AGENT else None
+    agent = agent_socket(job.package)
     name = f"lapstrake-{volumes[0].name}"
     options = [
         f"--name={name}",
@@ -115,7 +111,7 @@ def plan_container(
         f"--tmpfs={HOME}:rw,exec,mode=1777",
         *user_options(engine, facts, user),
         *mounts_of(job, volumes),
-        *((mount_option(agent, _AGENT, True),) if agent else ()),
+        *((mount_option(agent, AGENT, True),) if agent else ()),
     ]
     if spec.cpus is not None:
         options.append(f"--cpus={spec.cpus}")
@@ -167,7 +163,7 @@ def environment_of(variables: Mapping[str, str], *, user: User, agent: bool) -> 
         "GID": str(user.gid),
         "HOME": str(HOME),
         "TERM": os.environ.get("TERM") or "xterm-256color",
-        **({"SSH_AUTH_SOCK": str(_AGENT)} if agent else {}),
+        **({"SSH_AUTH_SOCK": str(AGENT)} if agent else {}),
         **variables,
     }
 
@@ -193,22 +189,6 @@ def _is_harmless(name: str, value: str) -> bool:
     if name in _PROXIES:
         return os.environ.get(name) == value
     return not _CLIENTS_OWN.match(name)
-
-
-def _agent_socket(job: Job) -> Path:
-    """The socket of ssh-agent; steps may use its keys, and never see them."""
-    named = os.environ.get("SSH_AUTH_SOCK", "")
-    try:
-        if named and stat.S_ISSOCK(Path(named).stat().st_mode):
-            return Path(named)
-        why = f"SSH_AUTH_SOCK names no socket: {named}" if named else "SSH_AUTH_SOCK is not set"
-    except OSError as missing:
-        why = f"{named}: {missing.strerror}"
-    raise RunnerError(
-        f"{job.package.name}: its build asks for ssh-agent, and there is none",
-        details=why,
-        resolution='Start one (eval "$(ssh-agent)"; ssh-add), or set ssh = "none".',
-    )
 
 
 def _is_root(user: str) -> bool:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
-from lapstrake.artifact.base import SshAccess
+from lapstrake.artifact.builders.agent import AGENT, agent_socket
 from lapstrake.artifact.builders.base import ARTIFACTS, DOWNLOADS, ENV, PLATFORM, WORK, Job
 from lapstrake.artifact.builders.copies import copies_of, with_copies
 from lapstrake.artifact.builders.deliver import deliver
@@ -27,12 +27,11 @@ from lapstrake.branch.room import collect_over_budget
 from lapstrake.compose.base import Wanted
 from lapstrake.errors import ArtifactError, LapstrakeError, RunnerError
 from lapstrake.layer.store import Layer
-from lapstrake.names import BranchName, GuestPath
+from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.open import repository_of
 from lapstrake.runner.base import Bind, Command, Lack, Network, OnOutput, Outcome, Session
 
-_AGENT = GuestPath("/nerves/ssh-agent")
 _Result = TypeVar("_Result")
 
 
@@ -171,15 +170,9 @@ def _in(session: Session, job: Job, steps: Steps) -> Callable[[Step, OnOutput], 
 
 def _command(argv: tuple[str, ...], job: Job, steps: Steps) -> Command:
     binds, variables = _binds(job), {"FORCE_UNSAFE_CONFIGURE": "1"}  # it is root only in here
-    agent = os.environ.get("SSH_AUTH_SOCK", "")
-    if job.package.runner.ssh is SshAccess.AGENT:
-        if not agent:
-            raise RunnerError(
-                f"{job.package.name} wants ssh-agent, and SSH_AUTH_SOCK names none",
-                resolution="Start one: eval $(ssh-agent); ssh-add",
-            )
-        binds = (*binds, Bind(source=Path(agent), target=_AGENT, writable=True))
-        variables["SSH_AUTH_SOCK"] = str(_AGENT)
+    if agent := agent_socket(job.package):
+        binds = (*binds, Bind(source=agent, target=AGENT, writable=True))
+        variables["SSH_AUTH_SOCK"] = str(AGENT)
     return Command(
         argv=argv,
         env={**variables, **steps.environment},
