@@ -5,10 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +13,7 @@ from lapstrake.artifact.archives.pack import pack_archive
 from lapstrake.artifact.cleaning.prune import prune
 from lapstrake.artifact.identity import Identity
 from lapstrake.artifact.keeping.cache import ArtifactCache
+from pythons import kill_workers
 
 KEYS, FILES, ROUNDS = 2, 150, 9
 WORKER = """
@@ -88,23 +85,8 @@ def test_killed_at_random_moments(tmp_path: Path, workers: int) -> None:
         pack_archive(tree, tmp_path / f"{number}.tar.gz", top="sys")
     cache = ArtifactCache(tmp_path / "cache")
     for round_ in range(ROUNDS // workers):
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", WORKER, str(tmp_path), str(round_ * 10 + worker)],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            )
-            for worker in range(workers)
-        ]  # fmt: skip
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"ready\n"
-        time.sleep(chance.uniform(0.0, 0.25))
-        for process in processes:
-            assert process.poll() is None, process.communicate()[1].decode()
-            process.kill()
-        for process in processes:
-            process.communicate()
-            assert process.returncode == -signal.SIGKILL
+        seeds = range(round_ * 10, round_ * 10 + workers)
+        kill_workers(WORKER, tmp_path, seeds=seeds, after=chance.uniform(0.0, 0.25))
         seen += check_whole(tmp_path)
         prune(cache, max_size=1 << 40)
         assert list((tmp_path / "cache/.lapstrake/work").iterdir()) == []

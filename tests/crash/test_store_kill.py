@@ -7,13 +7,13 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from lapstrake.formats.keys import cache_key
 from lapstrake.layer.store import LayerStore
+from pythons import kill_workers
 
 KEYS = 4
 FILES = 12
@@ -80,22 +80,8 @@ def test_killed_at_random_moments(tmp_path: Path, workers: int) -> None:
     chance = random.Random(workers)
     seen = 0
     for round_ in range(12):
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", WORKER, str(tmp_path), str(round_ * 10 + worker)],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            )
-            for worker in range(workers)
-        ]  # fmt: skip
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"ready\n"
-        time.sleep(chance.uniform(0.0, 0.4))
-        for process in processes:
-            assert process.poll() is None, process.communicate()[1].decode()
-            process.kill()
-        for process in processes:
-            process.communicate()
+        seeds = range(round_ * 10, round_ * 10 + workers)
+        kill_workers(WORKER, tmp_path, seeds=seeds, after=chance.uniform(0.0, 0.4))
         store = LayerStore(tmp_path)
         seen += check_whole(store)
         store.recover()

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
+from lapstrake.errors import UsageError
 from lapstrake.names import GuestPath
 from lapstrake.source.spec import SourceSpec
 
@@ -305,6 +306,25 @@ class Project:
     def package(self, name: str) -> Package | None:
         """A package by its name."""
         return next((each for each in self.packages if each.name == name), None)
+
+    def named(self, name: str) -> Package:
+        """A package that somebody names, to do something with its artifact.
+
+        Raises:
+            UsageError: there is no such package, or it has no artifact.
+        """
+        known = ", ".join(each.name for each in self.packages if not each.type.is_platform)
+        found = self.package(name)
+        if found is None:
+            raise UsageError(
+                f"{self.name} has no package {name!r}", resolution=f"It has: {known or 'none'}."
+            )
+        if found.type.is_platform:
+            raise UsageError(
+                f"{name} is a {found.type}: it has no artifact",
+                resolution=f"Name one of: {known or 'none'}.",
+            )
+        return found
 
     def platform_of(self, package: Package) -> Package | None:
         """The package whose machinery builds another one."""

@@ -80,22 +80,13 @@ def find_package(project: Project, name: str = "") -> Package:
     Raises:
         UsageError: there is no such package, it has no artifact, or one must be named.
     """
-    able = [each for each in project.packages if not each.type.is_platform]
-    known = ", ".join(each.name for each in able) or "none"
     if name:
-        found = project.package(name)
-        if found is None:
-            raise UsageError(
-                f"{project.name} has no package {name!r}", resolution=f"It has: {known}."
-            )
-        if found.type.is_platform:
-            raise UsageError(
-                f"{name} is a {found.type}: it has no artifact", resolution=f"Name one of: {known}."
-            )
-        return found
+        return project.named(name)
+    able = [each for each in project.packages if not each.type.is_platform]
     own = project.package(project.name)
     candidates = [own] if own in able else able
     if len(candidates) != 1 or candidates[0] is None:
+        known = ", ".join(each.name for each in able) or "none"
         raise UsageError(
             f"{project.name} has no artifact of its own", resolution=f"Name one of: {known}."
         )

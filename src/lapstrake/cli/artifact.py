@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import click
 
-from lapstrake.cli.lazy import CommandRow, LazyGroup
-
-
-def _row(name: str, target: str, text: str) -> CommandRow:
-    return CommandRow(name=name, target=f"lapstrake.cli.{target}", help=text, section="Commands")
-
+from lapstrake.cli.lazy import LazyGroup, row
 
 ROWS = (
-    _row("get", "artifact_get:get", "Get the artifacts of a project: kept, downloaded, or found."),
-    _row("build", "artifact_build:build", "Build artifacts that are missing or stale."),
-    _row("archive", "artifact_build:archive", "Write the archive of an artifact that was built."),
-    _row("publish", "artifact_publish:publish", "Put an artifact's archive where sites look."),
-    _row("shell", "artifact_build:shell", "Open a shell where an artifact is built."),
-    _row("details", "artifact_details:details", "Show all that is known of an artifact."),
-    _row("ls", "artifact_look:list_", "List the artifacts that are kept here."),
-    _row("clean", "artifact_build:clean", "Remove an artifact and what it was built in."),
-    _row("prune", "artifact_look:prune", "Remove artifacts that nobody used for long."),
+    row("get", "artifact_get:get", "Get the artifacts of a project: kept, downloaded, or found."),
+    row("build", "artifact_build:build", "Build artifacts that are missing or stale."),
+    row("archive", "artifact_build:archive", "Write the archive of an artifact that was built."),
+    row("publish", "artifact_publish:publish", "Put an artifact's archive where sites look."),
+    row("shell", "artifact_build:shell", "Open a shell where an artifact is built."),
+    row("details", "artifact_details:details", "Show all that is known of an artifact."),
+    row("ls", "artifact_look:list_", "List the artifacts that are kept here."),
+    row("clean", "artifact_build:clean", "Remove an artifact and what it was built in."),
+    row("prune", "artifact_look:prune", "Remove artifacts that nobody used for long."),
 )
 """The commands about artifacts; the modules are imported when their command runs."""
 

@@ -54,6 +54,11 @@ class CommandRow:
         return command
 
 
+def row(name: str, target: str, text: str) -> CommandRow:
+    """A row of a group within the program: ``module:function`` of this package."""
+    return CommandRow(name=name, target=f"lapstrake.cli.{target}", help=text, section="Commands")
+
+
 class LazyGroup(click.Group):
     """A `click.Group` over a table of `CommandRow`."""
 

@@ -6,12 +6,13 @@ import os
 import select
 import stat
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from lapstrake.host.sandbox import SandboxProcess
+from lapstrake.host import cgroup, sandbox
+from lapstrake.host.sandbox import SandboxPlan, SandboxProcess
 from lapstrake.host.usage import Ending, Limits, Outcome, Sample, Usage
 
 SAMPLE_SECONDS = 3.0
@@ -164,6 +165,48 @@ class _Watch:
             peak_disk=self.peak_disk,
             samples=tuple(self.samples),
         )
+
+
+def run(
+    plan: SandboxPlan,
+    *,
+    limits: Limits,
+    on_output: Callable[[bytes], None],
+    workspace: Path | None = None,
+    measure: Callable[[Path], int] | None = None,
+    rlimits: Mapping[str, int] | None = None,
+) -> Outcome:
+    """Start a sandbox in a control group of its own, where the host has any, and follow it.
+
+    Args:
+        plan: what is started.
+        limits: see `watch`, like the rest.
+        on_output: likewise.
+        workspace: likewise.
+        measure: likewise.
+        rlimits: what the kernel is to hold each process to where there is no control group.
+
+    Raises:
+        RunnerError: the sandbox could not be set up.
+    """
+    group = cgroup.create(limits)
+    try:
+        if group is not None:
+            process = sandbox.spawn(replace(plan, cgroups=group.members))
+        else:
+            process = sandbox.spawn(replace(plan, rlimits=rlimits) if rlimits else plan)
+    except BaseException:
+        if group is not None:
+            group.remove()
+        raise
+    return watch(
+        process,
+        limits=limits,
+        on_output=on_output,
+        group=group,
+        workspace=workspace,
+        measure=measure,
+    )
 
 
 def watch(

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lapstrake.errors import RunnerError
-from lapstrake.host import cgroup, confined, files, sandbox, supervise, terminal
+from lapstrake.host import confined, files, supervise, terminal
 from lapstrake.host.sandbox import SandboxPlan
 from lapstrake.names import GuestPath
 from lapstrake.runner.base import Command, Lack, OnOutput, Outcome, Session
@@ -67,21 +67,10 @@ class LocalSession:
     def run(self, command: Command, *, on_output: OnOutput) -> Outcome:
         """Run a command; all processes that come of it are killed at its end."""
         with self._shown(command):
-            plan = self._plan(command, terminal=False)
-            group = cgroup.create(command.limits)
-            if group is not None:
-                plan = replace(plan, cgroups=group.members)
-            try:
-                process = sandbox.spawn(plan)
-            except BaseException:
-                if group is not None:
-                    group.remove()
-                raise
-            return supervise.watch(
-                process,
+            return supervise.run(
+                self._plan(command, terminal=False),
                 limits=command.limits,
                 on_output=on_output,
-                group=group,
                 workspace=self.workspace,
             )
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lapstrake.errors import RunnerError
-from lapstrake.host import cgroup, confined, files, owned, sandbox, supervise, terminal
+from lapstrake.host import confined, files, owned, supervise, terminal
 from lapstrake.host.sandbox import Overlay, SandboxPlan
 from lapstrake.names import GuestPath
 from lapstrake.runner import rim
@@ -53,26 +53,16 @@ class MountedSession(ABC):
     def run(self, command: Command, *, on_output: OnOutput) -> Outcome:
         """Run a command to its end; see `Session.run`."""
         self._prepare(command)
-        plan = self.plan(command, terminal=False)
-        group = cgroup.create(command.limits)
-        if group is not None:
-            plan = replace(plan, cgroups=group.members)
-        elif command.limits.processes is not None:
-            # The kernel's limit is for each user. We count them all, but only now and then.
-            plan = replace(plan, rlimits={"RLIMIT_NPROC": command.limits.processes + _BURST})
-        try:
-            process = sandbox.spawn(plan)
-        except BaseException:
-            if group is not None:
-                group.remove()
-            raise
-        return supervise.watch(
-            process,
-            limits=command.limits,
+        limits = command.limits
+        # The kernel's limit is for each user. We count them all, but only now and then.
+        most = {"RLIMIT_NPROC": limits.processes + _BURST} if limits.processes is not None else None
+        return supervise.run(
+            self.plan(command, terminal=False),
+            limits=limits,
             on_output=on_output,
-            group=group,
             workspace=self.upper,
             measure=owned.size_owned,
+            rlimits=most,
         )
 
     def interact(self, command: Command) -> int:

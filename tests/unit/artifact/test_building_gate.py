@@ -78,7 +78,7 @@ def test_what_is_named_comes_with_what_it_needs_in_order() -> None:
     )
     assert [wish.package.name for wish in wishes_of(project, [])] == ["gcc", "system", "tool"]
     assert [each.name for each in needed_by(project, system)] == ["machinery", "gcc"]
-    for name, why in (("machinery", "it builds others"), ("nope", "has no package 'nope'")):
+    for name, why in (("machinery", "it has no artifact"), ("nope", "has no package 'nope'")):
         with pytest.raises(UsageError, match=why):
             wishes_of(project, [name])
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from lapstrake.bundle.find import BundleLocation, find
 from lapstrake.bundle.read import ReadOptions, read
 from lapstrake.errors import BundleError, UsageError
 from lapstrake.names import Arch
+from pythons import said_by
 
 NATIVE = '[package]\nname = "greet"\nversion = "1"\ndescription = "greets"\n'
 CONTROL = """\
@@ -166,14 +164,7 @@ def test_finding_loads_no_heavy_module(tree: Path) -> None:
         "find('hello', trees=[Path(sys.argv[1])], cwd=Path('/'))\n"
         "print([name for name in ('pydantic', 'debian', 'tomlkit') if name in sys.modules])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, tree],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == "[]\n"
+    assert said_by(script, tree) == "[]\n"
 
 
 @pytest.mark.parametrize("folder", ["autobuild", "01-hello"])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +16,7 @@ from lapstrake.errors import BundleError
 from lapstrake.host.record import dump, load, remembered
 from lapstrake.names import Arch, Digest
 from lapstrake.source.spec import SourceKind, SourceSpec, Submodules
+from pythons import said_by
 
 texts = st.text(max_size=6)
 digests = st.builds(Digest, texts, texts)
@@ -112,14 +110,7 @@ def test_a_native_bundle_is_remembered_without_pydantic(tmp_path: Path) -> None:
         "options = ReadOptions(records=Path(sys.argv[1]) / 'records')\n"
         "print(read(found, arch='amd64', options=options).name, 'pydantic' in sys.modules)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, tmp_path],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == "greet False\n"
+    assert said_by(script, tmp_path) == "greet False\n"
     (tmp_path / "lapstrake.toml").write_text(TOML.replace("greet", "hello"))
     assert read(location, arch=Arch.AMD64, options=options).name == "hello"
     (tmp_path / "lapstrake.toml").write_text(TOML + "x = 1\n")

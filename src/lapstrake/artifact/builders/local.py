@@ -20,7 +20,7 @@ from lapstrake.artifact.builders.running import (
 )
 from lapstrake.artifact.builders.steps import Step, Steps, steps_of
 from lapstrake.errors import ArtifactError, RunnerError
-from lapstrake.host import cgroup, files, sandbox, supervise, terminal
+from lapstrake.host import files, supervise, terminal
 from lapstrake.host.process import clean_environment
 from lapstrake.host.sandbox import SandboxPlan
 from lapstrake.runner.base import Lack, OnOutput, Outcome
@@ -124,17 +124,7 @@ class _Runner:
         )
 
     def __call__(self, step: Step, on_output: OnOutput) -> Outcome:
-        plan, limits = self.plan(step.argv), limits_of(self._job)
-        group = cgroup.create(limits)
-        if group is not None:
-            plan = replace(plan, cgroups=group.members)
-        try:
-            process = sandbox.spawn(plan)
-        except BaseException:
-            if group is not None:
-                group.remove()
-            raise
-        return supervise.watch(process, limits=limits, on_output=on_output, group=group)
+        return supervise.run(self.plan(step.argv), limits=limits_of(self._job), on_output=on_output)
 
 
 def _environment(job: Job, steps: Steps) -> dict[str, str]:

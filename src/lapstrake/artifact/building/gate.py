@@ -84,16 +84,7 @@ def _tale(missing: Missing) -> str:
 
 
 def _named(project: Project, name: str) -> Package:
-    package = project.package(name)
-    able = ", ".join(each.name for each in project.packages if each.platform) or "none"
-    if package is None:
-        raise UsageError(
-            f"{project.name} has no package {name!r}", resolution=f"It can build: {able}."
-        )
-    if package.type.is_platform:
-        raise UsageError(
-            f"{name} is a {package.type}: it builds others", resolution=f"Name one of: {able}."
-        )
+    package = project.named(name)
     if package.platform is None:
         raise UsageError(
             f"{name} says nothing of how it is built",

@@ -188,21 +188,13 @@ def package_named(project: Project, name: str) -> Package:
     Raises:
         UsageError: there is no such package, or it is none that has an artifact.
     """
-    package = project.package(name or project.name)
-    able = [each.name for each in project.packages if not each.type.is_platform]
-    if package is None and not name:
+    if not name and project.package(project.name) is None:
+        able = [each.name for each in project.packages if not each.type.is_platform]
         raise UsageError(
             f"the project {project.name} is no package itself",
             resolution=f"Name one of: {', '.join(able) or 'none'}.",
         )
-    if package is None:
-        raise UsageError(
-            f"{project.name} has no package {name!r}",
-            resolution=f"It has: {', '.join(able) or 'none'}.",
-        )
-    if package.type.is_platform:
-        raise UsageError(f"{package.name} is a {package.type}: it has no artifact")
-    return package
+    return project.named(name or project.name)
 
 
 def _shell_package(project: Project, name: str) -> Package:

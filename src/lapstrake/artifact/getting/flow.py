@@ -11,7 +11,7 @@ from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.getting.found import Got, Missing, here
 from lapstrake.artifact.keeping.status import Status, status_of
 from lapstrake.artifact.sites.base import Terms
-from lapstrake.errors import ArtifactError, UsageError
+from lapstrake.errors import ArtifactError
 from lapstrake.progress import Progress
 from lapstrake.source.rules import Rewrite
 
@@ -51,17 +51,10 @@ def choose(project: Project, names: Sequence[str]) -> tuple[Package, ...]:
     Raises:
         UsageError: there is no such package, or it has no artifact.
     """
-    able = tuple(each for each in project.packages if not each.type.is_platform)
-    for name in names:
-        package = project.package(name)
-        if package is None:
-            known = ", ".join(each.name for each in able) or "none"
-            raise UsageError(
-                f"{project.name} has no package {name!r}", resolution=f"Its packages: {known}."
-            )
-        if package.type.is_platform:
-            raise UsageError(f"{name} is a {package.type}: it has no artifact")
-    return tuple(each for each in able if not names or each.name in names)
+    if names:
+        wanted = [project.named(name) for name in names]
+        return tuple(each for each in project.packages if each in wanted)
+    return tuple(each for each in project.packages if not each.type.is_platform)
 
 
 def get_each(
