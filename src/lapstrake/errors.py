@@ -27,7 +27,14 @@
     ├── ReproduceError           22  --check built different bytes
     ├── MissingError             23  no package source has these packages; all of them are named
     ├── ImageError               24  the image cannot be made, or not be written
-    └── RegistryError            25  another registry refused, or cannot be reached
+    ├── RegistryError            25  another registry refused, or cannot be reached
+    ├── ProjectError             26  a project's or package's lapstrake.toml is wrong
+    ├── ArtifactError            27  an artifact is nowhere to be had, damaged, cannot be kept
+    ├── BuildError               28  a step of an artifact's platform failed
+    ├── StaleError               29  artifacts are missing or stale, and may not be built here
+    ├── ToolchainError           30  no environment for cross-compiling can be made
+    ├── FarmError                31  the farm refused, or cannot be reached
+    └── TaskError                32  a task of the farm did not succeed
     Interrupted                 130  by the user (143 when told to terminate)
 
 The codes are part of the interface: they are never reused for something else.
@@ -260,6 +267,18 @@ class ToolchainError(LapstrakeError):
     """No environment for cross-compiling can be made of what there is."""
 
     exit_code = 30
+
+
+class FarmError(LapstrakeError):
+    """The farm refused, or cannot be reached."""
+
+    exit_code = 31
+
+
+class TaskError(LapstrakeError):
+    """A task of the farm that was waited for did not succeed."""
+
+    exit_code = 32
 
 
 class Interrupted(BaseException):

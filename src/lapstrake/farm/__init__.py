@@ -1,0 +1,1 @@
+"""The farm: tasks and groups of them, an engine that places them, workers that build."""

@@ -1,0 +1,1 @@
+"""The REST interface: the seed's seven calls, and /api/v1."""

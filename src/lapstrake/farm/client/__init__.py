@@ -1,0 +1,1 @@
+"""The farm from Python and from the command line."""

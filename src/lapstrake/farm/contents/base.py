@@ -1,0 +1,58 @@
+"""Where the server keeps bundles, sources, packed layers, logs and results: by digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+
+class Contents(Protocol):
+    """Content by digest (``sha256:…``) on the server; see `lapstrake.blobs` for what is below."""
+
+    def size(self, digest: str) -> int | None:
+        """Bytes, ``None`` when it is not there."""
+        ...
+
+    def path(self, digest: str) -> Path:
+        """Its file.
+
+        Raises:
+            Unknown: it is not there.
+        """
+        ...
+
+    def add_file(self, file: Path) -> str:
+        """Take a file in (it is moved); gives its digest."""
+        ...
+
+    def begin_upload(self, size: int | None = None) -> str:
+        """A place for an upload; gives its id.
+
+        Raises:
+            TooLarge: larger than the configuration allows.
+            NoRoom: there is no room for it.
+        """
+        ...
+
+    def append(self, upload: str, offset: int, data: Iterator[bytes]) -> int:
+        """Add bytes at an offset, which must be its end; gives the new end.
+
+        Raises:
+            Unknown: there is no such upload.
+            WrongState: the offset is another one; the problem's fields say which.
+            TooLarge, NoRoom: as of `begin_upload`.
+        """
+        ...
+
+    def offset(self, upload: str) -> int:
+        """How many bytes are there already."""
+        ...
+
+    def finish_upload(self, upload: str, digest: str) -> int:
+        """Check an upload's bytes and keep them; gives their number.
+
+        Raises:
+            Invalid: they have another digest; the upload is gone then.
+        """
+        ...

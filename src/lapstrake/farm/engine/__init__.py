@@ -1,0 +1,1 @@
+"""The distributed engine (DBOS Transact) behind one small interface."""

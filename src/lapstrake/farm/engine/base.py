@@ -1,0 +1,90 @@
+"""What the farm asks of a distributed engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+_RUN = re.compile(r"task-(\d+)-(\d+)\Z")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RunId:
+    """One time that a task was given to the engine; a retry by the user is a new round.
+
+    Attributes:
+        task: the task's number.
+        round: from 1.
+    """
+
+    task: int
+    round: int = 1
+
+    def __str__(self) -> str:
+        return f"task-{self.task}-{self.round}"
+
+    @classmethod
+    def parse(cls, text: str) -> RunId | None:
+        """Read what `__str__` wrote; ``None`` for anything else."""
+        match = _RUN.match(text)
+        return cls(int(match[1]), int(match[2])) if match else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A run that a slot has taken and not ended."""
+
+    run: RunId
+    queue: str
+    executor: str
+
+
+class Dispatch(Protocol):
+    """The server's side of the engine. Every call may be repeated; any thread may call.
+
+    Raises:
+        Unavailable: (every method) the engine's database cannot be reached.
+    """
+
+    def enqueue(self, run: RunId, queue: str, *, priority: int) -> None:
+        """Give a run to the engine; does nothing when it has it.
+
+        Args:
+            run: which.
+            queue: see `lapstrake.farm.model.queues`.
+            priority: -100 to 100, the larger the sooner.
+        """
+        ...
+
+    def cancel(self, run: RunId) -> None:
+        """Take it back, whether it waits or runs: its slot notices and kills the build."""
+        ...
+
+    def move(self, run: RunId, queue: str, *, priority: int) -> None:
+        """Give a run that nobody has taken another queue or priority."""
+        ...
+
+    def running(self) -> Sequence[Running]:
+        """All that slots have taken and not ended."""
+        ...
+
+    def give_back(self, runs: Iterable[Running]) -> None:
+        """Let others take what lost slots had; the queue stays."""
+        ...
+
+    def known(self, runs: Iterable[RunId]) -> frozenset[RunId]:
+        """Those that the engine has heard of, whatever became of them."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database."""
+        ...
+
+
+Ownership = Callable[[], bool]
+"""Whether the run is still this slot's. Raises what the database raises when it is away."""
+
+Execute = Callable[[RunId, Ownership], None]
+"""What a slot does with a run: returns when it is over, however it went; must not raise."""

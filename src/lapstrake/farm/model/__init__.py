@@ -1,0 +1,1 @@
+"""What tasks and groups may do: pure rules, no clock, no disk."""

@@ -1,0 +1,1 @@
+"""What the farm tells about itself: metrics, samples, structured logs, room on disks."""

@@ -1,0 +1,1 @@
+"""Running a farm: units, backup and restore, the database's roles."""

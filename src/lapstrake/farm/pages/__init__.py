@@ -1,0 +1,1 @@
+"""The web pages: readable without script, alive with it."""

@@ -1,0 +1,1 @@
+"""One process that answers: settings, application, loops, its own builder."""

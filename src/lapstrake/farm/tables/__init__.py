@@ -1,0 +1,1 @@
+"""What the farm remembers: tables, their migrations, their queries."""
