@@ -92,10 +92,10 @@ def test_other_sources_of_the_archive(shop: Shop, branch: str, name: str) -> Non
 @pytest.mark.slow
 def test_an_unprivileged_user_builds_it_too(user_shop: Shop) -> None:
     branch = user_shop.branch()
-    record = user_shop.build("apt:hello", branch)
+    record = user_shop.build("apt:sl", branch)
     assert record["runner"] == "userns"
-    (deb,) = user_shop.output(branch).glob("hello_*_amd64.deb")
-    assert file_of(deb, "/usr/bin/hello")[:4] == b"\x7fELF"
+    (deb,) = user_shop.output(branch).glob("sl_*_amd64.deb")
+    assert file_of(deb, "/usr/games/sl")[:4] == b"\x7fELF"
 
 
 def test_unknown_source_package(shop: Shop, branch: str) -> None:
