@@ -36,9 +36,9 @@ def serve(app: AppContext, /, listen: str | None, workers: int | None, access_lo
 
     The first SIGTERM or Ctrl-C lets running transfers end, for half a minute at most.
     """
-    from lapstrake.registry.serving.access_log import AccessLog
     from lapstrake.registry.serving.serve import serve as run
     from lapstrake.registry.serving.settings import ServerSettings
+    from lapstrake.web.access_log import AccessLog
 
     config = app.config
     chosen = replace(

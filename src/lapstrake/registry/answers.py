@@ -65,15 +65,6 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
-def is_current(request: Request, etag: str) -> bool:
-    """Whether the client has this already (RFC 9110, ``If-None-Match``)."""
-    said = request.headers.get("if-none-match")
-    if said is None:
-        return False
-    known = {word.strip().removeprefix("W/") for word in said.split(",")}
-    return etag in known or "*" in known
-
-
 def list_page(request: Request, entries: Sequence[str]) -> tuple[Sequence[str], dict[str, str]]:
     """Cut a list to what the query's ``n`` and ``last`` ask for.
 

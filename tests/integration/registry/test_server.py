@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from lapstrake.blobs.local import LocalBlobs
 from lapstrake.registry.protocol.manifests import read_manifest
 from lapstrake.registry.protocol.repositories import Repository, digest_bytes
-from lapstrake.registry.serving.sendfile_protocol import SendfileProtocol
+from lapstrake.web.sendfile_protocol import SendfileProtocol
 from registry_server import (
     Served,
     error_code,

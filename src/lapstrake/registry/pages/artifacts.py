@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Route
 from lapstrake.config.model import Config
 from lapstrake.registry.pages.page import address, page
 from lapstrake.registry.problems import Problem
-from lapstrake.registry.sending import send_file
+from lapstrake.web.sending import send_file
 
 _TYPES = {
     "": "text/plain; charset=utf-8",  # Packages, Release, InRelease
@@ -68,7 +68,10 @@ def _answer(request: Request, output: Path, path: str) -> Response:
         raise _unknown(request)
     if _is_unchanged(request, file):
         return Response(status_code=304)
-    return send_file(request, file, media_type=_media_type(file))
+    try:
+        return send_file(request, file, media_type=_media_type(file))
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):  # it was replaced just now
+        raise _unknown(request) from None
 
 
 def _sources(request: Request, output: Path, branch: str) -> Response:

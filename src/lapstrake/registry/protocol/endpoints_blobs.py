@@ -9,11 +9,11 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from lapstrake.names import Digest
-from lapstrake.registry.answers import API_VERSION, is_current
+from lapstrake.registry.answers import API_VERSION
 from lapstrake.registry.names import digest_of
 from lapstrake.registry.problems import Problem
 from lapstrake.registry.protocol.core import Core
-from lapstrake.registry.sending import FileAnswer, wanted_range
+from lapstrake.web.sending import FileAnswer, is_current, wanted_range
 
 _ADDRESS_LIFETIME = 1200.0  # seconds: time to begin; what runs then may go on
 

@@ -10,13 +10,14 @@ from starlette.routing import Route
 
 from lapstrake.names import Digest
 from lapstrake.oci.descriptors import Descriptor
-from lapstrake.registry.answers import API_VERSION, is_current, while_connected
+from lapstrake.registry.answers import API_VERSION, while_connected
 from lapstrake.registry.base import MANIFEST_LIMIT
 from lapstrake.registry.names import reference_of
 from lapstrake.registry.problems import Problem
 from lapstrake.registry.protocol.core import Core
 from lapstrake.registry.protocol.manifests import media_type_of, read_manifest, too_large
 from lapstrake.registry.protocol.repositories import Repository, collecting, digest_bytes
+from lapstrake.web.sending import is_current
 
 _REMEMBERED = 256
 _SMALL = 1 << 16

@@ -22,7 +22,7 @@ from lapstrake.registry.protocol.endpoints_blobs import BlobEndpoints
 from lapstrake.registry.protocol.endpoints_lists import ListEndpoints
 from lapstrake.registry.protocol.endpoints_manifests import ManifestEndpoints
 from lapstrake.registry.protocol.endpoints_uploads import UploadEndpoints
-from lapstrake.registry.serving.stopping import told_to_stop
+from lapstrake.web.stopping import told_to_stop
 
 _HOUR = 3600.0
 _GIVEN_UP_SECONDS = 24 * _HOUR

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import socket
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +14,7 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from lapstrake.blobs.open import open_blobs
-from lapstrake.errors import ConfigError, Interrupted
+from lapstrake.errors import Interrupted
 from lapstrake.place.workplace import Workplace
 from lapstrake.progress import Silent
 from lapstrake.registry.access.gate import Gate
@@ -24,21 +23,20 @@ from lapstrake.registry.demand.demand import Demand
 from lapstrake.registry.pages.artifacts import artifact_routes
 from lapstrake.registry.pages.routes import page_routes
 from lapstrake.registry.protocol.core import Core
-from lapstrake.registry.serving.access_log import AccessLog, Logged
 from lapstrake.registry.serving.app import create_app
-from lapstrake.registry.serving.sendfile_protocol import SendfileProtocol
 from lapstrake.registry.serving.settings import (
     ServerSettings,
     check_settings,
-    listen_address,
     passwords,
 )
 from lapstrake.runner.choose import load
+from lapstrake.web.access_log import AccessLog, Logged
+from lapstrake.web.listening import address_of, listen
+from lapstrake.web.sendfile_protocol import SendfileProtocol
 
 _GRACE_SECONDS = 30
 """How long transfers may go on after the server was told to stop."""
 _KEEP_ALIVE_SECONDS = 75
-_BACKLOG = 2048
 
 
 def serve(settings: ServerSettings, *, on_ready: Callable[[str], None]) -> None:
@@ -55,10 +53,8 @@ def serve(settings: ServerSettings, *, on_ready: Callable[[str], None]) -> None:
     registry = settings.config.registry
     check_settings(registry)
     application(settings)  # what is wrong with it is better told here than by each worker
-    with _listen(registry.listen) as listener:
-        host, port = listener.getsockname()[:2]
-        scheme = "http" if registry.tls_certificate is None else "https"
-        on_ready(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+    with listen(registry.listen, key="registry.listen") as listener:
+        on_ready(address_of(listener, tls=registry.tls_certificate is not None))
         config = _uvicorn_config(settings)
         try:
             if registry.workers > 1:
@@ -128,26 +124,3 @@ def _uvicorn_config(settings: ServerSettings) -> uvicorn.Config:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-
-
-def _listen(text: str) -> socket.socket:
-    """Take the address.
-
-    Raises:
-        ConfigError: it is somebody else's.
-    """
-    host, port = listen_address(text)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Only sockets that say that they are TCP's get TCP_NODELAY from asyncio.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except OSError as refused:
-        listener.close()
-        raise ConfigError(
-            f"registry.listen: {text}: {refused.strerror or refused}",
-            resolution="Choose another address with --listen, or end what uses this one.",
-        ) from refused
-    return listener

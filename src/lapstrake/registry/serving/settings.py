@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,9 +10,8 @@ from lapstrake.errors import ConfigError
 from lapstrake.registry.access.passwords import Passwords, read_token
 from lapstrake.registry.names import repository_name
 from lapstrake.registry.problems import Problem
-from lapstrake.registry.serving.access_log import AccessLog
-
-_LISTEN = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]*)):(?P<port>\d{1,5})\Z")
+from lapstrake.web.access_log import AccessLog
+from lapstrake.web.listening import check_tls, is_loopback, listen_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,21 +27,6 @@ class ServerSettings:
     config: Config
     overrides: Mapping[str, str] = field(default_factory=dict)
     access_log: AccessLog = AccessLog.TEXT
-
-
-def listen_address(text: str) -> tuple[str, int]:
-    """Read ``HOST:PORT`` or ``[IPv6]:PORT``; no host is every address of this machine.
-
-    Raises:
-        ConfigError: it is neither.
-    """
-    found = _LISTEN.match(text)
-    if found is None or int(found["port"]) > 65535:
-        raise ConfigError(
-            f"registry.listen: {text!r} is no address and port",
-            resolution="Write it like 127.0.0.1:5000 or [::1]:5000.",
-        )
-    return found["v6"] or found["host"] or "0.0.0.0", int(found["port"])  # noqa: S104 - as asked
 
 
 def passwords(registry: RegistryConfig) -> Passwords:
@@ -64,9 +45,9 @@ def check_settings(registry: RegistryConfig) -> None:
     Raises:
         ConfigError: it names the key.
     """
-    host, _ = listen_address(registry.listen)
+    host, _ = listen_address(registry.listen, key="registry.listen")
     open_to_look = registry.anonymous_pull and registry.read_only
-    if not passwords(registry).any and not open_to_look and not _is_loopback(host):
+    if not passwords(registry).any and not open_to_look and not is_loopback(host):
         raise ConfigError(
             f"registry.listen: {registry.listen} can be reached from elsewhere, and nobody is asked"
             " for credentials",
@@ -75,14 +56,7 @@ def check_settings(registry: RegistryConfig) -> None:
         )
     for namespace in registry.namespaces:
         _check_namespace(namespace)
-    _check_tls(registry)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    check_tls(registry.tls_certificate, registry.tls_key, section="registry")
 
 
 def _check_namespace(namespace: str) -> None:
@@ -92,18 +66,3 @@ def _check_namespace(namespace: str) -> None:
         plain = False
     if not plain:
         raise ConfigError(f"registry.namespaces: {namespace!r} cannot be one part of a name")
-
-
-def _check_tls(registry: RegistryConfig) -> None:
-    certificate, key = registry.tls_certificate, registry.tls_key
-    if certificate is None:
-        if key is not None:
-            raise ConfigError("registry.tls_key is set, but not registry.tls_certificate")
-        return
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as failed:
-        raise ConfigError(
-            f"registry.tls_certificate: {certificate} cannot be used: {failed.strerror or failed}",
-            resolution="Give a certificate and its key (registry.tls_key), both in PEM.",
-        ) from failed

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from lapstrake.registry.sending import ZERO_COPY
+from lapstrake.web.sending import ZERO_COPY
 
 Message = dict[str, Any]
 _THREADS = ThreadPoolExecutor(16, "sendfile")

@@ -14,9 +14,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from lapstrake.registry.answers import is_current
-from lapstrake.registry.problems import Problem
-
 ZERO_COPY = "http.response.zerocopysend"
 """The ASGI extension by which a server takes an open file instead of bytes."""
 
@@ -66,6 +63,15 @@ def wanted_range(request: Request, size: int, etag: str) -> Part:
         return Part(start=0, end=0, status=416, headers={"Content-Range": f"bytes */{size}"})
     said = {"Content-Range": f"bytes {start}-{end - 1}/{size}", "Content-Length": str(end - start)}
     return Part(start=start, end=end, status=206, headers=said)
+
+
+def is_current(request: Request, etag: str) -> bool:
+    """Whether the client has this already (RFC 9110, ``If-None-Match``)."""
+    said = request.headers.get("if-none-match")
+    if said is None:
+        return False
+    known = {word.strip().removeprefix("W/") for word in said.split(",")}
+    return etag in known or "*" in known
 
 
 class FileAnswer(Response):
@@ -119,20 +125,17 @@ def send_file(request: Request, path: Path, *, media_type: str) -> Response:
     """Answer with a file that is replaced by rename only: ranges and conditions hold.
 
     Raises:
-        Problem: there is no such file.
+        FileNotFoundError, IsADirectoryError, NotADirectoryError: there is no such file.
     """
-    try:
-        facts = path.stat()
-        etag = f'"{facts.st_ino:x}-{facts.st_size:x}-{facts.st_mtime_ns:x}"'
-        headers = {
-            "ETag": etag,
-            "Last-Modified": formatdate(facts.st_mtime, usegmt=True),
-            "Accept-Ranges": "bytes",
-            "Content-Type": media_type,
-            **_HARMLESS,
-        }
-        if is_current(request, etag):
-            return Response(status_code=304, headers=headers)
-        return FileAnswer(request, path, headers)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise Problem(404, "NAME_UNKNOWN", f"there is no {request.url.path}") from None
+    facts = path.stat()
+    etag = f'"{facts.st_ino:x}-{facts.st_size:x}-{facts.st_mtime_ns:x}"'
+    headers = {
+        "ETag": etag,
+        "Last-Modified": formatdate(facts.st_mtime, usegmt=True),
+        "Accept-Ranges": "bytes",
+        "Content-Type": media_type,
+        **_HARMLESS,
+    }
+    if is_current(request, etag):
+        return Response(status_code=304, headers=headers)
+    return FileAnswer(request, path, headers)
