@@ -18,8 +18,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from lapstrake.config.model import Config
-from lapstrake.registry.pages.page import address, page
+from lapstrake.registry.pages.page import page
 from lapstrake.registry.problems import Problem
+from lapstrake.web.pages import address
 from lapstrake.web.sending import send_file
 
 _TYPES = {

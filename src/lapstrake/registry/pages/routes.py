@@ -44,7 +44,7 @@ def page_routes(demand: Demand) -> list[BaseRoute]:
         shown("/jobs/{number}", _work),
         shown("/jobs/{number}/log", _log),
         shown("/metrics", lambda demand, _request: PlainTextResponse(metrics_text(demand))),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", StaticFiles(directory=STATIC, packages=[("lapstrake.web", "static")])),
     ]
 
 
