@@ -50,6 +50,11 @@ def _locked(name: str) -> dict[str, str]:
     [
         ("runtime", _PYPROJECT["project"]["dependencies"]),
         ("dev", _PYPROJECT["project"]["dependencies"]),
+        *(
+            (lock, wanted)
+            for lock in ("runtime", "dev")
+            for wanted in _PYPROJECT["project"]["optional-dependencies"].values()
+        ),
         ("dev", _PYPROJECT["dependency-groups"]["dev"]),
         ("runtime", _PYPROJECT["build-system"]["requires"]),
         ("dev", _PYPROJECT["build-system"]["requires"]),
