@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from engines import podman_of_our_own, running_docker
+from farm_postgres import Postgres, running_postgres
 from lapstrake.host.process import find_program
 from lapstrake.place.workplace import Workplace
 from lapstrake.runner.choose import load
@@ -161,3 +162,19 @@ def _make_roots(work_dir: Path, *source: str, user: str | None) -> None:
     for words in (("load-baseos", *source), ("branch", "refresh", "stable")):
         done = run_cli(*words, work_dir=work_dir, user=user)
         assert done.ok, done.stderr
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for the session; whoever stops it starts it again."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def farm_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, of each kind that a farm may have."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'farm.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database()
