@@ -1,0 +1,117 @@
+"""What placement reasons about: measurements, loads and machines, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What one build took; a row of the history.
+
+    Attributes:
+        package: what was built: the name of the bundle.
+        machine: the worker that built it.
+        cores: processors that it was given; 0 for not known.
+        wall_seconds: how long it took.
+        cpu_seconds: processor time of all its processes.
+        memory: bytes at most.
+        disk: bytes at most in its workspace.
+    """
+
+    package: str
+    machine: str
+    cores: int
+    wall_seconds: float
+    cpu_seconds: float
+    memory: int = 0
+    disk: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A machine that builds.
+
+    Attributes:
+        name: the worker's name.
+        cores: processors.
+        slots: builds at a time.
+        speed: work that one processor does in a second; 1 is the machine in whose seconds work is
+            told.
+        memory: bytes; 0 for not known, which limits nothing.
+        disk: bytes free where it builds; 0 for not known.
+    """
+
+    name: str
+    cores: int = 1
+    slots: int = 1
+    speed: float = 1.0
+    memory: int = 0
+    disk: int = 0
+
+    @property
+    def share(self) -> int:
+        """Processors of a slot when all slots are taken; at least 1."""
+        return max(1, self.cores // max(1, self.slots))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """A task as placement sees it.
+
+    Attributes:
+        name: how reports call it.
+        work: processor seconds on a machine of speed 1.
+        loss: efficiency lost with each processor after the first: 0 to 1.
+        memory: bytes that it needs with no processor at all.
+        memory_per_core: bytes more with each processor.
+        disk: bytes of its workspace.
+        needs: indices of the loads that must end before.
+        machines: names of those that may run it; ``None`` for all.
+    """
+
+    name: str
+    work: float
+    loss: float = 0.0
+    memory: float = 0.0
+    memory_per_core: float = 0.0
+    disk: float = 0.0
+    needs: tuple[int, ...] = ()
+    machines: frozenset[str] | None = field(default=None)
+
+    def memory_with(self, cores: int) -> float:
+        """Bytes of memory with so many processors."""
+        return self.memory + self.memory_per_core * cores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """When and where a load runs.
+
+    Attributes:
+        load, machine: indices.
+        cores: processors that it gets.
+        start, finish: seconds from the beginning.
+    """
+
+    load: int
+    machine: int
+    cores: int
+    start: float
+    finish: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """All loads with when and where they run.
+
+    Attributes:
+        placed: in the order of their starts.
+        makespan: when the last one ends, seconds from the beginning.
+        rule: how it was found.
+    """
+
+    placed: Sequence[Placed]
+    makespan: float
+    rule: str = ""

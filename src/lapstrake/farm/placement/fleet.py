@@ -1,0 +1,94 @@
+"""Machines while loads run on them: what is free, and when more will be."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lapstrake.farm.placement.base import Load, Machine
+from lapstrake.farm.placement.efficiency import useful_cores
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+class Fleet:
+    """What is free on every machine; its arrays have one number for each.
+
+    Args:
+        machines: in the order of their indices.
+    """
+
+    def __init__(self, machines: Sequence[Machine]) -> None:
+        self.machines = machines
+        self.index = {machine.name: number for number, machine in enumerate(machines)}
+        self.speed = _array([m.speed for m in machines])
+        self.cores = _array([m.cores for m in machines])
+        self.share = _array([m.share for m in machines])
+        self.slots = _array([m.slots for m in machines])
+        self.free_slots = self.slots.copy()
+        self.free_cores = self.cores.copy()
+        self.memory = _array([m.memory or np.inf for m in machines])
+        self.free_memory = self.memory.copy()
+        self.disk = _array([m.disk or np.inf for m in machines])
+        self.free_disk = self.disk.copy()
+        self.next_free = np.zeros(len(machines))
+        """When a slot is expected to be free; 0 where one is."""
+        self._ends: list[list[float]] = [[] for _ in machines]
+        self._allowed: dict[frozenset[str], Bools] = {}
+
+    def take(self, load: Load, machine: int, cores: int, end: float) -> None:
+        """Note that a load runs there, and when it is expected to end."""
+        self._change(load, machine, cores, -1)
+        insort(self._ends[machine], end)
+        self._look(machine)
+
+    def give(self, load: Load, machine: int, cores: int, end: float) -> None:
+        """Undo `take`."""
+        self._change(load, machine, cores, 1)
+        self._ends[machine].remove(end)
+        self._look(machine)
+
+    def _change(self, load: Load, machine: int, cores: int, sign: int) -> None:
+        self.free_slots[machine] += sign
+        self.free_cores[machine] += sign * cores
+        self.free_memory[machine] += sign * load.memory_with(cores)
+        self.free_disk[machine] += sign * load.disk
+
+    def _look(self, machine: int) -> None:
+        ends = self._ends[machine]
+        self.next_free[machine] = 0.0 if self.free_slots[machine] > 0 else ends[0]
+
+    def able(self, load: Load) -> Bools:
+        """The machines that could run it if nothing else ran there."""
+        able = (load.memory_with(1) <= self.memory) & (load.disk <= self.disk)
+        if load.machines is None:
+            return able
+        return able & self.allowed(load.machines)
+
+    def allowed(self, names: frozenset[str]) -> Bools:
+        """The machines of these names."""
+        if names not in self._allowed:
+            mask = np.zeros(len(self.machines), dtype=np.bool_)
+            mask[[self.index[name] for name in names if name in self.index]] = True
+            self._allowed[names] = mask
+        return self._allowed[names]
+
+    def room(self, load: Load, cores: Floats) -> Bools:
+        """The machines where it could begin now, with so many processors on each."""
+        room = (self.free_slots > 0) & (cores >= 1)
+        room &= load.memory + load.memory_per_core * cores <= self.free_memory
+        room &= load.disk <= self.free_disk
+        return room if load.machines is None else room & self.allowed(load.machines)
+
+    def seconds(self, load: Load, cores: Floats) -> Floats:
+        """How long it takes on each machine with so many processors; more than useful idle."""
+        used = np.minimum(np.maximum(cores, 1.0), useful_cores(load.loss))
+        return load.work / (self.speed * used * (1 - load.loss * (used - 1)))
+
+
+def _array(values: Sequence[float]) -> Floats:
+    return np.array(values, dtype=np.float64)
