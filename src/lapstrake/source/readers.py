@@ -10,7 +10,7 @@ import os
 import stat
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -265,8 +265,13 @@ def read_zip(path: Path) -> Iterator[ArchiveEntry]:
                 )  # fmt: skip
 
 
-def read_folder(folder: Path) -> Iterator[ArchiveEntry]:
-    """Give what is below a folder, sorted by name, as if it were an archive; links stay links."""
+def read_folder(folder: Path, *, without: Collection[str] = ()) -> Iterator[ArchiveEntry]:
+    """Give what is below a folder, sorted by name, as if it were an archive; links stay links.
+
+    Args:
+        folder: the folder.
+        without: names at its top that are passed over.
+    """
     waiting = [""]
     while waiting:
         name = waiting.pop()
@@ -277,6 +282,8 @@ def read_folder(folder: Path) -> Iterator[ArchiveEntry]:
             target = os.readlink(path)  # noqa: PTH115 - Path would tidy the text up
         elif kind is EntryKind.FOLDER:
             children = sorted(os.listdir(path), reverse=True)  # noqa: PTH208 - names only
+            if not name:
+                children = [child for child in children if child not in without]
             waiting.extend(f"{name}/{child}" if name else child for child in children)
         elif kind is EntryKind.FILE:
             stream = path.open("rb")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO, cast
 
@@ -19,7 +20,9 @@ _TYPES = {
 }
 
 
-def write_tree_tar(folder: Path, target: Path, *, mtime: int) -> Digest:
+def write_tree_tar(
+    folder: Path, target: Path, *, mtime: int, without: Collection[str] = ()
+) -> Digest:
     """Write a folder's content as a tar: sorted, owned by root, modes 0644 or 0755, one time.
 
     Hard links become files of their own; empty folders are kept.
@@ -28,6 +31,7 @@ def write_tree_tar(folder: Path, target: Path, *, mtime: int) -> Digest:
         folder: what to write.
         target: the tar; replaced when it is there.
         mtime: the time of every entry, seconds since 1970.
+        without: names at the folder's top that are left out.
 
     Returns:
         the tar's SHA-256.
@@ -38,7 +42,7 @@ def write_tree_tar(folder: Path, target: Path, *, mtime: int) -> Digest:
     with tarfile.open(
         target, "w", format=tarfile.GNU_FORMAT, encoding="utf-8", errors="surrogateescape"
     ) as tar:
-        for entry in read_folder(folder):
+        for entry in read_folder(folder, without=without):
             path = folder / entry.name
             if entry.kind not in _TYPES:
                 raise FetchError(f"the checkout has a {entry.kind}: {entry.name!r}")

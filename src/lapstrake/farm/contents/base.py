@@ -8,7 +8,15 @@ from typing import Protocol
 
 
 class Contents(Protocol):
-    """Content by digest (``sha256:…``) on the server; see `lapstrake.blobs` for what is below."""
+    """Content by digest (``sha256:…``) on the server; see `lapstrake.blobs` for what is below.
+
+    `trusted` uploads are workers': not bounded, and they may use more of the disk.
+    """
+
+    @property
+    def scratch(self) -> Path:
+        """A folder on the same disk; a file in it becomes content by a rename."""
+        ...
 
     def size(self, digest: str) -> int | None:
         """Bytes, ``None`` when it is not there."""
@@ -26,7 +34,7 @@ class Contents(Protocol):
         """Take a file in (it is moved); gives its digest."""
         ...
 
-    def begin_upload(self, size: int | None = None) -> str:
+    def begin_upload(self, size: int | None = None, *, trusted: bool = False) -> str:
         """A place for an upload; gives its id.
 
         Raises:
@@ -35,7 +43,9 @@ class Contents(Protocol):
         """
         ...
 
-    def append(self, upload: str, offset: int, data: Iterator[bytes]) -> int:
+    def append(
+        self, upload: str, offset: int, data: Iterator[bytes], *, trusted: bool = False
+    ) -> int:
         """Add bytes at an offset, which must be its end; gives the new end.
 
         Raises:
@@ -55,4 +65,12 @@ class Contents(Protocol):
         Raises:
             Invalid: they have another digest; the upload is gone then.
         """
+        ...
+
+    def note(self, name: str) -> bytes | None:
+        """A small document by its name (words and slashes); ``None`` when there is none."""
+        ...
+
+    def take_note(self, name: str, data: bytes) -> None:
+        """Keep a small document in place of the one of this name."""
         ...

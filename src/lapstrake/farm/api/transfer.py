@@ -1,0 +1,202 @@
+"""Bytes in and out: uploads that can be resumed, content by digest, repositories, artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from lapstrake.farm.api.state import StateOf, ViewerOf
+from lapstrake.farm.base import Scope
+from lapstrake.farm.contents.shelves import Shelves
+from lapstrake.farm.contents.store import sha256_digest
+from lapstrake.farm.problems import Unknown
+from lapstrake.web.sending import FileAnswer, send_file
+
+router = APIRouter()
+
+_BYTES = "application/octet-stream"
+_PIECE = 1 << 20
+_ANY_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {_BYTES: {}}},
+    206: {"content": {_BYTES: {}}},
+}
+UploadId = Annotated[str, Path(alias="upload", pattern="^[0-9a-f]{32}$")]
+DigestText = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadWish:
+    """What an upload will be.
+
+    Attributes:
+        size: bytes, if that is known.
+    """
+
+    size: Annotated[int, Field(ge=0, le=1 << 62)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadBegun:
+    """An upload that can be sent to."""
+
+    id: str
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadOffset:
+    """How many bytes of an upload are there."""
+
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentName:
+    """A digest, ``sha256:…``."""
+
+    digest: DigestText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentFacts:
+    """Content that is here."""
+
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentNames:
+    """Digests, ``sha256:…``."""
+
+    digests: Annotated[tuple[DigestText, ...], Field(max_length=10_000)]
+
+
+@router.post("/api/v1/uploads", status_code=201, tags=["content"])
+def begin_upload(state: StateOf, viewer: ViewerOf, wish: UploadWish | None = None) -> UploadBegun:
+    """Begin an upload; it can be resumed for a day."""
+    size = wish.size if wish else None
+    return UploadBegun(id=state.contents.begin_upload(size, trusted=viewer.may(Scope.WORKER)))
+
+
+@router.api_route("/api/v1/uploads/{upload}", methods=["GET", "HEAD"], tags=["content"])
+def upload_offset(state: StateOf, upload: UploadId, response: Response) -> UploadOffset:
+    """How far an upload got; also in the header ``Upload-Offset``."""
+    offset = state.contents.offset(upload)
+    response.headers["Upload-Offset"] = str(offset)
+    return UploadOffset(offset=offset)
+
+
+@router.patch(
+    "/api/v1/uploads/{upload}",
+    tags=["content"],
+    openapi_extra={"requestBody": {"content": {_BYTES: {}}, "required": True}},
+)
+async def append_to_upload(
+    request: Request,
+    state: StateOf,
+    viewer: ViewerOf,
+    upload: UploadId,
+    offset: Annotated[int, Query(ge=0, le=1 << 62)],
+) -> UploadOffset:
+    """Add bytes at an upload's end; what came of a request that was cut is kept."""
+    append = partial(state.contents.append, trusted=viewer.may(Scope.WORKER))
+    async for piece in _pieces(request):
+        offset = await run_in_threadpool(append, upload, offset, iter((piece,)))
+    return UploadOffset(offset=offset)
+
+
+@router.put("/api/v1/uploads/{upload}", tags=["content"])
+def finish_upload(state: StateOf, upload: UploadId, name: ContentName) -> ContentFacts:
+    """Compare an upload's bytes with their digest, and keep them."""
+    size = state.contents.finish_upload(upload, name.digest)
+    return ContentFacts(digest=name.digest, size=size)
+
+
+@router.post("/api/v1/content/missing", tags=["content"])
+def missing_content(state: StateOf, names: ContentNames) -> list[str]:
+    """Those that are not here, and must be uploaded."""
+    return [digest for digest in names.digests if state.contents.size(digest) is None]
+
+
+@router.api_route(
+    "/api/v1/content/{digest}",
+    methods=["GET", "HEAD"],
+    tags=["content"],
+    response_class=Response,
+    responses=_ANY_FILE,
+)
+def content(request: Request, state: StateOf, digest: str) -> Response:
+    """Bytes by their digest; files of the branches' repositories, too."""
+    wanted = sha256_digest(digest)
+    path = Shelves(state.place).find(wanted)
+    if path is None:
+        path = state.contents.path(str(wanted))
+    headers = {
+        "Content-Type": _BYTES,
+        "ETag": f'"{wanted}"',
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return FileAnswer(request, path, headers)
+
+
+@router.api_route(
+    "/repository/{branch}/{file:path}",
+    methods=["GET", "HEAD"],
+    tags=["branches"],
+    response_class=Response,
+    responses=_ANY_FILE,
+)
+def repository_file(request: Request, state: StateOf, branch: str, file: str) -> Response:
+    """A branch's signed repository, as apt reads it."""
+    path = Shelves(state.place).file(branch, file)
+    kind = "text/plain; charset=utf-8" if "." not in path.name else _BYTES
+    try:
+        return send_file(request, path, media_type=kind)
+    except OSError:
+        raise Unknown(f"the repository of {branch} has no {file[:200]!r}") from None
+
+
+@router.api_route(
+    "/artifacts/{name}",
+    methods=["GET", "HEAD"],
+    tags=["artifacts"],
+    response_class=Response,
+    responses=_ANY_FILE,
+)
+def artifact(request: Request, state: StateOf, name: str) -> Response:
+    """A published artifact: the site that `lapstrake artifact get` is given."""
+    folder = state.config.work_dir / "farm" / "artifacts"
+    if name.startswith(".") or "/" in name or "\0" in name:
+        raise Unknown(f"there is no artifact {name[:200]!r}")
+    try:
+        return send_file(request, folder / name, media_type=_BYTES)
+    except OSError:
+        raise Unknown(f"there is no artifact {name[:200]!r}") from None
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """A request's body in pieces worth a write each; the last one also when the client is cut."""
+    waiting = bytearray()
+    try:
+        async for piece in request.stream():
+            waiting += piece
+            if len(waiting) >= _PIECE:
+                yield bytes(waiting)
+                waiting.clear()
+    except ClientDisconnect:
+        if waiting:
+            yield bytes(waiting)
+        raise
+    if waiting:
+        yield bytes(waiting)

@@ -1,0 +1,124 @@
+"""Publishing what workers made: looked at as if a stranger had sent it, signed by the server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lapstrake.errors import PackError, PublishError
+from lapstrake.farm.base import OutputFile, Task, TaskKind
+from lapstrake.farm.contents.base import Contents
+from lapstrake.farm.contents.site import ArtifactSite
+from lapstrake.formats.deb import Deb, read_deb
+from lapstrake.host.files import remove_tree, temporary_name
+from lapstrake.names import BranchName
+from lapstrake.place.workplace import Workplace
+from lapstrake.repository.open import repository_of
+
+Publish = Callable[[Task, Sequence[OutputFile]], tuple[OutputFile, ...]]
+"""Publishes a task's results; gives them with what became of each. Doing it twice is harmless."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_%@=,-]{0,250}\Z")
+_MOST_FILES = 10_000
+
+
+def publisher(place: Workplace, contents: Contents) -> Publish:
+    """What the desk calls to publish.
+
+    Args:
+        place: whose branches' repositories, and whose key.
+        contents: where the results' bytes are.
+
+    Returns:
+        a function that raises PackError for what is no sound package, PublishError for what must
+        not be, or cannot be, published; nothing is published then.
+    """
+    site = ArtifactSite(place.config.work_dir / "farm" / "artifacts")
+
+    def publish(task: Task, outputs: Sequence[OutputFile]) -> tuple[OutputFile, ...]:
+        check_outputs(outputs, contents)
+        if task.spec.kind is TaskKind.ARTIFACT:
+            return site.publish(outputs, contents)
+        if not task.spec.publish:
+            return tuple(outputs)
+        return _publish_packages(place, contents, task, outputs)
+
+    return publish
+
+
+def check_outputs(outputs: Sequence[OutputFile], contents: Contents) -> None:
+    """Make sure that results are plain files that the store has.
+
+    Raises:
+        PackError: a name is no plain name, twice there, or the bytes are missing.
+    """
+    names = [output.name for output in outputs]
+    odd = next((name for name in names if not _NAME.match(name)), None)
+    if odd is not None or len(set(names)) < len(names) or len(names) > _MOST_FILES:
+        what = f"{odd[:90]!r} is no file's name" if odd else "names are not unique, or too many"
+        raise PackError(f"the worker's results cannot be taken: {what}")
+    for output in outputs:
+        if contents.size(output.digest) != output.size:
+            raise PackError(
+                f"{output.name}: its bytes are not here, or are not {output.size}",
+                resolution="The worker must upload results before it tells of them.",
+            )
+
+
+def _publish_packages(
+    place: Workplace, contents: Contents, task: Task, outputs: Sequence[OutputFile]
+) -> tuple[OutputFile, ...]:
+    packages = [output for output in outputs if output.name.endswith(".deb")]
+    if not packages:
+        return tuple(outputs)
+    branch = BranchName(task.spec.branch)
+    arches = {task.spec.target or task.spec.arch or place.config.arch.value, "all"}
+    scratch = temporary_name(place.config.work_dir / "farm" / "publish")
+    scratch.parent.mkdir(parents=True, exist_ok=True)
+    scratch.mkdir(mode=0o700)
+    try:
+        files = [_laid_out(scratch, output, contents) for output in packages]
+        for file in files:
+            check_package(read_deb(file), arches)
+        published = repository_of(place, branch).publish(files, f"task-{task.id}")
+        done = {
+            output.name: f"{result.path.name} ({result.action})"
+            for output, result in zip(packages, published, strict=True)
+        }
+    finally:
+        remove_tree(scratch)
+    return tuple(replace(output, published=done.get(output.name, "")) for output in outputs)
+
+
+def _laid_out(folder: Path, output: OutputFile, contents: Contents) -> Path:
+    """A result under its own name."""
+    file = folder / output.name
+    file.hardlink_to(contents.path(output.digest))
+    return file
+
+
+def check_package(deb: Deb, arches: set[str]) -> None:
+    """Make sure that a package is what its file's name and its task say.
+
+    Args:
+        deb: the package.
+        arches: that the task builds for.
+
+    Raises:
+        PublishError: it is another one.
+    """
+    version = deb.version.partition(":")[2] or deb.version
+    expected = f"{deb.package}_{version}_{deb.architecture}.deb"
+    if deb.path.name != expected:
+        raise PublishError(
+            f"{deb.path.name} is no name for a package that is {expected} inside",
+            resolution="Nothing is published: look at the worker.",
+        )
+    if deb.architecture not in arches:
+        raise PublishError(
+            f"{deb.path.name} is for {deb.architecture}, and the task builds for "
+            f"{', '.join(sorted(arches - {'all'}))}",
+            resolution="Nothing is published: look at the worker.",
+        )
