@@ -17,7 +17,7 @@ from lapstrake.cli.output import Output, Verbosity
 
 _BUILDING, _IMAGES, _BASE = "Building", "Images", "Base OS"
 _CROSS = "Cross-compiling"
-_LOOKING, _SETTING_UP = "Looking", "Setting up"
+_FARM, _LOOKING, _SETTING_UP = "The farm", "Looking", "Setting up"
 
 
 def _row(name: str, module: str, section: str, text: str) -> CommandRow:
@@ -42,6 +42,9 @@ COMMANDS: tuple[CommandRow, ...] = (
     _row("update-baseos", "baseos", _BASE, "Update the packages of the base OS."),
     _row("branch", "branch", _BASE, "List and manage branches."),
     _row("cleanup", "cleanup", _BASE, "Remove instances, the base OS, or both."),
+    _row("task", "farm_task", _FARM, "Submit builds to a farm, and follow them."),
+    _row("group", "farm_group", _FARM, "Submit bundles that need each other, and follow them."),
+    _row("farm", "farm", _FARM, "Look at a farm and run one: workers, tokens, backups, units."),
     _row("log", "log", _LOOKING, "Show the log of a build."),
     _row("history", "history", _LOOKING, "List the builds so far."),
     _row("why", "why", _LOOKING, "Explain a decision, such as why something was built again."),

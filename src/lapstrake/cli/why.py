@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 _LOOKED_BACK = 200  # builds
 _INDENT = "  "
+_DAY = 8  # digits that the id of a build begins with
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[BUILD | layer KEY | branch NAME | artifact [NAME]]")
+@click.argument(
+    "words", nargs=-1, metavar="[BUILD | TASK | layer KEY | branch NAME | artifact [NAME]]"
+)
 @pass_app
 def why(app: AppContext, /, words: tuple[str, ...]) -> None:
     """Explain a decision.
@@ -33,6 +36,7 @@ def why(app: AppContext, /, words: tuple[str, ...]) -> None:
     BUILD            what it was made from and why, and what differs from the
                      one before (an id, its beginning or a bundle's name; without
                      one, the newest build)
+    TASK             a number: what a task of the farm waits for, or why it ended
     layer KEY        what a layer was made from, and what is made from it
     branch NAME      whether a branch is fresh, and why its instances were made
     artifact [NAME]  of the project in this folder: why an artifact is stale, and
@@ -43,6 +47,11 @@ def why(app: AppContext, /, words: tuple[str, ...]) -> None:
 
         lines = explain_artifacts(app, "".join(words[1:]))
         app.output.result(printable("\n".join(lines)))
+        return
+    if len(words) == 1 and _is_task(words[0]):
+        from lapstrake.cli.farm_why import explain_task
+
+        app.output.result("\n".join(explain_task(app, int(words[0]))))
         return
     place = look_place(app)
     match words:
@@ -55,9 +64,15 @@ def why(app: AppContext, /, words: tuple[str, ...]) -> None:
         case _:
             raise UsageError(
                 f"`why {' '.join(words)}` asks for nothing we know",
-                resolution="Ask for a build, `layer KEY`, `branch NAME` or `artifact [NAME]`.",
+                resolution="Ask for a build, a task's number, `layer KEY`, `branch NAME` or "
+                "`artifact [NAME]`.",
             )
     app.output.result(printable("\n".join(lines)))
+
+
+def _is_task(word: str) -> bool:
+    """Whether a word is a number on the farm: the beginning of a build's id is a whole day."""
+    return word.isascii() and word.isdigit() and len(word) < _DAY
 
 
 def explain_build(place: Workplace, text: str) -> list[str]:

@@ -8,7 +8,13 @@ from lapstrake.config.model import Config
 from lapstrake.config.read import all_settings
 
 _PREFIX = "LAPSTRAKE_"
-_NO_SETTINGS = ("LAPSTRAKE_CONFIG", "LAPSTRAKE_DEBUG", "LAPSTRAKE_CROSS", "LAPSTRAKE_ZDOTDIR")
+_NO_SETTINGS = (
+    "LAPSTRAKE_CONFIG",
+    "LAPSTRAKE_DEBUG",
+    "LAPSTRAKE_CROSS",
+    "LAPSTRAKE_TOKEN",
+    "LAPSTRAKE_ZDOTDIR",
+)
 """What is read beside the settings."""
 
 _OTHERS = "LAPSTRAKE_TEST_"

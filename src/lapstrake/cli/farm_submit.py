@@ -1,0 +1,154 @@
+"""``lapstrake task submit``: a bundle here becomes a build there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lapstrake.cli.context import AppContext, pass_app
+from lapstrake.cli.errors import message
+from lapstrake.cli.farm_connect import JSON, connect, json_text, only_waiting
+from lapstrake.cli.output import printable, write_stderr
+from lapstrake.errors import TaskError, UsageError
+
+if TYPE_CHECKING:
+    from lapstrake.farm.base import Task, TaskSpec
+    from lapstrake.farm.client.farm import Farm
+
+_PRIORITY = click.IntRange(-100, 100)
+
+
+@click.command()
+@click.argument("bundle")
+@click.argument("branch", default="")
+@click.option("--arch", default="", help="The machine that builds.  [default: the server's]")
+@click.option("--target", default="", help="The machine to cross-compile for.")
+@click.option("--priority", type=_PRIORITY, default=0, help="The larger the sooner.")
+@click.option("--name", default="", help="What the task is called.  [default: as the bundle]")
+@click.option("--network", is_flag=True, help="Let the build reach the network.")
+@click.option("--fresh", is_flag=True, help="Build, even if the same was built before.")
+@click.option("--no-publish", is_flag=True, help="Leave the branch's repository as it is.")
+@click.option("--profile", "-P", multiple=True, help="A build profile of a Debian source.")
+@click.option("-B", "kind", flag_value="any", help="Debian: only this architecture's packages.")
+@click.option("-A", "kind", flag_value="all", help="Debian: only packages for all architectures.")
+@click.option("--artifact", "package", metavar="PACKAGE", help="Build this artifact of a project.")
+@click.option("--require", multiple=True, metavar="WORD", help="A capability of the machine.")
+@click.option("--worker", default="", help="Only this worker may build it.")
+@click.option("--memory", metavar="SIZE", help="The build may use so much, such as 4G.")
+@click.option("--time", "seconds", metavar="DURATION", help="The build may take so long: 2h.")
+@click.option("--wait", is_flag=True, help="Wait for the end; exit with the build's exit code.")
+@click.option("--follow", "-f", is_flag=True, help="Show the log meanwhile; implies --wait.")
+@click.option(
+    "--download",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Put what it made there; implies --wait.",
+)
+@JSON
+@pass_app
+def submit(
+    app: AppContext,
+    /,
+    bundle: str,
+    branch: str,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401
+) -> int:
+    """Have BUNDLE built for BRANCH, and its packages published there.
+
+    BUNDLE is a folder, an archive of one, a .dsc file, apt:NAME[=VERSION], or a name in a tree
+    here or on the server. With --artifact, it is a project's folder, and there is no branch.
+
+    Ctrl-C stops the waiting, not the build.
+    """
+    if not branch and not options["package"]:
+        raise UsageError(
+            "a branch is needed",
+            resolution="For example: lapstrake task submit apt:hello stable",
+        )
+    farm = connect(app)
+    spec = _with_bundle(app, farm, _spec(branch, options), bundle)
+    task = farm.tasks.submit(spec, priority=options["priority"])
+    waits = options["wait"] or options["follow"] or options["download"] is not None
+    if waits:
+        app.output.say(f"task {task.id}: {printable(task.spec.name)}")
+        with only_waiting(app, f"task {task.id}", f"lapstrake task cancel {task.id}"):
+            task = _await(app, farm, task, follow=options["follow"])
+        if options["download"] is not None and task.state == "success":
+            farm.tasks.download(task.id, options["download"])
+    if as_json:
+        app.output.result(json_text(task))
+    elif not waits:
+        app.output.result(str(task.id))
+    return tell_end(app, task) if waits else 0
+
+
+def tell_end(app: AppContext, task: Task) -> int:
+    """Say how a task ended; gives the exit code: the build's own, or `TaskError`'s."""
+    if task.state == "success":
+        app.output.say(f"task {task.id}: success" + (f", {task.reason}" if task.reason else ""))
+        return 0
+    brief = f"task {task.id} ended as {task.state}" + (f": {task.reason}" if task.reason else "")
+    how = f"See `lapstrake task log {task.id}` and `lapstrake why {task.id}`."
+    write_stderr(message(brief, resolution=how) + "\n")
+    return task.exit_code or TaskError.exit_code
+
+
+def _await(app: AppContext, farm: Farm, task: Task, *, follow: bool) -> Task:
+    if follow:
+        from lapstrake.cli.farm_log import follow_log
+
+        follow_log(app, farm, task.id)
+        return farm.tasks.wait(task.id)
+    with app.output.status(f"task {task.id} is {task.state}") as tell:
+
+        def told(seen: Task) -> None:
+            where = f" on {seen.worker}" if seen.worker else ""
+            tell(f"task {seen.id} is {seen.state}{where}")
+
+        return farm.tasks.wait(task.id, on_change=told)
+
+
+def _with_bundle(app: AppContext, farm: Farm, spec: TaskSpec, text: str) -> TaskSpec:
+    from dataclasses import replace
+
+    from lapstrake.cli.farm_bundles import with_bundle
+
+    if not spec.package:
+        found = with_bundle(app, farm, spec, text)
+        return replace(found, name=spec.name or found.name)
+    if not Path(text).is_dir():
+        raise UsageError(f"{text} is no folder: --artifact builds a package of a project")
+    return farm.tasks.with_bundle(replace(spec, name=spec.name or spec.package), Path(text))
+
+
+def _spec(branch: str, options: dict[str, Any]) -> TaskSpec:
+    """The options as the farm understands them."""
+    from lapstrake.config.units import parse_duration, parse_size
+    from lapstrake.farm.base import Requirements, TaskKind, TaskSpec
+
+    try:
+        memory = parse_size(options["memory"]) if options["memory"] else 0
+        seconds = parse_duration(options["seconds"]) if options["seconds"] else 0.0
+    except ValueError as wrong:
+        raise UsageError(str(wrong)) from wrong
+    return TaskSpec(
+        kind=TaskKind.ARTIFACT if options["package"] else TaskKind.BUNDLE,
+        name=options["name"],
+        branch=branch,
+        arch=options["arch"],
+        target=options["target"],
+        build_kind=options["kind"] or "full",
+        profiles=options["profile"],
+        network=options["network"],
+        package=options["package"] or "",
+        publish=not options["no_publish"],
+        fresh=options["fresh"],
+        requires=Requirements(
+            capabilities=tuple(sorted(set(options["require"]))), worker=options["worker"]
+        ),
+        seconds=seconds,
+        memory=memory,
+    )

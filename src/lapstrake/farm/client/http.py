@@ -1,0 +1,230 @@
+"""Requests to a farm's server: a token, bounded patience, problems raised as problems.
+
+Workers and clients use the same. The HTTP library is imported with the first request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from lapstrake.errors import FarmError
+from lapstrake.farm.client.answer import RETRY_AFTER, UnreachableError, problem_of, read, write
+from lapstrake.farm.problems import Problem, TooMany, Unavailable
+
+if TYPE_CHECKING:
+    import httpx2
+
+T = TypeVar("T")
+
+Body = bytes | Callable[[], Iterator[bytes]]
+"""What is sent: bytes, or what gives them anew for every try."""
+
+PATIENCE = 30.0
+"""Seconds for which a request that found no server is sent again."""
+
+_CONNECT, _SILENCE = 10.0, 120.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Connection:
+    """A farm's server as a client sees it; threads may share one.
+
+    Args:
+        url: the server's address, ``http://HOST:PORT`` (a path before the API's is kept).
+        token: shown with every request; empty for none.
+        patience: seconds for which requests are repeated while nobody answers, or the answer is
+            that it goes better later; every request may be repeated (RFC 9110 9.2.2): those that
+            make something carry an ``Idempotency-Key``.
+        silence: seconds without a byte before a connection counts as broken.
+
+    Raises:
+        FarmError: the address or the token cannot be one.
+    """
+
+    def __init__(
+        self, url: str, token: str = "", *, patience: float = PATIENCE, silence: float = _SILENCE
+    ) -> None:
+        self.url = _checked_url(url)
+        self.patience = patience
+        self._token = _checked_token(token)
+        self._silence = silence
+        self._lock = threading.Lock()
+        self._client: httpx2.Client | None = None
+        self._stopped = threading.Event()
+
+    def get(self, kind: type[T], path: str, **params: object) -> T:
+        """Look something up; parameters that are ``None`` are left out."""
+        return read(kind, self.call("GET", path, params=params).content)
+
+    def send(self, kind: type[T], method: str, path: str, value: object = None) -> T:
+        """Change something by a value of `lapstrake.farm.base`, or of JSON; gives the answer."""
+        return read(kind, self.call(method, path, json=value).content)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        body: Body | None = None,
+        params: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        allowed: Collection[int] = (),
+        patience: float | None = None,
+    ) -> httpx2.Response:
+        """Send a request, some times if need be; gives the whole answer.
+
+        Args:
+            method: GET, PUT ...
+            path: below the server's address: ``/api/v1/tasks``.
+            json: a value that is sent as JSON.
+            body: bytes that are sent.
+            params: of the address; those that are ``None`` are left out.
+            headers: besides ours.
+            allowed: statuses that are no error, besides 2xx.
+            patience: other than the connection's.
+
+        Raises:
+            Problem: the server refuses.
+            UnreachableError: nobody answered for so long.
+            FarmError: the answer is no farm's.
+        """
+        said = dict(headers or {})
+        if json is not None:
+            body, said["Content-Type"] = write(json), "application/json"
+        if method == "POST":
+            said.setdefault("Idempotency-Key", secrets.token_hex(16))
+
+        def once() -> httpx2.Response:
+            with self.open(
+                method, path, body=body, params=params, headers=said, allowed=allowed
+            ) as response:
+                response.read()
+                return response
+
+        return self._patiently(once, self.patience if patience is None else patience)
+
+    @contextlib.contextmanager
+    def open(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Body | None = None,
+        params: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        allowed: Collection[int] = (),
+    ) -> Iterator[httpx2.Response]:
+        """Send a request once; the answer's body is to be read inside the block.
+
+        Raises: as `call`; `UnreachableError` also when the connection breaks inside the block.
+        """
+        import httpx2
+
+        client = self._made()
+        try:
+            request = client.build_request(
+                method,
+                self.url + path,
+                content=body() if callable(body) else body,
+                params=_given(params),
+                headers=dict(headers or {}),
+            )
+            with contextlib.closing(client.send(request, stream=True)) as response:
+                if not response.is_success and response.status_code not in allowed:
+                    response.read()
+                    raise problem_of(response)
+                yield response
+        except (httpx2.HTTPError, httpx2.InvalidURL) as broken:
+            raise UnreachableError(
+                f"the farm at {self.url} cannot be reached: {broken or type(broken).__name__}",
+                resolution="Does `lapstrake serve` run there? The address is farm.server, or "
+                "$LAPSTRAKE_SERVER.",
+            ) from broken
+
+    def stop(self) -> None:
+        """Have threads that wait to try again give up at once."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.stop()
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _patiently(self, once: Callable[[], T], patience: float) -> T:
+        """Try until it works, or what stands in the way does not pass."""
+        until = time.monotonic() + patience
+        for count in itertools.count():
+            try:
+                return once()
+            except (UnreachableError, TooMany, Unavailable) as passing:
+                pause = min(_FIRST_PAUSE * 2**count, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients
+                if isinstance(passing, Problem):
+                    pause = max(pause, _number(passing.fields.get(RETRY_AFTER)))
+                if time.monotonic() + pause > until or self._stopped.wait(pause):
+                    raise
+        raise AssertionError  # the loop has no end
+
+    def _made(self) -> httpx2.Client:
+        """The client, made at the first request."""
+        import httpx2
+
+        from lapstrake import __version__
+
+        with self._lock:
+            if self._client is None:
+                shown = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+                local = urlsplit(self.url).hostname in _LOOPBACK
+                self._client = httpx2.Client(
+                    timeout=httpx2.Timeout(self._silence, connect=_CONNECT),
+                    headers={"User-Agent": f"lapstrake/{__version__}", **shown},
+                    # No proxy could reach what is on this machine, whatever the environment says.
+                    mounts=dict.fromkeys(("http://", "https://", "all://")) if local else None,
+                )
+            return self._client
+
+
+def _checked_url(url: str) -> str:
+    """The address without the slash at its end."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment or parts.username is not None:
+        raise FarmError(
+            f"{parts.hostname if good else url!r} is no address of a farm's server",
+            resolution="Set farm.server (or $LAPSTRAKE_SERVER) to http://HOST:PORT or "
+            "https://HOST; a token goes into a file, or $LAPSTRAKE_TOKEN.",
+        )
+    return url.rstrip("/")
+
+
+def _checked_token(token: str) -> str:
+    """The token, which must fit into a header."""
+    if token and not (token.isascii() and token.isprintable() and " " not in token):
+        raise FarmError(
+            "the token has characters that no token has",
+            resolution="Copy the whole line that `lapstrake farm token add` printed, and no more.",
+        )
+    return token
+
+
+def _given(params: Mapping[str, object] | None) -> dict[str, Any]:
+    return {name: value for name, value in (params or {}).items() if value is not None}
+
+
+def _number(value: object) -> float:
+    return value if isinstance(value, float) else 0.0

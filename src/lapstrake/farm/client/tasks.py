@@ -1,0 +1,204 @@
+"""Tasks, as a client has them: submit, look, wait, follow, download."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lapstrake.farm.base import (
+    Attempt,
+    Event,
+    OutputFile,
+    Page,
+    Peaks,
+    ResourceSample,
+    Task,
+    TaskSpec,
+    Wait,
+)
+from lapstrake.farm.client.downloads import download
+from lapstrake.farm.client.http import Connection
+from lapstrake.farm.client.logs import LogFollower, LogText, read_last_lines, read_log
+from lapstrake.farm.client.packing import give_bundle
+from lapstrake.farm.model.states import ENDED
+
+_TASKS = "/api/v1/tasks"
+_MOST_AT_ONCE = 1000
+_FIRST_LOOK, _LONGEST_LOOK = 0.2, 3.0
+
+
+class Tasks:
+    """The tasks of a farm.
+
+    Every method raises what `Connection.call` raises; ``Unknown`` for numbers of no task, and
+    ``WrongState`` for what cannot be done with a task as it stands.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def submit(self, spec: TaskSpec, *, priority: int = 0, bundle: Path | None = None) -> Task:
+        """Have something built.
+
+        Args:
+            spec: what, and how.
+            priority: -100 to 100, the larger the sooner.
+            bundle: a folder (or an archive of one) here, which is sent unless the server has it;
+                it becomes the spec's `TaskSpec.bundle`, and gives it a name if it has none.
+        """
+        if bundle is not None:
+            spec = self.with_bundle(spec, bundle)
+        return self._connection.send(Task, "POST", _TASKS, {"spec": spec, "priority": priority})
+
+    def submit_many(self, specs: Iterable[TaskSpec], *, priority: int = 0) -> tuple[Task, ...]:
+        """Have many things built; all of a thousand are taken, or none."""
+        bodies = [{"spec": spec, "priority": priority} for spec in specs]
+        made: list[Task] = []
+        for begin in range(0, len(bodies), _MOST_AT_ONCE):
+            body = {"tasks": bodies[begin : begin + _MOST_AT_ONCE]}
+            made += self._connection.send(list[Task], "POST", f"{_TASKS}/batch", body)
+        return tuple(made)
+
+    def with_bundle(self, spec: TaskSpec, bundle: Path) -> TaskSpec:
+        """Give the server a bundle's folder or archive; gives the spec that builds it."""
+        digest = give_bundle(self._connection, bundle)
+        return replace(spec, bundle=digest, name=spec.name or bundle.resolve().name)
+
+    def get(self, task: int) -> Task:
+        """One task."""
+        return self._connection.get(Task, f"{_TASKS}/{task}")
+
+    def page(self, *, after: str | None = None, limit: int = 50, **wanted: object) -> Page[Task]:
+        """Some tasks, newest first.
+
+        Args:
+            after: where the page before ended, its `Page.next`.
+            limit: at most so many, up to 200.
+            wanted: only tasks of this ``state``, ``branch``, ``group``, ``name``, ``owner`` or
+                ``worker``.
+        """
+        path = _TASKS
+        return self._connection.get(Page[Task], path, after=after, limit=limit, **wanted)
+
+    def all(self, **wanted: object) -> Iterator[Task]:
+        """All tasks, newest first, page by page; `wanted` as of `page`."""
+        after: str | None = None
+        while True:
+            page = self.page(after=after, limit=200, **wanted)
+            yield from page.items
+            after = page.next
+            if after is None:
+                return
+
+    def attempts(self, task: int) -> tuple[Attempt, ...]:
+        """The workers' tries, oldest first."""
+        return tuple(self._connection.get(list[Attempt], f"{_TASKS}/{task}/attempts"))
+
+    def why(self, task: int) -> tuple[Wait, ...]:
+        """Why it waits, and what would end that; empty when it does not."""
+        return tuple(self._connection.get(list[Wait], f"{_TASKS}/{task}/why"))
+
+    def events(self, task: int) -> tuple[Event, ...]:
+        """What happened to it, oldest first."""
+        return self._connection.get(Page[Event], f"{_TASKS}/{task}/events").items
+
+    def cancel(self, task: int, reason: str = "") -> Task:
+        """Stop it, whether it waits or is built."""
+        return self._change("POST", task, "cancel", {"reason": reason})
+
+    def retry(self, task: int) -> Task:
+        """Build it again, after it ended."""
+        return self._change("POST", task, "retry", {})
+
+    def set_priority(self, task: int, priority: int) -> Task:
+        """Let it go before others, or after; -100 to 100."""
+        return self._change("PUT", task, "priority", {"priority": priority})
+
+    def wait(
+        self,
+        task: int,
+        *,
+        seconds: float | None = None,
+        on_change: Callable[[Task], None] = lambda _task: None,
+    ) -> Task:
+        """Wait until a task has ended.
+
+        Args:
+            task: which.
+            seconds: give up waiting after so many; the task goes on.
+            on_change: told of each state that is seen, the first one too.
+
+        Raises:
+            TimeoutError: it has not ended in that time.
+        """
+        until = None if seconds is None else time.monotonic() + seconds
+        pause, before = _FIRST_LOOK, None
+        while True:
+            seen = self.get(task)
+            if before is None or seen.state != before.state:
+                on_change(seen)
+                pause = _FIRST_LOOK
+            if seen.state in ENDED:
+                return seen
+            if until is not None and time.monotonic() + pause > until:
+                raise TimeoutError(f"task {task} is {seen.state} after {seconds} s")
+            before = seen
+            time.sleep(pause)
+            pause = min(pause * 1.3, _LONGEST_LOOK)
+
+    def log(self, task: int, *, attempt: int | None = None, lines: int | None = None) -> LogText:
+        """A task's log as far as it is.
+
+        Args:
+            task: which.
+            attempt: of this attempt; the newest when ``None``.
+            lines: only the last ones, so many.
+        """
+        if lines is None:
+            return read_log(self._connection, task, attempt=attempt)
+        return read_last_lines(self._connection, task, lines, attempt=attempt)
+
+    def follow(
+        self, task: int, *, attempt: int = 0, offset: int = 0, patience: float = 300.0
+    ) -> LogFollower:
+        """A task's log while it grows; see `LogFollower`."""
+        return LogFollower(
+            self._connection, task, attempt=attempt, offset=offset, patience=patience
+        )
+
+    def resources(
+        self, task: int, *, attempt: int | None = None
+    ) -> tuple[tuple[ResourceSample, ...], Peaks]:
+        """What an attempt (the newest one when ``None``) used over time, and its peaks."""
+        path = f"{_TASKS}/{task}/resources"
+        found = self._connection.get(_Resources, path, attempt=attempt)
+        return found.samples, found.peaks
+
+    def artifacts(self, task: int) -> tuple[OutputFile, ...]:
+        """The files that it made."""
+        return tuple(self._connection.get(list[OutputFile], f"{_TASKS}/{task}/artifacts"))
+
+    def download(self, task: int, folder: Path) -> tuple[Path, ...]:
+        """Download the files that a task made, verified; those that are there already are kept.
+
+        Raises:
+            ChecksumError: the bytes are not what the server said, twice.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        return tuple(
+            download(self._connection, f"{_TASKS}/{task}/artifacts/{output.name}", output, folder)
+            for output in self.artifacts(task)
+        )
+
+    def _change(self, method: str, task: int, verb: str, body: Mapping[str, object]) -> Task:
+        return self._connection.send(Task, method, f"{_TASKS}/{task}/{verb}", body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Resources:
+    """The answer of ``GET tasks/ID/resources``."""
+
+    samples: tuple[ResourceSample, ...] = ()
+    peaks: Peaks = field(default_factory=Peaks)
