@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 _RUN = re.compile(r"task-(\d+)-(\d+)\Z")
+_EXECUTOR = re.compile(r"([^/]+)/([^/]+)/(\d+)/(\d+)\Z")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,6 +31,41 @@ class RunId:
         """Read what `__str__` wrote; ``None`` for anything else."""
         match = _RUN.match(text)
         return cls(int(match[1]), int(match[2])) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """A slot's process: what it takes is its own, so each start has another name.
+
+    Attributes:
+        worker: the worker's name.
+        incarnation: the worker's, as in its facts.
+        slot: the slot's number.
+        start: counts the processes of this slot; those with a smaller one are dead.
+    """
+
+    worker: str
+    incarnation: str
+    slot: int
+    start: int
+
+    def __str__(self) -> str:
+        return f"{self.worker}/{self.incarnation}/{self.slot}/{self.start}"
+
+    @classmethod
+    def parse(cls, text: str) -> Executor | None:
+        """Read what `__str__` wrote; ``None`` for anything else."""
+        match = _EXECUTOR.match(text)
+        return cls(match[1], match[2], int(match[3]), int(match[4])) if match else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """A run for the engine: see `Dispatch.enqueue`."""
+
+    run: RunId
+    queue: str
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +94,10 @@ class Dispatch(Protocol):
         """
         ...
 
+    def enqueue_all(self, runs: Sequence[Queued]) -> None:
+        """Give it many, in this order and all or none; does nothing about those that it has."""
+        ...
+
     def cancel(self, run: RunId) -> None:
         """Take it back, whether it waits or runs: its slot notices and kills the build."""
         ...
@@ -76,6 +116,10 @@ class Dispatch(Protocol):
 
     def known(self, runs: Iterable[RunId]) -> frozenset[RunId]:
         """Those that the engine has heard of, whatever became of them."""
+        ...
+
+    def prune(self, before: float) -> int:
+        """Forget runs that ended before a time (seconds since 1970); gives how many."""
         ...
 
     def close(self) -> None:

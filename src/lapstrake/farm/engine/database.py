@@ -1,0 +1,132 @@
+"""The engine's own tables: where they are, and what it means when they cannot be reached."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from sqlite3 import Connection
+
+import sqlalchemy as sa
+from dbos import DBOSClient
+from sqlalchemy import event
+
+from lapstrake.errors import ConfigError
+from lapstrake.farm.problems import Unavailable
+
+SCHEMA = "lapstrake_engine"
+"""The schema of its tables in PostgreSQL; SQLite keeps them in a file of their own."""
+APPLICATION = "lapstrake"
+"""What the engine calls us."""
+VERSION = "1"
+"""Which slots may take a run: changed only when older slots could not understand newer runs."""
+
+_PATIENCE = {
+    "connect_timeout": "4",
+    "tcp_user_timeout": "8000",
+    "keepalives_idle": "4",
+    "keepalives_interval": "2",
+    "keepalives_count": "2",
+}
+"""A cut link is noticed within seconds; see libpq's "Database Connection Control Functions"."""
+_BUSY_MILLISECONDS = 10_000
+
+
+def connect(url: str, *, connections: int) -> DBOSClient:
+    """Open the engine's tables; nothing is sent before they are first used.
+
+    Args:
+        url: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
+        connections: the most to hold.
+
+    Raises:
+        ConfigError: the address is none of these.
+    """
+    logging.getLogger("dbos").setLevel(logging.ERROR)
+    engine = _open(url, connections)
+    return DBOSClient(
+        system_database_engine=engine,
+        dbos_system_schema=SCHEMA,
+        application_name=APPLICATION,
+        lazy=True,
+        retry_connection_errors=False,
+    )
+
+
+def migrate(client: DBOSClient) -> None:
+    """Make the engine's tables, or bring them up to date; several servers may do it at once.
+
+    Raises:
+        Unavailable: the database cannot be reached.
+    """
+    database = client._sys_db.engine.url  # the client has no other way
+    with reached():
+        if database.get_backend_name() == "sqlite" and database.database:
+            Path(database.database).parent.mkdir(parents=True, exist_ok=True)
+        client._sys_db.run_migrations()
+
+
+def disconnect(client: DBOSClient) -> None:
+    """Close all connections."""
+    client.destroy()
+    client._sys_db.engine.dispose()  # a database that we opened, we close
+
+
+@contextmanager
+def reached() -> Iterator[None]:
+    """Tell what the database raises as a problem.
+
+    Raises:
+        Unavailable: it cannot be reached, or refuses.
+    """
+    try:
+        yield
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as away:
+        cause = getattr(away, "orig", None) or away
+        lines = str(cause).strip().splitlines() or [type(cause).__name__]
+        raise Unavailable(
+            f"the engine's database does not answer: {lines[0]}",
+            resolution="Nothing is lost: it goes on by itself once the database is back.",
+        ) from away
+
+
+def _open(url: str, connections: int) -> sa.Engine:
+    try:
+        address = sa.make_url(url)
+        kind = address.get_backend_name()
+    except sa.exc.ArgumentError:
+        kind = ""
+    if kind == "sqlite":
+        return _open_sqlite(address, connections)
+    if kind == "postgresql":
+        return _open_postgres(address, connections)
+    raise ConfigError(
+        "the engine's database has an address that is none",
+        resolution="Write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
+    )
+
+
+def _open_sqlite(address: sa.URL, connections: int) -> sa.Engine:
+    engine = sa.create_engine(
+        address, pool_size=connections, max_overflow=0, connect_args={"check_same_thread": False}
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Connection, _record: object) -> None:
+        # Writers take turns from their first statement on: nobody finds the database changed
+        # between what he read and what he writes. Readers never wait (write-ahead log).
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    return engine
+
+
+def _open_postgres(address: sa.URL, connections: int) -> sa.Engine:
+    given = {name: word for name, word in _PATIENCE.items() if name not in address.query}
+    patient = address.set(drivername="postgresql+psycopg").update_query_dict(given)
+    return sa.create_engine(
+        patient, pool_size=connections, max_overflow=0, pool_timeout=10, pool_pre_ping=True
+    )

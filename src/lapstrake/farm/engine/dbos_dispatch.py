@@ -1,0 +1,150 @@
+"""The server's side of the engine: give it runs, take them back, see who has them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from lapstrake.farm.engine.base import Queued, RunId, Running
+from lapstrake.farm.engine.database import (
+    APPLICATION,
+    VERSION,
+    connect,
+    disconnect,
+    migrate,
+    reached,
+)
+
+if TYPE_CHECKING:
+    from dbos import EnqueueOptions
+
+WORK = "task"
+"""What all runs are called in the engine: there is one kind of work."""
+
+_LOWEST = 101  # the engine's 1 is its first; ours goes from -100 to 100, the largest first
+_AT_ONCE = 2000
+
+
+class DbosDispatch:
+    """`Dispatch` on DBOS' tables.
+
+    Args:
+        url: where they are; they are made, or brought up to date.
+
+    Raises:
+        Unavailable: the database cannot be reached.
+        ConfigError: the address is none.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._client = connect(url, connections=4)
+        migrate(self._client)
+        self._rows = self._client._sys_db  # for what it cannot do itself
+        self._runs = self._rows.tables.workflow_status
+        self._queues: set[str] = set()
+        self._opening = threading.Lock()
+
+    def enqueue(self, run: RunId, queue: str, *, priority: int) -> None:
+        """Give a run to the engine; see `Dispatch`."""
+        with reached():
+            self._open_queue(queue)
+            self._client.enqueue(_options(Queued(run=run, queue=queue, priority=priority)))
+
+    def enqueue_all(self, runs: Sequence[Queued]) -> None:
+        """Give it many at once; see `Dispatch`."""
+        with reached():
+            for queue in {each.queue for each in runs}:
+                self._open_queue(queue)
+            with self._rows.engine.begin() as connection:
+                for each in runs:
+                    self._client.enqueue_in_transaction(connection, _options(each))
+
+    def cancel(self, run: RunId) -> None:
+        """Take a run back; see `Dispatch`."""
+        with reached():
+            self._client.cancel_workflow(str(run))
+
+    def move(self, run: RunId, queue: str, *, priority: int) -> None:
+        """Give a run that nobody has taken another queue or priority; see `Dispatch`."""
+        with reached():
+            self._open_queue(queue)
+            change = (
+                sa.update(self._runs)
+                .where(self._runs.c.workflow_uuid == str(run), self._runs.c.status == "ENQUEUED")
+                .values(queue_name=queue, priority=_LOWEST - priority)
+            )
+            with self._rows.engine.begin() as connection:
+                connection.execute(change)
+
+    def running(self) -> Sequence[Running]:
+        """All that slots have taken and not ended; see `Dispatch`."""
+        taken = sa.select(
+            self._runs.c.workflow_uuid, self._runs.c.queue_name, self._runs.c.executor_id
+        ).where(self._runs.c.status == "PENDING")
+        with reached(), self._rows.engine.connect() as connection:
+            found = connection.execute(taken).all()
+        return [
+            Running(run=run, queue=queue or "", executor=executor or "")
+            for name, queue, executor in found
+            if (run := RunId.parse(name)) is not None
+        ]
+
+    def give_back(self, runs: Iterable[Running]) -> None:
+        """Let others take what lost slots had; see `Dispatch`.
+
+        Nothing happens to a run that has ended, was cancelled, or that another slot has by now.
+        """
+        with reached():
+            for each in runs:
+                self._rows.reenqueue_for_recovery(str(each.run), [each.executor], each.queue)
+
+    def known(self, runs: Iterable[RunId]) -> frozenset[RunId]:
+        """Those that the engine has heard of; see `Dispatch`."""
+        runs = tuple(runs)
+        found: set[str] = set()
+        with reached(), self._rows.engine.connect() as connection:
+            for start in range(0, len(runs), _AT_ONCE):
+                some = [str(run) for run in runs[start : start + _AT_ONCE]]
+                asked = sa.select(self._runs.c.workflow_uuid)
+                found.update(connection.scalars(asked.where(self._runs.c.workflow_uuid.in_(some))))
+        return frozenset(run for run in runs if str(run) in found)
+
+    def prune(self, before: float) -> int:
+        """Forget runs that ended before a time; see `Dispatch`."""
+        old = sa.select(self._runs.c.workflow_uuid)
+        old = old.where(self._runs.c.completed_at < int(before * 1000)).limit(_AT_ONCE)
+        gone = 0
+        with reached():
+            while True:
+                with self._rows.engine.connect() as connection:
+                    names = list(connection.scalars(old))
+                if not names:
+                    return gone
+                self._client.delete_workflows(names)
+                gone += len(names)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        disconnect(self._client)
+
+    def _open_queue(self, name: str) -> None:
+        """Let slots know of a queue: they look for names that they serve."""
+        if name in self._queues:
+            return
+        with self._opening:
+            self._client.register_queue(name, worker_concurrency=1, on_conflict="never_update")
+            self._queues.add(name)
+
+
+def _options(queued: Queued) -> EnqueueOptions:
+    return {
+        "workflow_name": WORK,
+        "workflow_id": str(queued.run),
+        "queue_name": queued.queue,
+        "priority": _LOWEST - queued.priority,
+        "app_version": VERSION,
+        "application_name": APPLICATION,
+    }

@@ -1,0 +1,118 @@
+"""While a slot builds: is the run still its own? If not, or if nobody can tell, the build dies.
+
+A slot that is cut off must end its build before the server gives the run to somebody else, so it
+counts the seconds without an answer on its own clock, and that clock goes on while the machine
+sleeps.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import NoReturn
+
+from lapstrake.farm.engine.base import Ownership
+from lapstrake.farm.problems import Unavailable
+
+FENCED = 75
+"""The exit status of a slot that ended itself (``EX_TEMPFAIL`` of sysexits.h): start another."""
+
+_ASK = 1.0
+_LOOK = 0.1
+_GRACE = 5.0
+_KILLING = 2.0
+_LOG = logging.getLogger("lapstrake.farm.engine")
+
+
+class Fence:
+    """Watches over one run for the time of a ``with`` block.
+
+    Args:
+        is_ours: asked once a second, from a thread; what it raises means "no answer".
+        kill: ends the build and all its processes; called from a thread, perhaps twice.
+        seconds: without an answer, after which the build is killed and this process ends.
+        give_back: asked to let others have the run when the slot is told to `give_up`.
+    """
+
+    def __init__(
+        self,
+        is_ours: Ownership,
+        kill: Callable[[], None],
+        *,
+        seconds: float,
+        give_back: Callable[[], None],
+    ) -> None:
+        self._is_ours = is_ours
+        self._kill = kill
+        self._seconds = seconds
+        self._give_back = give_back
+        self._over = threading.Event()
+        self._lost = False
+        self._giving_up = False
+        self._answered = _now()
+
+    def give_up(self) -> None:
+        """Kill the build, let others have the run, end this process; safe in a signal handler."""
+        self._giving_up = True
+
+    def __enter__(self) -> Fence:
+        """Start to watch; the run was ours a moment ago."""
+        for task in (self._ask, self._judge):
+            threading.Thread(target=task, name=f"fence{task.__name__}", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """The run is over."""
+        self._over.set()
+
+    def _ask(self) -> None:
+        """Ask; a question may hang, so another thread counts the seconds."""
+        while not self._over.is_set():
+            asked = _now()
+            try:
+                if not self._is_ours():
+                    self._lost = True
+                    return
+                self._answered = asked
+            except Unavailable as away:
+                _LOG.warning("nobody says whether the run is still ours: %s", away)
+            self._over.wait(_ASK)
+
+    def _judge(self) -> None:
+        while not self._over.wait(_LOOK):
+            if self._giving_up:
+                self._end("told to stop", self._give_back)
+            elif _now() - self._answered > self._seconds:
+                self._end(f"the engine has not answered for {self._seconds:g} s")
+            elif self._lost:
+                _LOG.info("the run is no longer ours: its build is killed")
+                _within(_KILLING, self._kill)
+                if not self._over.wait(_GRACE):
+                    self._end("the killed build did not end")
+
+    def _end(self, why: str, last: Callable[[], None] | None = None) -> NoReturn:
+        _LOG.warning("%s: this slot ends", why)
+        _within(_KILLING, self._kill)
+        if last is not None:
+            _within(_GRACE, last)
+        os._exit(FENCED)  # raising would end the run as if it had been built
+
+
+def _within(seconds: float, task: Callable[[], None]) -> None:
+    """Do something that may hang or fail, but not for longer than this."""
+    doing = threading.Thread(target=task, daemon=True)
+    doing.start()
+    doing.join(seconds)
+
+
+def _now() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
