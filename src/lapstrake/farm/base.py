@@ -321,6 +321,26 @@ class Group:
     members: tuple[Member, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilter:
+    """Which tasks of a list are wanted; an empty value wants all.
+
+    Attributes:
+        states: any of these.
+        branch, name, owner, worker: exactly this.
+        group: members of this group.
+        kind: of this kind.
+    """
+
+    states: tuple[TaskState, ...] = ()
+    branch: str = ""
+    name: str = ""
+    owner: str = ""
+    worker: str = ""
+    group: int | None = None
+    kind: TaskKind | None = None
+
+
 class SlotState(StrEnum):
     """What a slot of a worker does."""
 
@@ -415,11 +435,13 @@ class Orders:
         drain: take nothing new.
         stop: finish, then end.
         cancel: tasks to kill at once.
+        queues: the engine's queues that it serves now; grows as new requirements come.
     """
 
     drain: bool = False
     stop: bool = False
     cancel: tuple[int, ...] = ()
+    queues: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,120 @@
+"""What all parts of the desk stand on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from lapstrake.config.model import Config
+from lapstrake.farm.base import Event, OutputFile, Task
+from lapstrake.farm.contents.base import Contents
+from lapstrake.farm.desk.change import Change
+from lapstrake.farm.desk.flow import settle
+from lapstrake.farm.desk.logs import Logs
+from lapstrake.farm.desk.values import event_of
+from lapstrake.farm.engine.base import Dispatch
+from lapstrake.farm.problems import Problem
+from lapstrake.farm.tables.database import Database
+
+log = logging.getLogger("lapstrake.farm.desk")
+
+Publish = Callable[[Task, Sequence[OutputFile]], Sequence[OutputFile]]
+"""Puts a task's results into the branch's repository; may be repeated with the same results.
+
+Raises a `LapstrakeError` when they cannot be published; `Unavailable` and `NoRoom` when it should
+be tried again.
+"""
+
+
+class DeskBase:
+    """The desk's database, engine and store, and how a change is made.
+
+    Args:
+        database: brought to the newest form already.
+        dispatch: the engine's server side.
+        contents: bundles and results.
+        publish: see `Publish`.
+        config: all settings.
+        clock: seconds since 1970; only the server's time counts on the farm.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        dispatch: Dispatch,
+        contents: Contents,
+        publish: Publish,
+        config: Config,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.database = database
+        self.dispatch = dispatch
+        self.contents = contents
+        self.config = config
+        self.clock = clock
+        self.since = clock()
+        self.journal = Logs(config.work_dir / "farm" / "logs")
+        self._publish = publish
+        self._listeners: list[Callable[[Event], None]] = []
+        self._publishing: set[int] = set()
+        self._lock = threading.Lock()
+
+    def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
+        """Hear of everything that happens, once it is kept; in the thread that did it.
+
+        Args:
+            callback: quick; what it raises is logged.
+
+        Returns:
+            what ends it.
+        """
+        with self._lock:
+            self._listeners.append(callback)
+
+        def end() -> None:
+            with self._lock:
+                if callback in self._listeners:
+                    self._listeners.remove(callback)
+
+        return end
+
+    @contextmanager
+    def _change(self) -> Iterator[Change]:
+        """A change of state; once it is kept, the engine and the listeners are told."""
+        with self.database.write() as session:
+            change = Change(
+                session=session,
+                now=self.clock(),
+                config=self.config.farm,
+                longest=self.config.limits.time,
+            )
+            yield change
+            settle(change)
+        self._tell_engine(change)
+        self._tell_listeners([event_of(row) for row in change.events])
+
+    def _tell_engine(self, change: Change) -> None:
+        """Ours first, then the engine; what it does not hear now, the sweep tells it again."""
+        try:
+            for run in change.cancel:
+                self.dispatch.cancel(run)
+            for run, (queue, rank) in change.enqueue.items():
+                if run not in change.cancel:
+                    self.dispatch.enqueue(run, queue, priority=rank)
+            for run, (queue, rank) in change.moved.items():
+                self.dispatch.move(run, queue, priority=rank)
+        except Problem as problem:
+            log.warning("the engine did not hear of a change: %s", problem.brief)
+
+    def _tell_listeners(self, events: Sequence[Event]) -> None:
+        with self._lock:
+            listeners = tuple(self._listeners)
+        for event in events:
+            for listener in listeners:
+                try:
+                    listener(event)
+                except Exception:  # a listener's fault is not the task's
+                    log.exception("a listener failed at %s", event.kind)

@@ -1,0 +1,254 @@
+"""The desk's counter for tasks: to make, fill in, start, look at, cancel and retry them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import select
+
+from lapstrake.farm.base import Page, Task, TaskFilter, TaskSpec, TaskState
+from lapstrake.farm.desk import flow, specs
+from lapstrake.farm.desk.base import DeskBase
+from lapstrake.farm.desk.change import Change, known_task
+from lapstrake.farm.desk.memory import remembered
+from lapstrake.farm.desk.paging import number_after, page_of
+from lapstrake.farm.desk.values import dump, member_of, spec_of, task_of
+from lapstrake.farm.model import groups, states
+from lapstrake.farm.problems import Invalid, WrongState
+from lapstrake.farm.tables.rows import GroupRow, TaskRow
+
+
+class TaskDesk(DeskBase):
+    """Tasks."""
+
+    def new_task(
+        self, owner: str, *, priority: int = 0, arch: str = "", name: str = "", key: str = ""
+    ) -> Task:
+        """Make a task that lacks everything still.
+
+        Args:
+            owner: who asks: a token's name.
+            priority: -100 to 100, the larger the sooner.
+            arch: the machine that builds; empty for the server's own.
+            name: what people call it.
+            key: the request's ``Idempotency-Key``: the same one gives the same task again.
+
+        Raises:
+            Invalid: a value is wrong, or the key was used for another request.
+        """
+        spec = specs.checked(TaskSpec(name=name, arch=arch), self.config, whole=False)
+        content = {"spec": dump(spec), "priority": specs.checked_priority(priority)}
+        with self._change() as change:
+            made = remembered(change, owner, key, content)
+            if not made:
+                made.append(_insert(change, spec, owner, priority).id)
+            return task_of(change.task(made[0]))
+
+    def submit(self, spec: TaskSpec, owner: str, *, priority: int = 0, key: str = "") -> Task:
+        """Make a task and start it.
+
+        Raises:
+            Invalid: the spec lacks or has what it must not; nothing is made.
+        """
+        return self.submit_many([spec], owner, priority=priority, key=key)[0]
+
+    def submit_many(
+        self, wanted: Sequence[TaskSpec], owner: str, *, priority: int = 0, key: str = ""
+    ) -> tuple[Task, ...]:
+        """Make several tasks and start them: all or none.
+
+        Raises:
+            Invalid: one of them is wrong; the detail says which.
+        """
+        checked = specs.checked_all(wanted, self.config, self.contents)
+        content = {"specs": [dump(spec) for spec in checked], "priority": priority}
+        specs.checked_priority(priority)
+        with self._change() as change:
+            made = remembered(change, owner, key, content)
+            if not made:
+                rows = [_insert(change, spec, owner, priority) for spec in checked]
+                for row in rows:
+                    flow.launch(change, row)
+                made.extend(row.id for row in rows)
+            flow.settle(change)
+            return tuple(task_of(change.task(number)) for number in made)
+
+    def set_bundle(self, task: int, *, digest: str = "", source: str = "", name: str = "") -> Task:
+        """Say what a new task builds: an uploaded archive, or where its source is.
+
+        Args:
+            task: which.
+            digest: of an archive in the content store.
+            source: ``apt:NAME``, or an address in the server's trees.
+            name: what people call it; empty leaves it.
+
+        Raises:
+            Unknown: no such task.
+            WrongState: it was started already.
+            Invalid: there is no such content or source.
+        """
+        if bool(digest) == bool(source):
+            raise Invalid("give the digest of an upload or a source: one of the two")
+
+        def fill(spec: TaskSpec) -> TaskSpec:
+            called = name or spec.name or (source.partition("=")[0] if source else "")
+            return replace(spec, bundle=digest, source=source, name=called)
+
+        return self._fill(task, fill)
+
+    def set_branch(self, task: int, branch: str) -> Task:
+        """Say for which branch a new task builds.
+
+        Raises:
+            Unknown: no such task.
+            WrongState: it was started already.
+            Invalid: no such branch; those that there are are named.
+        """
+        return self._fill(task, lambda spec: replace(spec, branch=branch))
+
+    def start(self, task: int, **overrides: object) -> Task:
+        """Start a new task.
+
+        Args:
+            task: which.
+            overrides: fields of its `TaskSpec`.
+
+        Raises:
+            Unknown: no such task.
+            WrongState: it lacks something (the detail says what), or was started already.
+            Invalid: a field is wrong.
+        """
+        with self._change() as change:
+            row = self._open(change, task)
+            spec = specs.overridden(spec_of(row), overrides)
+            lacking = specs.lacks(spec)
+            if lacking:
+                raise WrongState(
+                    f"task {task} lacks {' and '.join(lacking)}",
+                    resolution="Put what it lacks first, then start it.",
+                    fields={"lacks": lacking, "state": row.state},
+                )
+            _write(row, specs.checked(spec, self.config, self.contents))
+            flow.launch(change, row)
+            flow.settle(change)
+            return task_of(row)
+
+    def cancel(self, task: int, *, reason: str = "", by: str = "") -> Task:
+        """End a task before it is done; what it runs is killed.
+
+        Raises:
+            Unknown: no such task.
+            WrongState: it has ended, or is being published.
+        """
+        with self._change() as change:
+            row = change.task(task)
+            said = " ".join(filter(None, [f"by {by}" if by else "", reason]))
+            flow.end(change, row, TaskState.CANCELLED, said)
+            flow.settle(change)
+            return task_of(row)
+
+    def retry(self, task: int, *, by: str = "") -> Task:
+        """Try a task again that ended badly; members of its group that it held up come back.
+
+        Raises:
+            Unknown: no such task.
+            WrongState: it has not ended, or went well.
+        """
+        with self._change() as change:
+            row = change.task(task)
+            flow.again(change, row, f"tried again by {by}" if by else "tried again")
+            if row.group_id is None:
+                flow.launch(change, row)
+            else:
+                query = select(TaskRow).where(TaskRow.group_id == row.group_id)
+                rows = {member.member: member for member in change.session.scalars(query)}
+                members = [member_of(member) for member in rows.values()]
+                for name in groups.revived(members, row.member):
+                    flow.again(change, rows[name], f"{row.member} is tried again")
+                flow.reopen(change, change.session.get_one(GroupRow, row.group_id))
+            flow.settle(change)
+            return task_of(row)
+
+    def set_priority(self, task: int, priority: int) -> Task:
+        """Let a task go sooner or later.
+
+        Raises:
+            Unknown: no such task.
+            WrongState: it has ended.
+            Invalid: not from -100 to 100.
+        """
+        specs.checked_priority(priority)
+        with self._change() as change:
+            row = change.task(task)
+            if row.state in states.ENDED:
+                raise WrongState(f"task {task} has ended: {row.state}", fields={"state": row.state})
+            row.priority, row.changed = priority, change.now
+            flow.set_rank(change, row, priority)
+            return task_of(row)
+
+    def task(self, task: int) -> Task:
+        """A task as it stands.
+
+        Raises:
+            Unknown: no such task.
+        """
+        with self.database.read() as session:
+            return task_of(known_task(session, task))
+
+    def tasks(
+        self, wanted: TaskFilter | None = None, *, after: str = "", limit: int = 50
+    ) -> Page[Task]:
+        """Tasks, the newest first.
+
+        Args:
+            wanted: which; all when ``None``.
+            after: what the page before said.
+            limit: 1 to 200.
+
+        Raises:
+            Invalid: `after` or `limit` makes no sense.
+        """
+        wanted = wanted or TaskFilter()
+        query = select(TaskRow).order_by(TaskRow.id.desc())
+        last = number_after(after)
+        if last is not None:
+            query = query.where(TaskRow.id < last)
+        for field in ("branch", "name", "owner", "worker", "kind"):
+            value = getattr(wanted, field)
+            if value:
+                query = query.where(getattr(TaskRow, field) == value)
+        if wanted.group is not None:
+            query = query.where(TaskRow.group_id == wanted.group)
+        if wanted.states:
+            query = query.where(TaskRow.state.in_(wanted.states))
+        with self.database.read() as session:
+            return page_of(session.scalars, query, limit, task_of, lambda row: row.id)
+
+    def _open(self, change: Change, task: int) -> TaskRow:
+        """A task that can still be filled in."""
+        row = change.task(task)
+        if row.state != TaskState.NEW:
+            raise WrongState(
+                f"task {task} was started already: it is {row.state}",
+                resolution="Make a new task.",
+                fields={"state": row.state},
+            )
+        return row
+
+    def _fill(self, task: int, fill: specs.Fill) -> Task:
+        with self._change() as change:
+            row = self._open(change, task)
+            spec = fill(spec_of(row))
+            _write(row, specs.checked(spec, self.config, self.contents, whole=False))
+            row.changed = change.now
+            return task_of(row)
+
+
+def _insert(change: Change, spec: TaskSpec, owner: str, priority: int) -> TaskRow:
+    return flow.new_row(change, spec, owner=owner, priority=priority)
+
+
+def _write(row: TaskRow, spec: TaskSpec) -> None:
+    row.spec = dump(spec)
+    row.name, row.branch = spec.name, spec.branch

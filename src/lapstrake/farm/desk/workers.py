@@ -1,0 +1,188 @@
+"""The desk's counter for workers: to come, to be seen, to drain, to go."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lapstrake.farm.base import (
+    Heartbeat,
+    Orders,
+    TaskState,
+    Welcome,
+    Worker,
+    WorkerFacts,
+    WorkerState,
+)
+from lapstrake.farm.desk.base import DeskBase
+from lapstrake.farm.desk.change import known_worker
+from lapstrake.farm.desk.values import dump, load, worker_of
+from lapstrake.farm.model import queues, states
+from lapstrake.farm.problems import Invalid, WrongState
+from lapstrake.farm.tables.rows import AttemptRow, TaskRow, WorkerRow
+
+_SKEWED = 5.0
+
+
+class WorkerDesk(DeskBase):
+    """Workers."""
+
+    def register(self, facts: WorkerFacts, token_name: str = "", engine: str = "") -> Welcome:
+        """Let a worker in.
+
+        Args:
+            facts: what it says of its machine.
+            token_name: of the token that it showed.
+            engine: the engine's address for it; empty for the configured one.
+
+        Raises:
+            WrongState: another one of that name lives.
+            Invalid: its facts make no sense.
+        """
+        queues.check_worker_name(facts.name)
+        if not facts.arches or facts.slots < 1 or not facts.incarnation:
+            raise Invalid("a worker has an incarnation, an architecture and a slot at least")
+        with self._change() as change:
+            row = change.session.get(WorkerRow, facts.name)
+            if row is None:
+                row = WorkerRow(name=facts.name, seen=0.0, state=WorkerState.GONE.value)
+                change.session.add(row)
+            elif (
+                row.incarnation != facts.incarnation
+                and row.state not in {WorkerState.GONE, WorkerState.SILENT}
+                and change.now - row.seen < self.config.farm.dead_after
+            ):
+                raise WrongState(
+                    f"another worker called {facts.name} is here, seen "
+                    f"{change.now - row.seen:.0f} s ago",
+                    resolution="Give each worker its own name; one that was restarted is let in "
+                    f"after {self.config.farm.dead_after:.0f} s of silence.",
+                    fields={"wait": self.config.farm.dead_after - (change.now - row.seen)},
+                )
+            row.incarnation, row.facts = facts.incarnation, dump(facts)
+            row.state = (WorkerState.DRAINING if row.drain else WorkerState.ONLINE).value
+            row.token, row.registered, row.seen = token_name, change.now, change.now
+            row.slots, row.memory_free, row.disk_free = [], facts.memory, facts.disk
+            row.skew = facts.clock - change.now if facts.clock else 0.0
+            change.tell("worker.online", _greeting(row.skew), worker=facts.name)
+            return Welcome(
+                engine=engine or self.config.farm.worker_database,
+                queues=queues.queues_of(facts, _in_use(change.session)),
+                heartbeat=self.config.farm.heartbeat,
+                fence=self.config.farm.fence_after,
+                clock=change.now,
+            )
+
+    def heartbeat(self, name: str, beat: Heartbeat) -> Orders:
+        """See that a worker lives; tell it what to do.
+
+        Raises:
+            Unknown: no such worker.
+            WrongState: another incarnation is registered, or it was given up: it registers again.
+        """
+        with self._change() as change:
+            row = known_worker(change.session, name)
+            if row.incarnation != beat.incarnation or row.state in {
+                WorkerState.GONE,
+                WorkerState.SILENT,
+            }:
+                raise WrongState(
+                    f"this {name} is not registered any more", resolution="Register again."
+                )
+            row.seen, row.load = change.now, beat.load
+            row.slots = [asdict(slot) for slot in beat.slots]
+            row.memory_free, row.disk_free = beat.memory_free, beat.disk_free
+            row.skew = beat.clock - change.now if beat.clock else 0.0
+            draining = row.drain or beat.draining
+            state = WorkerState.DRAINING if draining else WorkerState.ONLINE
+            if row.state != state:
+                row.state = state.value
+                change.tell(f"worker.{state.value}", worker=name)
+            return Orders(
+                drain=draining,
+                cancel=_dead(change.session, beat),
+                queues=queues.queues_of(load(WorkerFacts, row.facts), _in_use(change.session)),
+            )
+
+    def goodbye(self, name: str, incarnation: str) -> None:
+        """Let a worker go; what it still held is given to others.
+
+        Raises:
+            Unknown: no such worker.
+            WrongState: another incarnation is registered.
+        """
+        with self._change() as change:
+            row = known_worker(change.session, name)
+            if row.incarnation != incarnation:
+                raise WrongState(f"another {name} is registered")
+            row.state, row.slots = WorkerState.GONE.value, []
+            change.tell("worker.gone", worker=name)
+
+    def workers(self) -> tuple[Worker, ...]:
+        """All workers, by name."""
+        with self.database.read() as session:
+            query = select(WorkerRow).order_by(WorkerRow.name)
+            return tuple(worker_of(row) for row in session.scalars(query))
+
+    def worker(self, name: str) -> Worker:
+        """A worker as last seen.
+
+        Raises:
+            Unknown: no such worker.
+        """
+        with self.database.read() as session:
+            return worker_of(known_worker(session, name))
+
+    def drain(self, name: str, on: bool) -> Worker:
+        """Let a worker take nothing new, or take tasks again.
+
+        Raises:
+            Unknown: no such worker.
+        """
+        with self._change() as change:
+            row = known_worker(change.session, name)
+            row.drain = on
+            if row.state in {WorkerState.ONLINE, WorkerState.DRAINING}:
+                row.state = (WorkerState.DRAINING if on else WorkerState.ONLINE).value
+                change.tell(f"worker.{row.state}", worker=name)
+            return worker_of(row)
+
+    def forget(self, name: str) -> None:
+        """Drop a worker that is no more.
+
+        Raises:
+            Unknown: no such worker.
+            WrongState: it is still there.
+        """
+        with self._change() as change:
+            row = known_worker(change.session, name)
+            if row.state not in {WorkerState.SILENT, WorkerState.GONE}:
+                raise WrongState(f"{name} is {row.state}", resolution="Stop it first.")
+            change.session.delete(row)
+            change.tell("worker.forgotten", worker=name)
+
+
+def _in_use(session: Session) -> tuple[str, ...]:
+    """The queues that have tasks."""
+    wanted = (TaskState.QUEUED, *states.RUNNING)
+    return tuple(session.scalars(select(TaskRow.queue).where(TaskRow.state.in_(wanted)).distinct()))
+
+
+def _dead(session: Session, beat: Heartbeat) -> tuple[int, ...]:
+    """Of the tasks that a worker's slots run, those that are not its any more."""
+    found = []
+    for slot in beat.slots:
+        if slot.task is None:
+            continue
+        trial = session.get(AttemptRow, (slot.task, slot.attempt)) if slot.attempt else None
+        if trial is not None and trial.ending not in {"", "success", "failed"}:
+            found.append(slot.task)
+    return tuple(found)
+
+
+def _greeting(skew: float) -> str:
+    if abs(skew) <= _SKEWED:
+        return ""
+    return f"its clock is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"

@@ -1,0 +1,108 @@
+"""The engine's queues: a queue's name says what a machine must have to serve it.
+
+``build.ARCH`` takes any machine that runs ARCH; ``build.ARCH.WORD.WORD`` (sorted) only those that
+have every word, where a word is a capability or a size: ``cores-8``, ``memory-4096`` (MiB),
+``disk-20480`` (MiB). ``worker.NAME`` is one machine's own. So whoever listens to a queue can serve
+all that is in it, and the engine needs to know nothing of requirements.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from lapstrake.farm.base import Requirements, WorkerFacts
+from lapstrake.farm.problems import Invalid
+
+_MIB = 1 << 20
+_WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
+_SIZE = re.compile(r"(cores|memory|disk)-(\d+)\Z")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+
+
+def queue_of(arch: str, requires: Requirements) -> str:
+    """The queue for tasks of an architecture with requirements.
+
+    Raises:
+        Invalid: a capability is no word, or a size is below zero.
+    """
+    if requires.worker:
+        return worker_queue(requires.worker)
+    for word in requires.capabilities:
+        if not _WORD.match(word) or _SIZE.match(word):
+            raise Invalid(
+                f"{word!r} is no capability",
+                resolution="Use words such as kvm: lower case letters, digits, - and _.",
+            )
+    if min(requires.cores, requires.memory, requires.disk) < 0:
+        raise Invalid("requirements cannot be below zero")
+    sizes = {
+        "cores": requires.cores,
+        "memory": -(-requires.memory // _MIB),
+        "disk": -(-requires.disk // _MIB),
+    }
+    words = {*requires.capabilities, *(f"{what}-{n}" for what, n in sizes.items() if n)}
+    return ".".join(("build", arch, *sorted(words)))
+
+
+def worker_queue(name: str) -> str:
+    """A worker's own queue.
+
+    Raises:
+        Invalid: the name cannot be a worker's.
+    """
+    check_worker_name(name)
+    return f"worker.{name}"
+
+
+def check_worker_name(name: str) -> None:
+    """Refuse what cannot name a worker.
+
+    Raises:
+        Invalid: it cannot.
+    """
+    if not _NAME.match(name):
+        raise Invalid(
+            f"{name!r} cannot name a worker",
+            resolution="Use letters, digits and . _ - (first a letter or digit, at most 64).",
+        )
+
+
+def serves(facts: WorkerFacts, queue: str) -> bool:
+    """Whether a machine has all that a queue's tasks need."""
+    if queue == f"worker.{facts.name}":
+        return True
+    kind, _, rest = queue.partition(".")
+    arch, *words = rest.split(".")
+    return kind == "build" and arch in facts.arches and all(_has(facts, word) for word in words)
+
+
+def missing(facts: WorkerFacts, queue: str) -> tuple[str, ...]:
+    """What a machine lacks to serve a queue, as words for people; empty when it serves it."""
+    kind, _, rest = queue.partition(".")
+    if kind == "worker":
+        return () if rest == facts.name else (f"only {rest} may build it",)
+    arch, *words = rest.split(".")
+    lacking = [f"{arch} machines"] if arch not in facts.arches else []
+    return (*lacking, *(word for word in words if not _has(facts, word)))
+
+
+def queues_of(facts: WorkerFacts, in_use: Iterable[str]) -> tuple[str, ...]:
+    """The queues that a machine listens to.
+
+    They are its own, its architectures', and of those in use all that it can serve.
+    """
+    plain = {f"worker.{facts.name}", *(f"build.{arch}" for arch in facts.arches)}
+    return tuple(sorted(plain | {queue for queue in in_use if serves(facts, queue)}))
+
+
+def _has(facts: WorkerFacts, word: str) -> bool:
+    size = _SIZE.match(word)
+    if size is None:
+        return word in facts.capabilities
+    amount = int(size[2])
+    return {
+        "cores": facts.cores >= amount,
+        "memory": facts.memory >= amount * _MIB,
+        "disk": facts.disk >= amount * _MIB,
+    }[size[1]]
