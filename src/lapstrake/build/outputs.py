@@ -81,6 +81,13 @@ def keep_others(found: Sequence[Path], folder: Path) -> None:
             files.copy_tree(file, folder / file.name)
 
 
+def keep_all(found: Sequence[Path], folder: Path) -> None:
+    """Keep everything, for somebody who publishes it elsewhere."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in found:
+        files.copy_tree(file, folder / file.name)
+
+
 def compare(first: Sequence[Output], second: Sequence[Output]) -> None:
     """Compare two builds of the same inputs.
 

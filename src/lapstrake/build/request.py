@@ -30,6 +30,7 @@ class BuildRequest:
         keep: keep the workspace, also of a build that went well.
         shell_on_fail: open a shell in the workspace of a failed build.
         publish: put the packages into the branch's repository.
+        results: a folder that gets all files that were made, packages too; ``None`` for none.
         target: the architecture to build for by cross-compiling; ``None`` for the root's own.
         toolchain: what cross-compiles: a folder, or a package of the project in `cwd`; empty for
             Debian's cross compilers.
@@ -47,6 +48,7 @@ class BuildRequest:
     keep: bool = False
     shell_on_fail: bool = False
     publish: bool = True
+    results: Path | None = None
     target: Arch | None = None
     toolchain: str = ""
 

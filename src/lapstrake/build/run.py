@@ -121,7 +121,10 @@ class _Job:
             self._note(step="publish")
             if request.publish:
                 described = outputs.publish(repository, built, described, self.record.id)
-            outputs.keep_others(built, self.records.folder / self.record.id / "output")
+            if request.results:
+                outputs.keep_all(built, request.results)
+            else:
+                outputs.keep_others(built, self.records.folder / self.record.id / "output")
         self._note(step="", outputs=described)
         if needed.made or prepared.branch.refreshed:
             from lapstrake.branch.room import collect_over_budget  # a warm build needs no room

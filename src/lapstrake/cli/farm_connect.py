@@ -34,12 +34,19 @@ def connect(app: AppContext) -> Farm:
     from lapstrake.farm.client.farm import Farm
 
     settings = app.config.farm
-    token = os.environ.get(TOKEN, "").strip()
-    if not token and settings.token_file is not None:
-        token = read_token(settings.token_file)
-    farm = Farm(settings.server, token)
+    farm = Farm(settings.server, token_of(settings.token_file))
     click.get_current_context().call_on_close(farm.close)
     return farm
+
+
+def token_of(file: Path | None) -> str:
+    """The token of our environment, else of a file; empty when there is neither.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    token = os.environ.get(TOKEN, "").strip()
+    return token or (read_token(file) if file is not None else "")
 
 
 def read_token(file: Path) -> str:

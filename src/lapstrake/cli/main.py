@@ -42,6 +42,8 @@ COMMANDS: tuple[CommandRow, ...] = (
     _row("update-baseos", "baseos", _BASE, "Update the packages of the base OS."),
     _row("branch", "branch", _BASE, "List and manage branches."),
     _row("cleanup", "cleanup", _BASE, "Remove instances, the base OS, or both."),
+    _row("serve", "serve", _FARM, "Serve a farm: API, queue, builder and pages."),
+    _row("worker", "worker", _FARM, "Let this machine build for a farm."),
     _row("task", "farm_task", _FARM, "Submit builds to a farm, and follow them."),
     _row("group", "farm_group", _FARM, "Submit bundles that need each other, and follow them."),
     _row("farm", "farm", _FARM, "Look at a farm and run one: workers, tokens, backups, units."),

@@ -1,0 +1,43 @@
+"""Artifacts of an uploaded project, built and packed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lapstrake.artifact.building.build import BuildRequest, build_artifacts
+from lapstrake.artifact.building.workshop import write_archive
+from lapstrake.artifact.depot import Depot
+from lapstrake.artifact.manifest.project import read_project
+
+if TYPE_CHECKING:
+    from lapstrake.config.model import Config
+    from lapstrake.farm.base import TaskSpec
+    from lapstrake.progress import Progress
+
+
+def build_archives(
+    folder: Path, spec: TaskSpec, config: Config, progress: Progress, target: Path
+) -> str:
+    """Build what a task wants of a project, and write its archives.
+
+    Args:
+        folder: the project.
+        spec: the task's; its package, or all of the project that is stale when it names none.
+        config: where artifacts are kept.
+        progress: hears it.
+        target: the folder that gets the archives; made when missing.
+
+    Returns:
+        the version of the package, or of the project.
+    """
+    depot = Depot(config=config, environment=os.environ)
+    project = read_project(folder, depot=depot, progress=progress)
+    names = (spec.package,) if spec.package else ()
+    request = BuildRequest(names=names, jobs=config.build.jobs, force=spec.fresh)
+    built = build_artifacts(project, request, depot, progress)
+    wanted = names or tuple(each.package.name for each in built if each.builder) or ("",)
+    for name in wanted:
+        write_archive(project, name, depot, progress, folder=target)
+    return next((each.package.version for each in built if each.package.name in wanted), "")

@@ -1,0 +1,157 @@
+"""One claimed job from its begin to its result, as the slot's process sees it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from lapstrake.errors import LapstrakeError, LimitError
+from lapstrake.farm.base import Job, Result
+from lapstrake.farm.client.answer import read, write
+from lapstrake.farm.worker import containers
+from lapstrake.farm.worker.link import Link
+from lapstrake.farm.worker.sampling import Sampler, joined
+from lapstrake.farm.worker.setup import (
+    AttemptFolder,
+    BuildSetup,
+    SlotSetup,
+    environment,
+    program,
+    worker_folder,
+)
+from lapstrake.farm.worker.shipping import Shipper
+from lapstrake.host import files, sandbox
+
+_LOOK_SECONDS = 0.05
+_LATE_SECONDS = 10.0  # the build itself ends first, and says more
+_KILLED = 137
+
+
+class Attempt:
+    """A build's process and all that watches it.
+
+    Args:
+        setup: the slot's.
+        job: what was claimed.
+        link: to the server.
+    """
+
+    def __init__(self, setup: SlotSetup, job: Job, link: Link) -> None:
+        self._setup, self._job, self._link = setup, job, link
+        self._config = setup.worker.config()
+        path = worker_folder(self._config, setup.worker.name) / f"{job.task}-{job.attempt}"
+        self._folder = AttemptFolder(path=path)
+        self._lost = threading.Event()
+        self._ooms = memory_kills()
+
+    def lose(self) -> None:
+        """It is not ours any more, or cancelled: kill it and report nothing."""
+        self._lost.set()
+
+    def run(self) -> Result | None:
+        """Build; ``None`` when it is not ours any more. All that it started is dead then."""
+        files.remove_tree(self._folder.path)
+        self._folder.path.mkdir(parents=True)
+        shipper = Shipper(self._link, self._job, self._folder, self.lose)
+        try:
+            result = self._build(shipper)
+            if not self._lost.is_set():
+                shipper.finish()
+        finally:
+            shipper.give_up()
+        return None if self._lost.is_set() else result
+
+    def close(self) -> None:
+        """Remove its files."""
+        with suppress(OSError):
+            files.remove_tree(self._folder.path)
+
+    def _build(self, shipper: Shipper) -> Result:
+        began = time.monotonic()
+        process = self._start()
+        workspaces = self._config.work_dir / ".builder" / "store" / "workspaces"
+        sampler = Sampler(
+            process.process.pid,
+            workspaces=workspaces,
+            networked=self._job.spec.network,
+            on_sample=shipper.add,
+        )
+        try:
+            late = self._wait(process)
+        finally:
+            process.close()
+            peaks = sampler.stop()
+        if self._lost.is_set() or late:
+            containers.remove_of_executor(self._setup.executor)
+        result = late or self._result(process.process.returncode)
+        peaks = joined(peaks, result.peaks)
+        return replace(result, peaks=replace(peaks, wall_seconds=time.monotonic() - began))
+
+    def _start(self) -> sandbox.SandboxProcess:
+        """Start the build below a keeper that kills all of it when it ends, or we do."""
+        setup = BuildSetup(
+            worker=self._setup.worker,
+            job=self._job,
+            folder=self._folder.path,
+            executor=self._setup.executor,
+        )
+        self._folder.setup.touch(mode=0o600)  # it has the token
+        self._folder.setup.write_bytes(write(setup))
+        log = os.open(self._folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+        plan = sandbox.SandboxPlan(
+            argv=(*program("lapstrake.farm.worker.building"), str(self._folder.setup)),
+            env=environment(),
+            cwd=str(Path.cwd()),
+            confined=False,
+            adopts=True,
+        )
+        try:
+            return sandbox.spawn(plan, stdout=log)
+        finally:
+            os.close(log)
+
+    def _wait(self, process: sandbox.SandboxProcess) -> Result | None:
+        """Wait for its end, or for a reason to end it; a result only when it was too slow."""
+        seconds, begun = self._job.spec.seconds, 0.0
+        while process.process.poll() is None:
+            if self._lost.wait(_LOOK_SECONDS):
+                return None
+            if seconds and not begun and self._folder.begun.exists():
+                begun = time.monotonic()
+            if begun and time.monotonic() - begun > seconds + _LATE_SECONDS:
+                return Result(
+                    ok=False,
+                    error=f"the build was stopped: timed out (limit {seconds:g} s)",
+                    exit_code=LimitError.exit_code,
+                )
+        return None
+
+    def _result(self, status: int) -> Result:
+        """What the build's process wrote; if nothing, why."""
+        with suppress(OSError, LapstrakeError):
+            return read(Result, self._folder.result.read_bytes())
+        if status in {_KILLED, -9} and memory_kills() > self._ooms:
+            return Result(
+                ok=False,
+                error="the build was killed: the worker ran out of memory",
+                details="Its own limit was not reached: set limits.memory, or use fewer slots.",
+                exit_code=LimitError.exit_code,
+            )
+        return Result(
+            ok=False,
+            error=f"the build's process ended with status {status} and no result",
+            exit_code=LapstrakeError.exit_code,
+        )
+
+
+def memory_kills() -> int:
+    """How many processes the kernel has killed for want of memory (``/proc/vmstat``)."""
+    with suppress(OSError), Path("/proc/vmstat").open() as file:
+        for line in file:
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0

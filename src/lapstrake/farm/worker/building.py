@@ -1,0 +1,226 @@
+"""The process of one build: everything from the bundle to results that the server has.
+
+It is started by the slot (``python -m lapstrake.farm.worker.building FILE``), and killed with all
+that came of it when the slot ends. How it went is in the attempt's folder at its end.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lapstrake.errors import LapstrakeError
+from lapstrake.farm.base import OutputFile, Peaks, Result, TaskKind
+from lapstrake.farm.client.answer import read, write
+from lapstrake.farm.client.http import Connection
+from lapstrake.farm.worker.link import Link
+from lapstrake.farm.worker.setup import AttemptFolder, BuildSetup, bounded
+from lapstrake.farm.worker.telling import AttemptLog
+from lapstrake.host import files
+from lapstrake.names import Arch
+
+if TYPE_CHECKING:
+    from lapstrake.build.record import BuildRecord
+    from lapstrake.config.model import Config
+    from lapstrake.place.workplace import Workplace
+    from lapstrake.progress import Progress
+
+_PATIENCE = 3600.0
+"""Seconds that transfers wait for a server that is away: what was built is worth it."""
+
+
+def main() -> int:
+    """Read the setup, do the work, write the result."""
+    setup = read(BuildSetup, Path(sys.argv[1]).read_bytes())
+    folder = AttemptFolder(path=setup.folder)
+    with AttemptLog(folder) as log:
+        result = _guarded(setup, folder, log)
+        if not result.ok:
+            log.note(f"failed: {result.error}")
+    files.write_atomic(folder.result, write(result), durable=False)
+    return 0
+
+
+def _guarded(setup: BuildSetup, folder: AttemptFolder, log: AttemptLog) -> Result:
+    """The work, whose errors are results too."""
+    try:
+        return _Work(setup, folder, log).run()
+    except LapstrakeError as failed:
+        return Result(
+            ok=False,
+            error=failed.brief,
+            details="\n".join(filter(None, (failed.details, failed.resolution))),
+            exit_code=failed.exit_code,
+        )
+    except OSError as refused:
+        full = files.disk_error(refused, doing=f"building task {setup.job.task}")
+        return Result(ok=False, error=full.brief, exit_code=full.exit_code)
+    except Exception as bug:  # noqa: BLE001 - the farm goes on, and somebody reads the log
+        traceback.print_exc()
+        brief = f"an error in Lapstrake itself: {type(bug).__name__}: {bug}"
+        return Result(ok=False, error=brief, exit_code=LapstrakeError.exit_code)
+
+
+class _Work:
+    """One job on its way.
+
+    Args:
+        setup: what to do, and where.
+        folder: the attempt's.
+        log: hears everything.
+    """
+
+    def __init__(self, setup: BuildSetup, folder: AttemptFolder, log: AttemptLog) -> None:
+        self.job, self.folder, self.log = setup.job, folder, log
+        self.worker, self.executor = setup.worker, setup.executor
+        self.link = Link(Connection(setup.worker.server, setup.worker.token, patience=_PATIENCE))
+
+    def run(self) -> Result:
+        """Bring together what is needed, build, share what came out."""
+        config = labelled(bounded(self.worker.config(), self.job), self._labels())
+        if self.job.spec.kind is TaskKind.ARTIFACT:
+            return self._build_artifact(config)
+        return self._build_bundle(config)
+
+    def _labels(self) -> Mapping[str, str]:
+        """What containers are labelled with, so that the worker can kill them."""
+        from lapstrake.farm.worker.containers import labels
+
+        return labels(self.worker.name, self.executor, self.job)
+
+    def _build_bundle(self, config: Config) -> Result:
+        from lapstrake.build.run import build
+
+        place = self._place(config)
+        records: list[BuildRecord] = []
+        try:
+            build(place, self._request(config), on_end=records.append)
+        except LapstrakeError as failed:
+            if not records:
+                raise
+            return failed_result(records[0], failed)
+        return ended_result(records[0], self._shared())
+
+    def _place(self, config: Config) -> Workplace:
+        """The place to build in, with the branch as the server has it."""
+        if self.worker.embedded:
+            from lapstrake.place.foreign import place_for
+
+            return place_for(own_place(config, self.log), Arch(self.job.spec.arch))
+        from lapstrake.farm.worker.sync import prepare_place
+
+        return prepare_place(self.job, self.link, config, self.log)
+
+    def _request(self, config: Config) -> Any:  # noqa: ANN401 - imported late
+        """The job as the build understands it."""
+        from lapstrake.build.request import BuildRequest, parse_target
+        from lapstrake.bundle.debian_binaries import BuildKind
+        from lapstrake.names import BranchName
+
+        spec = self.job.spec
+        return BuildRequest(
+            bundle=str(self._sources(config)) if spec.bundle else spec.source,
+            branch=BranchName(spec.branch),
+            cwd=self.folder.path,
+            network=spec.network,
+            kind=BuildKind(spec.build_kind),
+            profiles=spec.profiles,
+            publish=False,
+            results=self.folder.output,
+            target=parse_target(spec.target) if spec.target else None,
+        )
+
+    def _sources(self, config: Config) -> Path:
+        """The uploaded bundle or project, unpacked."""
+        from lapstrake.farm.contents.bundles import find_bundle, unpack_bundle
+
+        name = Path(self.job.spec.name).name or "bundle"
+        archive = self.folder.path / "archive"
+        self.log.headline(f"fetching {name}")
+        self.link.fetch(self.job.spec.bundle, archive, size=self.job.bundle_size)
+        found = unpack_bundle(
+            archive, self.folder.path / "bundle" / name, limit=config.farm.bundle_limit
+        )
+        archive.unlink()
+        return find_bundle(found).path if self.job.spec.kind is TaskKind.BUNDLE else found
+
+    def _build_artifact(self, config: Config) -> Result:
+        from lapstrake.farm.worker.artifacts import build_archives
+
+        project = self._sources(config)
+        version = build_archives(project, self.job.spec, config, self.log, self.folder.output)
+        return Result(ok=True, outputs=self._shared(), version=version)
+
+    def _shared(self) -> tuple[OutputFile, ...]:
+        """Upload what was made, and the server lacks."""
+        made = sorted(self.folder.output.iterdir()) if self.folder.output.is_dir() else []
+        return tuple(
+            OutputFile(name=file.name, digest=self.link.share(file), size=file.stat().st_size)
+            for file in made
+        )
+
+
+def own_place(config: Config, progress: Progress) -> Workplace:
+    """The place of the configuration; what killed builds left in it is removed first."""
+    from lapstrake.host import cgroup
+    from lapstrake.place.workplace import Workplace
+    from lapstrake.runner.choose import choose
+
+    runner = choose(config.runner.name.value, config.runner)
+    place = Workplace(config=config, runner=runner, progress=progress)
+    place.store.recover()
+    cgroup.sweep()
+    return place
+
+
+def labelled(config: Config, labels: Mapping[str, str]) -> Config:
+    """The configuration, whose containers all get labels."""
+    from dataclasses import replace
+
+    options = tuple(f"--label={name}={text}" for name, text in labels.items())
+    runner = replace(config.runner, docker_options=(*config.runner.docker_options, *options))
+    return replace(config, runner=runner)
+
+
+def peaks_of(record: BuildRecord) -> Peaks:
+    """What the record says that the build used."""
+    usage = record.usage
+    return Peaks(
+        wall_seconds=record.seconds,
+        cpu_seconds=usage.cpu_seconds,
+        memory=usage.peak_memory,
+        disk=usage.peak_disk,
+        processes=max((sample.processes for sample in usage.samples), default=0),
+    )
+
+
+def ended_result(record: BuildRecord, outputs: tuple[OutputFile, ...]) -> Result:
+    """A build that went well."""
+    return Result(
+        ok=True,
+        outputs=outputs,
+        version=record.version,
+        peaks=peaks_of(record),
+        inputs=record.inputs,
+    )
+
+
+def failed_result(record: BuildRecord, failed: LapstrakeError) -> Result:
+    """A build that did not."""
+    return Result(
+        ok=False,
+        error=failed.brief,
+        details="\n".join(filter(None, (failed.details, failed.resolution))),
+        exit_code=failed.exit_code,
+        step=record.step,
+        version=record.version,
+        peaks=peaks_of(record),
+        inputs=record.inputs,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

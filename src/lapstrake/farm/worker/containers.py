@@ -1,0 +1,42 @@
+"""The containers of builds: labelled, and killed when the build is.
+
+They are children of the engine's daemon: no signal to our processes reaches them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lapstrake.errors import RunnerError
+from lapstrake.farm.base import Job
+
+_WORKER = "lapstrake.worker"
+_EXECUTOR = "lapstrake.executor"
+_TASK = "lapstrake.task"
+
+
+def labels(worker: str, executor: str, job: Job) -> Mapping[str, str]:
+    """What the containers of a job are labelled with."""
+    return {_WORKER: worker, _EXECUTOR: executor, _TASK: f"{job.task}/{job.attempt}"}
+
+
+def remove_of_executor(executor: str) -> int:
+    """Remove what a slot that ended, or whose build was killed, left; gives how many."""
+    return _remove(f"{_EXECUTOR}={executor}")
+
+
+def remove_of_worker(worker: str) -> int:
+    """Remove what a former process of the worker left; gives how many."""
+    return _remove(f"{_WORKER}={worker}")
+
+
+def _remove(label: str) -> int:
+    from lapstrake.host.engine import find_engine
+
+    try:
+        engine = find_engine()
+        left = engine.labelled("container", label)
+    except RunnerError:  # there is no engine: then there are no containers
+        return 0
+    engine.remove(left)
+    return len(left)

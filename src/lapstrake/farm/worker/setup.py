@@ -1,0 +1,149 @@
+"""What the processes of a worker are told when they start."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lapstrake.config.load import load_config
+from lapstrake.config.model import Config
+from lapstrake.farm.base import Job, WorkerFacts
+
+TOKEN_VARIABLE = "LAPSTRAKE_TOKEN"  # noqa: S105 - the variable's name
+"""Where a token may be; it is not handed on to what we start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSetup:
+    """What holds for all processes of a worker.
+
+    Attributes:
+        server: the server's address.
+        token: shown to it.
+        name: the worker's.
+        embedded: whether it is the server's own builder, in the server's work folder.
+        config_dir: the configuration's folder, as ``-c`` names it.
+        overrides: settings of the command line, key → text.
+    """
+
+    server: str
+    token: str = field(default="", repr=False)
+    name: str
+    embedded: bool = False
+    config_dir: Path | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+    def config(self) -> Config:
+        """The configuration, read anew."""
+        return load_config(self.config_dir, overrides=self.overrides)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotSetup:
+    """What a slot's process is told: the first line that it reads.
+
+    Attributes:
+        worker: what holds for all.
+        number: the slot's, from 1.
+        executor: the engine's name of this very process.
+        facts: what the worker said of itself.
+        engine: the engine's address.
+        fence: seconds without the engine after which the build is killed.
+    """
+
+    worker: WorkerSetup
+    number: int
+    executor: str
+    facts: WorkerFacts
+    engine: str
+    fence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSetup:
+    """What a build's process is told.
+
+    Attributes:
+        worker: what holds for all.
+        job: what to build.
+        folder: the attempt's; its output, result and log go there.
+        executor: the slot's name, for labels.
+    """
+
+    worker: WorkerSetup
+    job: Job
+    folder: Path
+    executor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFolder:
+    """The files of one attempt on the worker.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def log(self) -> Path:
+        """What is shipped to the server as the log."""
+        return self.path / "log"
+
+    @property
+    def setup(self) -> Path:
+        """The `BuildSetup` that the build's process reads."""
+        return self.path / "setup.json"
+
+    @property
+    def begun(self) -> Path:
+        """There when all is fetched, and the build itself runs."""
+        return self.path / "begun"
+
+    @property
+    def result(self) -> Path:
+        """The `Result`, when the build's process got so far."""
+        return self.path / "result.json"
+
+    @property
+    def output(self) -> Path:
+        """The files that the build made."""
+        return self.path / "output"
+
+
+def worker_folder(config: Config, name: str) -> Path:
+    """The folder of a worker's own files: its attempts, its lock."""
+    return config.work_dir / "farm" / "workers" / name
+
+
+def program(module: str) -> list[str]:
+    """The command line that runs a module of ours with this interpreter."""
+    return [sys.executable, "-P", "-m", module]
+
+
+def environment() -> dict[str, str]:
+    """Our environment without the token."""
+    return {name: text for name, text in os.environ.items() if name != TOKEN_VARIABLE}
+
+
+def bounded(config: Config, job: Job) -> Config:
+    """The configuration with the limits that a job has besides."""
+    limits = replace(
+        config.limits,
+        time=_lower(config.limits.time, job.spec.seconds),
+        memory=_least(config.limits.memory, job.spec.memory),
+    )
+    jobs = job.reserved_cores or config.build.jobs
+    return replace(config, limits=limits, build=replace(config.build, jobs=jobs))
+
+
+def _lower(own: float | None, asked: float) -> float | None:
+    return min(own, asked) if own and asked else own or asked or None
+
+
+def _least(own: int | None, asked: int) -> int | None:
+    return min(own, asked) if own and asked else own or asked or None

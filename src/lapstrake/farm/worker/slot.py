@@ -1,0 +1,175 @@
+"""The process of one slot: takes a run, claims its task, builds it, tells how it went.
+
+The supervisor starts it (``python -m lapstrake.farm.worker.slot``), writes its `SlotSetup` as the
+first line, then ``stop``, ``give-up`` or ``cancel TASK``; it answers with a `Slot` in a line
+whenever that changes. It dies with the supervisor.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+
+from lapstrake.farm.base import Job, Result, SlotState
+from lapstrake.farm.base import Slot as SlotNews
+from lapstrake.farm.client.answer import UnreachableError, read, write
+from lapstrake.farm.client.http import Connection
+from lapstrake.farm.engine.base import Ownership, RunId
+from lapstrake.farm.engine.fence import FENCED
+from lapstrake.farm.engine.slot import Slot
+from lapstrake.farm.model.queues import serves
+from lapstrake.farm.problems import Problem, TooMany, Unavailable, Unknown, WrongState
+from lapstrake.farm.worker.attempt import Attempt
+from lapstrake.farm.worker.link import Link
+from lapstrake.farm.worker.setup import SlotSetup
+from lapstrake.host.companion import end_with_parent
+
+_PATIENCE = 5.0
+_AGAIN = 2.0
+_LOG = logging.getLogger("lapstrake.farm.worker")
+
+
+def main() -> None:
+    """Read the setup, then build what comes until told to stop."""
+    parent = os.getppid()
+    end_with_parent(parent)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the supervisor tells us when to stop
+        signal.signal(number, signal.SIG_IGN)
+    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
+    setup = read(SlotSetup, sys.stdin.buffer.readline())
+    slot = SlotProcess(setup)
+    threading.Thread(target=slot.listen, name="orders", daemon=True).start()
+    slot.run()
+
+
+class SlotProcess:
+    """What the supervisor tells us, and what the engine gives us.
+
+    Args:
+        setup: as the supervisor wrote it.
+    """
+
+    def __init__(self, setup: SlotSetup) -> None:
+        self._setup = setup
+        worker = setup.worker
+        self._link = Link(Connection(worker.server, worker.token, patience=_PATIENCE))
+        self._attempt: Attempt | None = None
+        self._task: int | None = None
+        self._slot = Slot(
+            setup.engine,
+            setup.executor,
+            serves=lambda queue: serves(setup.facts, queue),
+            execute=self.execute,
+            kill=self._kill,
+            fence=setup.fence,
+        )
+
+    def run(self) -> None:
+        """Build what comes."""
+        self._tell(SlotState.IDLE)
+        self._slot.run()
+        self._tell(SlotState.STOPPED)
+
+    def listen(self) -> None:
+        """Do what the supervisor says; without a supervisor there is no reason to live."""
+        for line in sys.stdin.buffer:
+            order, _, task = line.decode().strip().partition(" ")
+            if order == "stop":
+                self._slot.stop()
+            elif order == "give-up":
+                self._slot.give_up()
+            elif order == "cancel" and task == str(self._task):
+                self._kill()
+        os._exit(FENCED)
+
+    def execute(self, run: RunId, owned: Ownership) -> None:
+        """Build a run; whatever goes wrong is told to the server and never raised."""
+        try:
+            job = self._claim(run, owned)
+            if job is not None:
+                self._do(job, owned)
+        except Exception:  # noqa: BLE001 - a run that raised would count as built
+            _LOG.exception("task %d", run.task)
+            os._exit(FENCED)  # the server sees another executor in this slot, and gives it back
+        finally:
+            self._attempt = self._task = None
+            self._tell(SlotState.IDLE)
+
+    def _claim(self, run: RunId, owned: Ownership) -> Job | None:
+        """Begin an attempt; ``None`` when there is nothing to do."""
+        setup = self._setup
+        while True:
+            try:
+                return self._link.claim(
+                    run,
+                    worker=setup.worker.name,
+                    incarnation=setup.facts.incarnation,
+                    executor=setup.executor,
+                )
+            except (WrongState, Unknown) as nothing:
+                _LOG.info("task %d: %s", run.task, nothing.brief)
+                return None
+            except (UnreachableError, Unavailable, TooMany) as away:
+                _LOG.warning("task %d: %s", run.task, away.brief)
+                if not self._still(owned):
+                    return None
+                time.sleep(_AGAIN)
+
+    def _do(self, job: Job, owned: Ownership) -> None:
+        """Build, and hand in the result."""
+        attempt = Attempt(self._setup, job, self._link)
+        self._attempt, self._task = attempt, job.task
+        self._tell(SlotState.BUSY, job)
+        try:
+            result = attempt.run()
+            if result is not None:
+                self._finish(job, result, owned)
+        finally:
+            attempt.close()
+
+    def _finish(self, job: Job, result: Result, owned: Ownership) -> None:
+        """Hand in the result, however long the server is away; a late one is dropped."""
+        while True:
+            try:
+                self._link.finish(job, result)
+            except (UnreachableError, Unavailable, TooMany) as away:
+                _LOG.warning("task %d: the result waits: %s", job.task, away.brief)
+                if not self._still(owned):
+                    return
+                time.sleep(_AGAIN)
+            except Problem as refused:
+                _LOG.warning("task %d: the result is refused: %s", job.task, refused.brief)
+                return
+            else:
+                return
+
+    def _still(self, owned: Ownership) -> bool:
+        """Whether the run is ours as far as anybody knows; the fence watches the time."""
+        try:
+            return owned()
+        except Exception:  # noqa: BLE001 - whatever the database raises
+            return True
+
+    def _kill(self) -> None:
+        if self._attempt is not None:
+            self._attempt.lose()
+
+    def _tell(self, state: SlotState, job: Job | None = None) -> None:
+        """Say what we do."""
+        news = SlotNews(
+            number=self._setup.number,
+            executor=self._setup.executor,
+            state=state,
+            task=job.task if job else None,
+            attempt=job.attempt if job else 0,
+        )
+        sys.stdout.buffer.write(write(news) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

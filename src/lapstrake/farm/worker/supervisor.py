@@ -1,0 +1,216 @@
+"""A worker: comes to the farm, says that it lives, and keeps its slots running."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import secrets
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import FrameType
+
+import psutil
+
+from lapstrake.errors import FarmError
+from lapstrake.farm.base import Heartbeat, Orders, SlotState, Welcome
+from lapstrake.farm.client.answer import UnreachableError
+from lapstrake.farm.client.http import Connection
+from lapstrake.farm.problems import TooMany, Unavailable, Unknown, WrongState
+from lapstrake.farm.worker import containers
+from lapstrake.farm.worker.facts import disk_free, facts_of
+from lapstrake.farm.worker.keeping import SlotKeeper
+from lapstrake.farm.worker.link import Link
+from lapstrake.farm.worker.setup import WorkerSetup, worker_folder
+from lapstrake.host import files
+from lapstrake.host.locks import locked
+
+_LOG = logging.getLogger("lapstrake.farm.worker")
+_SILENCE = 10.0
+_AGAIN = 2.0
+_TICK = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A signal came."""
+
+    number: int
+
+
+class Supervisor:
+    """The worker's own process.
+
+    Args:
+        setup: what holds for all its processes.
+        slots: builds at a time.
+        capabilities: words that the user adds to what is found.
+        say: tells the user a line.
+    """
+
+    def __init__(
+        self,
+        setup: WorkerSetup,
+        *,
+        slots: int,
+        capabilities: tuple[str, ...] = (),
+        say: Callable[[str], None],
+    ) -> None:
+        self._setup, self._say = setup, say
+        self._config = setup.config()
+        self._link = Link(Connection(setup.server, setup.token, patience=0.0, silence=_SILENCE))
+        self._facts = facts_of(
+            self._config,
+            name=setup.name,
+            incarnation=secrets.token_hex(8),
+            slots=slots,
+            capabilities=capabilities,
+            embedded=setup.embedded,
+        )
+        self._news: queue.SimpleQueue[_Told | None] = queue.SimpleQueue()
+        self._stopping = False
+        self._drained = False
+        self._keepers: tuple[SlotKeeper, ...] = ()
+        self._next_beat = 0.0
+
+    def run(self) -> None:
+        """Work until told to stop.
+
+        Raises:
+            FarmError: the token is no good, or another worker has this name.
+        """
+        folder = worker_folder(self._config, self._setup.name)
+        what = f"the worker {self._setup.name} in {self._config.work_dir}"
+        with locked(folder.with_name(f"{folder.name}.lock"), what=what, timeout=0, error=FarmError):
+            self._clean_up()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self._hear)
+            welcome = self._register(self._config.farm.dead_after)
+            if welcome is None:
+                return
+            self._keepers = tuple(
+                SlotKeeper(number, self._setup, self._facts, welcome, wake=self._wake)
+                for number in range(1, self._facts.slots + 1)
+            )
+            try:
+                self._work(welcome)
+            finally:
+                for keeper in self._keepers:
+                    keeper.kill()
+
+    def _clean_up(self) -> None:
+        """Remove what a former process of this worker left."""
+        files.remove_tree(worker_folder(self._config, self._setup.name))
+        containers.remove_of_worker(self._setup.name)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's
+        self._news.put(_Told(number))
+
+    def _wake(self) -> None:
+        self._news.put(None)
+
+    def _register(self, patience: float) -> Welcome | None:
+        """Come to the farm; ``None`` when we are told to stop before.
+
+        Args:
+            patience: seconds for which another of our name may be one that died.
+        """
+        until = time.monotonic() + patience + _AGAIN
+        said = ""
+        while not self._stopping:
+            try:
+                welcome = self._link.register(replace(self._facts, clock=time.time()))
+            except (UnreachableError, Unavailable, TooMany) as away:
+                why: FarmError = away
+            except WrongState as taken:
+                if time.monotonic() > until:
+                    raise FarmError(
+                        f"there is another worker {self._setup.name}",
+                        details=taken.brief,
+                        resolution="Give this one another name: --name NAME.",
+                    ) from taken
+                why = taken
+            else:
+                self._say(f"{self._setup.name} works for {self._setup.server}")
+                return welcome
+            if why.brief != said:
+                said = why.brief
+                self._say(f"waiting: {said}")
+            self._listen(_AGAIN)
+        return None
+
+    def _work(self, welcome: Welcome) -> None:
+        """Keep the slots running, and tell the server, until told to stop and all have ended."""
+        while True:
+            wanted = not self._stopping and not self._drained and self._has_room()
+            starts = [keeper.slot.executor for keeper in self._keepers]
+            for keeper in self._keepers:
+                keeper.tend(wanted=wanted)
+            if self._stopping and not any(keeper.running for keeper in self._keepers):
+                break
+            if starts != [keeper.slot.executor for keeper in self._keepers]:
+                self._next_beat = 0.0  # what a dead slot had can be given to others at once
+            if time.monotonic() >= self._next_beat:
+                self._beat()
+                self._next_beat = time.monotonic() + welcome.heartbeat
+            self._listen(min(_TICK, max(self._next_beat - time.monotonic(), 0.0)))
+        self._say_goodbye()
+
+    def _listen(self, seconds: float) -> None:
+        """Wait for news, and heed signals: the first drains, the second gives all up."""
+        try:
+            news = self._news.get(timeout=seconds)
+        except queue.Empty:
+            return
+        if news is None:
+            return
+        if self._stopping:
+            self._say("giving up what is being built")
+            for keeper in self._keepers:
+                keeper.give_up()
+        else:
+            self._stopping = True
+            busy = sum(keeper.slot.state is SlotState.BUSY for keeper in self._keepers)
+            if busy:
+                self._say(f"finishing {busy} builds; a second signal gives them up")
+
+    def _beat(self) -> None:
+        """Tell the server that we live, and do what it says."""
+        beat = Heartbeat(
+            incarnation=self._facts.incarnation,
+            slots=tuple(keeper.slot for keeper in self._keepers),
+            load=os.getloadavg()[0],
+            memory_free=psutil.virtual_memory().available,
+            disk_free=disk_free(self._config),
+            clock=time.time(),
+            draining=self._stopping or not self._has_room(),
+        )
+        try:
+            orders = self._link.heartbeat(self._setup.name, beat)
+        except (UnreachableError, Unavailable, TooMany) as away:
+            _LOG.warning("%s", away.brief)
+        except (WrongState, Unknown) as forgotten:
+            _LOG.warning("%s", forgotten.brief)
+            self._link.register(replace(self._facts, clock=time.time()))
+        else:
+            self._obey(orders)
+
+    def _obey(self, orders: Orders) -> None:
+        self._drained = orders.drain
+        if orders.stop:
+            self._stopping = True
+        for task in orders.cancel:
+            for keeper in self._keepers:
+                keeper.cancel(task)
+
+    def _has_room(self) -> bool:
+        """Whether there is disk for another build."""
+        return disk_free(self._config) >= self._config.farm.disk_low
+
+    def _say_goodbye(self) -> None:
+        try:
+            self._link.goodbye(self._setup.name, self._facts.incarnation)
+        except FarmError as away:
+            _LOG.warning("%s", away.brief)
