@@ -35,7 +35,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - types are no type
 
 def load(kind: type[T], data: object) -> T:
     """Read a value from JSON's parts."""
-    value: T = _adapter(kind).validate_python(data)
+    value: T = _adapter(kind).validate_python(data)  # type: ignore[arg-type] # types are hashable
     return value
 
 
