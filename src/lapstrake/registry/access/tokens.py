@@ -11,18 +11,11 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-import secrets
 import time
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-
-from lapstrake.host.files import write_atomic
-from lapstrake.host.locks import locked
 
 LIFETIME = 3600
 """Seconds; a push that takes longer asks for another one."""
-_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +29,6 @@ class Grant:
 
     user: str
     push: bool
-
-
-def signing_key(path: Path) -> bytes:
-    """The secret that tokens are signed with, shared by all processes; made at the first use."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with locked(path.with_name(f"{path.name}.lock"), what="the registry's key"):
-        with suppress(FileNotFoundError):
-            key = path.read_bytes()
-            if len(key) == _KEY_BYTES:  # an empty one, after a crash, would be everybody's
-                return key
-        key = secrets.token_bytes(_KEY_BYTES)
-        write_atomic(path, key, mode=0o600)
-        return key
 
 
 def sign(grant: Grant, key: bytes) -> str:

@@ -18,7 +18,6 @@ from lapstrake.errors import Interrupted
 from lapstrake.place.workplace import Workplace
 from lapstrake.progress import Silent
 from lapstrake.registry.access.gate import Gate
-from lapstrake.registry.access.tokens import signing_key
 from lapstrake.registry.demand.demand import Demand
 from lapstrake.registry.pages.artifacts import artifact_routes
 from lapstrake.registry.pages.routes import page_routes
@@ -31,6 +30,7 @@ from lapstrake.registry.serving.settings import (
 )
 from lapstrake.runner.choose import load
 from lapstrake.web.access_log import AccessLog, Logged
+from lapstrake.web.keys import signing_key
 from lapstrake.web.listening import address_of, listen
 from lapstrake.web.sendfile_protocol import SendfileProtocol
 
@@ -86,7 +86,7 @@ def application(settings: ServerSettings) -> ASGIApp:
         app=create_app(core, [*page_routes(demand), *artifact_routes(config)]),
         passwords=passwords(registry),
         anonymous_pull=registry.anonymous_pull,
-        key=signing_key(place.private / "registry.key"),
+        key=signing_key(place.private / "registry.key", what="the registry's key"),
     )
     if settings.access_log is AccessLog.OFF:
         return gate

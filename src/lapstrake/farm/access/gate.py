@@ -1,0 +1,182 @@
+"""In front of everything: who asks, whether they may, and how often."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lapstrake.farm.access.rates import Rates
+from lapstrake.farm.access.scopes import allowed_by
+from lapstrake.farm.access.sessions import COOKIE, Sessions
+from lapstrake.farm.access.tokens import Token, Tokens
+from lapstrake.farm.access.viewer import EVERYTHING, Viewer, implied, set_viewer
+from lapstrake.farm.base import Scope as Right
+from lapstrake.farm.problems import NotAllowed, NoToken, Problem
+from lapstrake.web.listening import is_loopback
+
+_PROGRAMS = re.compile(r"/(api|task|builder|metrics|repository|artifacts|problems)(/|\Z)")
+"""Paths that programs ask for; pages ask people to log in themselves."""
+_LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""Of answers that say nothing else of their own."""
+
+Answer = Callable[[Problem, str], Response]
+
+
+@dataclass(slots=True, kw_only=True)
+class Gate:
+    """An ASGI application in front of another one.
+
+    Attributes:
+        app: what is behind it; see `lapstrake.farm.access.viewer.viewer_of`.
+        tokens: the server's.
+        sessions: of browsers.
+        rates: how often each may ask.
+        answer: writes a problem.
+        loopback: whether only this machine reaches the server: as long as there are no tokens,
+            whoever is here may do everything.
+        host: the server's public name, empty when it has none.
+        anonymous_read: whether those without a token may look.
+    """
+
+    app: ASGIApp
+    tokens: Tokens
+    sessions: Sessions
+    rates: Rates
+    answer: Answer
+    loopback: bool
+    host: str = ""
+    anonymous_read: bool = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            viewer = await run_in_threadpool(self._viewer, scope)
+            _check_scope(scope, viewer)
+        except Problem as problem:
+            await self.answer(problem, scope["path"])(scope, receive, _guarded(send))
+            return
+        scope["lapstrake.sessions"] = self.sessions
+        set_viewer(scope, viewer)
+        await self.app(scope, receive, _guarded(send))
+
+    def _viewer(self, scope: Scope) -> Viewer:
+        """Who asks.
+
+        Raises:
+            NoToken: what they show is no good.
+            NotAllowed: another site's page made a browser ask.
+            TooMany: they ask too often.
+        """
+        headers = Headers(scope=scope)
+        client = scope.get("client") or ("",)
+        authorization = headers.get("authorization", "")
+        if authorization:
+            return self._bearer(authorization, client[0])
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        viewer = self.sessions.viewer(cookie) if cookie else None
+        if viewer is None and self.loopback and not self.tokens.any:
+            _check_host(headers.get("host", ""), self.host)
+            viewer = Viewer(name="local", scopes=EVERYTHING)
+        if viewer is not None:
+            _check_origin(scope["method"], headers)
+        elif self.anonymous_read:
+            viewer = Viewer(scopes=implied(Right.READ))
+        self.rates.count(f"token {viewer.name}" if viewer and viewer.name else client[0])
+        return viewer or Viewer()
+
+    def _bearer(self, authorization: str, client: str) -> Viewer:
+        scheme, _, secret = authorization.partition(" ")
+        token = self.tokens.find(secret.strip()) if scheme.lower() == "bearer" else None
+        if token is None:
+            self.rates.count(client)
+            raise NoToken(
+                "the token is no good: unknown, removed or too old",
+                resolution="Ask for another: lapstrake farm token add NAME, on the server.",
+            )
+        self.rates.count(f"token {token.name}")
+        return _viewer(token)
+
+
+def _viewer(token: Token) -> Viewer:
+    return Viewer(name=token.name, scopes=implied(token.scope))
+
+
+def _check_scope(scope: Scope, viewer: Viewer) -> None:
+    """See whether a program may ask for this.
+
+    Raises:
+        NoToken: a token is needed.
+        NotAllowed: another one is.
+    """
+    wanted = allowed_by(scope["method"], scope["path"])
+    if not wanted or wanted & viewer.scopes or not _PROGRAMS.match(scope["path"]):
+        return
+    names = " or ".join(sorted(wanted))
+    if not viewer.name:
+        raise NoToken(
+            f"this needs a token with the scope {names}",
+            resolution="Send it as 'Authorization: Bearer TOKEN'.",
+        )
+    raise NotAllowed(
+        f"this needs the scope {names}, and the token {viewer.name} does not have it",
+        resolution=f"Ask for a token with the scope {names}.",
+        fields={"scopes": sorted(wanted)},
+    )
+
+
+def _check_host(host: str, ours: str) -> None:
+    """Refuse pages of others whose name was made to mean this machine (DNS rebinding)."""
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == ours or is_loopback(name):
+        return
+    raise NotAllowed(
+        f"this server is not {name!r}",
+        resolution="Ask for it as 127.0.0.1 or localhost, or set farm.url.",
+    )
+
+
+def _check_origin(method: str, headers: Headers) -> None:
+    """Refuse what pages of other sites make browsers send with our cookie, or from this machine."""
+    if method in _LOOKING:
+        return
+    site, origin = headers.get("sec-fetch-site", "none"), headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != headers.get("host", "")
+    if site not in {"none", "same-origin"} or foreign:
+        raise NotAllowed(
+            "another site's page sent this", resolution="Use the server's own page, or a token."
+        )
+
+
+def _guarded(send: Send) -> Send:
+    """Every answer says how browsers may use it."""
+
+    async def with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            _add_headers(message)
+        await send(message)
+
+    return with_headers
+
+
+def _add_headers(message: MutableMapping[str, Any]) -> None:
+    headers = MutableHeaders(scope=message)
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)

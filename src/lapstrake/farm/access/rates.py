@@ -1,0 +1,40 @@
+"""How many requests somebody may send; counted in this process, so each server counts its own."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from lapstrake.farm.problems import TooMany
+
+
+class Rates:
+    """Counts the requests of each token, and of each address that shows none.
+
+    Args:
+        a_minute: how many of each.
+    """
+
+    def __init__(self, a_minute: int) -> None:
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self.a_minute = a_minute
+
+    def count(self, who: str) -> None:
+        """One more.
+
+        Raises:
+            TooMany: it is one too many; ``retry_after`` of the problem is in seconds.
+        """
+        most = RateLimitItemPerMinute(self.a_minute)
+        if self._limiter.hit(most, who):
+            return
+        seconds = max(1, math.ceil(self._limiter.get_window_stats(most, who)[0] - time.time()))
+        raise TooMany(
+            f"more than {self.a_minute} requests a minute",
+            resolution=f"Wait {seconds} s, or raise farm.requests on the server.",
+            fields={"retry_after": seconds},
+        )

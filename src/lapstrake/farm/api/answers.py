@@ -1,0 +1,120 @@
+"""Whatever goes wrong, as a problem document (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from lapstrake.errors import LapstrakeError
+from lapstrake.farm.problems import PROBLEMS, Invalid, NoRoom, Problem
+from lapstrake.host.files import DISK_FULL
+
+MEDIA_TYPE = "application/problem+json"
+_LOG = logging.getLogger("lapstrake.farm.api")
+_RETRY_SECONDS = 2
+
+
+class NoMethod(Problem):
+    """The path is there, but not for this method."""
+
+    status = 405
+    kind = "no-method"
+    title = "The path does not take this method"
+
+
+class Broken(Problem):
+    """An error of ours."""
+
+    status = 500
+    kind = "broken"
+    title = "An error in Lapstrake itself"
+
+
+def problem_answer(
+    problem: Problem, instance: str = "", headers: Mapping[str, str] | None = None
+) -> Response:
+    """The document of a problem.
+
+    Args:
+        problem: what is wrong.
+        instance: the path that was asked for.
+        headers: more headers.
+    """
+    document = {
+        **problem.fields,
+        "type": f"/problems/{problem.kind}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.brief,
+        "resolution": problem.resolution,
+        "instance": instance,
+    }
+    more = dict(headers or {})
+    if problem.status in (429, 503):
+        more.setdefault("Retry-After", str(problem.fields.get("retry_after", _RETRY_SECONDS)))
+    if problem.status == 401:
+        more.setdefault("WWW-Authenticate", 'Bearer realm="lapstrake"')
+    return JSONResponse(document, problem.status, more, MEDIA_TYPE)
+
+
+async def error_answer(request: Request, failed: Exception) -> Response:
+    """Whatever a handler raises."""
+    headers = failed.headers if isinstance(failed, HTTPException) else None
+    return problem_answer(_problem(request, failed), request.url.path, headers)
+
+
+def _problem(request: Request, failed: Exception) -> Problem:
+    if isinstance(failed, Problem):
+        return failed
+    if isinstance(failed, RequestValidationError):
+        return _invalid(failed.errors())
+    if isinstance(failed, HTTPException):
+        return _of_status(request, failed)
+    if isinstance(failed, ClientDisconnect):  # nobody reads this, but it is no error of ours
+        return Problem("the client left")
+    cause = failed if isinstance(failed, OSError) else failed.__cause__
+    if isinstance(cause, OSError) and cause.errno in DISK_FULL:
+        return NoRoom("the server's disk is full", resolution="Make room on the server; try again.")
+    number = secrets.token_hex(4)
+    _LOG.error("%s %s: error %s", request.method, request.url.path, number, exc_info=failed)
+    brief = failed.brief if isinstance(failed, LapstrakeError) else "the request hit an error"
+    return Broken(
+        f"{brief} ({number})",
+        resolution=f"Look for {number} in the server's log, and report it.",
+        fields={"error": number},
+    )
+
+
+def _invalid(errors: Sequence[Any]) -> Problem:
+    """Wrong values, each with where it is and what is wrong with it."""
+    told = [{"where": _where(error["loc"]), "what": error["msg"]} for error in errors]
+    brief = "; ".join(f"{each['where']}: {each['what']}" for each in told[:3])
+    return Invalid(
+        brief, resolution="Correct it; /api/v1/docs tells what is taken.", fields={"errors": told}
+    )
+
+
+def _where(path: Sequence[str | int]) -> str:
+    return ".".join(str(part) for part in path)
+
+
+def _of_status(request: Request, failed: HTTPException) -> Problem:
+    """What the framework itself refuses."""
+    if failed.status_code == 405:
+        return NoMethod(
+            f"{request.url.path} does not take {request.method}",
+            resolution="See the header Allow, and /api/v1/docs.",
+        )
+    kinds = {kind.status: kind for kind in PROBLEMS}
+    kind = kinds.get(failed.status_code, Problem)
+    if failed.status_code == 404:
+        return kind(f"there is no {request.url.path}", resolution="See /api/v1/docs.")
+    return kind(str(failed.detail), resolution="See /api/v1/docs.")

@@ -1,0 +1,41 @@
+"""Lists by pages: keyset only, so that the thousandth page costs what the first one does."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from lapstrake.farm.api.requests import LARGEST, Text
+from lapstrake.farm.api.state import StateOf
+from lapstrake.farm.base import Page, Task, TaskFilter, TaskState
+
+After = Annotated[str, Query(max_length=64, description="`next` of the page before")]
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+
+def _tasks(
+    desk: StateOf,
+    *,
+    after: After = "",
+    limit: Limit = 50,
+    state: Annotated[list[TaskState] | None, Query()] = None,
+    branch: Text = "",
+    group: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
+    name: Text = "",
+    owner: Text = "",
+    worker: Text = "",
+) -> Page[Task]:
+    wanted = TaskFilter(
+        states=tuple(state or ()),
+        branch=branch,
+        group=group,
+        name=name,
+        owner=owner,
+        worker=worker,
+    )
+    return desk.desk.tasks(wanted, after=after, limit=limit)
+
+
+ListedTasks = Annotated[Page[Task], Depends(_tasks)]
+"""For handlers: the tasks that the query asks for."""

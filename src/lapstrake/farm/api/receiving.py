@@ -1,0 +1,82 @@
+"""Bodies that become content: read as they come, bounded, never held in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from lapstrake.config.model import Config
+from lapstrake.farm.contents.base import Contents
+from lapstrake.farm.problems import Invalid, TooLarge
+from lapstrake.formats.amounts import size_text
+
+_PIECE = 1 << 20
+
+
+async def receive(request: Request, contents: Contents, config: Config) -> str:
+    """Take a request's body, or the one file of a form, into the contents; gives its digest.
+
+    Raises:
+        TooLarge: more bytes than the configuration allows; told while they come.
+        Invalid: there are none, or the form has no file.
+        NoRoom: there is no room.
+    """
+    limit = config.farm.upload_limit
+    size = _said_size(request)
+    if size is not None and size > limit:
+        raise _too_large(limit)
+    upload, digest, offset = await run_in_threadpool(contents.begin_upload), hashlib.sha256(), 0
+    async for piece in _pieces(request):
+        if offset + len(piece) > limit:
+            raise _too_large(limit)
+        digest.update(piece)
+        offset = await run_in_threadpool(contents.append, upload, offset, iter((piece,)))
+    if not offset:
+        raise Invalid("there is no body", resolution="Send the archive as the request's body.")
+    name = f"sha256:{digest.hexdigest()}"
+    await run_in_threadpool(contents.finish_upload, upload, name)
+    return name
+
+
+def _said_size(request: Request) -> int | None:
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        f"an upload may have {size_text(limit)}",
+        resolution="Send less, or raise farm.upload_limit on the server.",
+        fields={"limit": limit},
+    )
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """The body, or the form's file, in pieces worth a write each."""
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        async for piece in _file_pieces(request):
+            yield piece
+        return
+    waiting = bytearray()
+    async for piece in request.stream():
+        waiting += piece
+        if len(waiting) >= _PIECE:
+            yield bytes(waiting)
+            waiting.clear()
+    if waiting:
+        yield bytes(waiting)
+
+
+async def _file_pieces(request: Request) -> AsyncIterator[bytes]:
+    async with request.form(max_files=1, max_fields=8) as form:
+        file = next((value for value in form.values() if isinstance(value, UploadFile)), None)
+        if file is None:
+            raise Invalid(
+                "the form has no file", resolution="Send the archive in a field of the form."
+            )
+        while piece := await file.read(_PIECE):
+            yield piece

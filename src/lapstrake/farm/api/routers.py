@@ -1,0 +1,18 @@
+"""All routes of the API."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from lapstrake.farm.api import seed, transfer
+from lapstrake.farm.api.v1 import attempts, groups, tasks, workers
+
+ALL: tuple[APIRouter, ...] = (
+    seed.router,
+    tasks.router,
+    attempts.router,
+    groups.router,
+    workers.router,
+    transfer.router,
+)
+"""In the order in which they are looked at."""

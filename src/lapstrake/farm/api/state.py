@@ -1,0 +1,54 @@
+"""What requests need of the server, and who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from lapstrake.config.model import Config
+from lapstrake.farm.access.viewer import Viewer, viewer_of
+from lapstrake.farm.contents.base import Contents
+from lapstrake.farm.desk.desk import Desk
+from lapstrake.place.workplace import Workplace
+
+
+def _nothing() -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Everything behind the API.
+
+    Attributes:
+        desk: all changes of state.
+        contents: bundles, layers and results by digest.
+        config: the whole configuration.
+        place: where the server keeps its branches.
+        engine: the engine's address for the server's own builder; other workers get
+            ``farm.worker_database``.
+        own_work: what the server itself does (``loading OS`` ...); empty for nothing.
+    """
+
+    desk: Desk
+    contents: Contents
+    config: Config
+    place: Workplace
+    engine: str
+    own_work: Callable[[], str] = _nothing
+
+
+def state_of(request: Request) -> State:
+    """What the application was made with."""
+    return cast(State, request.app.state.farm)
+
+
+StateOf = Annotated[State, Depends(state_of)]
+"""For handlers: the state."""
+
+ViewerOf = Annotated[Viewer, Depends(viewer_of)]
+"""For handlers: who asks."""

@@ -1,0 +1,87 @@
+"""What workers tell of the tasks that they have; refused (409) once a task is not theirs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from lapstrake.farm.api.documents import problems
+from lapstrake.farm.api.requests import LARGEST, Id
+from lapstrake.farm.api.state import StateOf
+from lapstrake.farm.base import Job, ResourceSample, Result, Task, TaskState
+from lapstrake.farm.problems import TooLarge
+
+router = APIRouter(
+    prefix="/api/v1/tasks", tags=["workers"], responses=problems(409), include_in_schema=False
+)
+
+_LARGEST_PIECE = 4 << 20
+"""Bytes of a log that come at a time."""
+
+
+class ClaimBody(BaseModel):
+    """Who takes a task."""
+
+    round: int
+    worker: str
+    incarnation: str
+    executor: str
+
+
+class StateBody(BaseModel):
+    """How far an attempt is."""
+
+    state: Literal[TaskState.FETCHING, TaskState.BUILDING]
+
+
+class LogSize(BaseModel):
+    """Bytes of a log so far."""
+
+    size: int
+
+
+@router.post("/{id}/claim", status_code=201)
+def claim(state: StateOf, id: Id, body: ClaimBody) -> Job:
+    """Take a task that the engine has given to a slot."""
+    return state.desk.claim(id, body.round, body.worker, body.incarnation, body.executor)
+
+
+@router.put("/{id}/attempts/{number}/state")
+def set_state(state: StateOf, id: Id, number: Id, body: StateBody) -> dict[str, str]:
+    """Tell how far it is."""
+    state.desk.set_state(id, number, body.state)
+    return {"state": body.state}
+
+
+@router.patch("/{id}/attempts/{number}/log")
+async def append_log(
+    state: StateOf,
+    request: Request,
+    id: Id,
+    number: Id,
+    offset: Annotated[int, Query(ge=0, le=LARGEST)],
+) -> LogSize:
+    """Add to its log."""
+    piece = bytearray()
+    async for part in request.stream():
+        piece += part
+        if len(piece) > _LARGEST_PIECE:
+            raise TooLarge(f"{_LARGEST_PIECE} bytes of a log at a time", resolution="Send less.")
+    size = await run_in_threadpool(state.desk.append_log, id, number, offset, bytes(piece))
+    return LogSize(size=size)
+
+
+@router.post("/{id}/attempts/{number}/samples", status_code=204)
+def add_samples(state: StateOf, id: Id, number: Id, body: list[ResourceSample]) -> None:
+    """Tell what it uses."""
+    state.desk.add_samples(id, number, body)
+
+
+@router.post("/{id}/attempts/{number}/result")
+def finish(state: StateOf, id: Id, number: Id, body: Result) -> Task:
+    """Tell how it ended."""
+    return state.desk.finish(id, number, body)
