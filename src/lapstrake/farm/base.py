@@ -378,6 +378,8 @@ class WorkerFacts:
         version: of Lapstrake.
         clock: its time when it sent this.
         embedded: whether it is the server's own builder and shares its work folder.
+        replaces: the incarnation of the process of this very worker that was here before, and is
+            dead for sure: it held the lock that this one holds; empty when there was none.
     """
 
     name: str
@@ -392,6 +394,7 @@ class WorkerFacts:
     version: str = ""
     clock: float = 0.0
     embedded: bool = False
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import FrameType
 
 import psutil
@@ -85,6 +86,7 @@ class Supervisor:
         what = f"the worker {self._setup.name} in {self._config.work_dir}"
         with locked(folder.with_name(f"{folder.name}.lock"), what=what, timeout=0, error=FarmError):
             self._clean_up()
+            self._facts = replace(self._facts, replaces=self._succeed(folder))
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._hear)
             welcome = self._register(self._config.farm.dead_after)
@@ -104,6 +106,13 @@ class Supervisor:
         """Remove what a former process of this worker left."""
         files.remove_tree(worker_folder(self._config, self._setup.name))
         containers.remove_of_worker(self._setup.name)
+
+    def _succeed(self, folder: Path) -> str:
+        """Note our incarnation; gives that of the process before us, which is dead."""
+        note = folder.with_name(f"{folder.name}.incarnation")
+        former = note.read_text().strip() if note.exists() else ""
+        files.write_atomic(note, self._facts.incarnation.encode())
+        return former
 
     def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's
         self._news.put(_Told(number))
