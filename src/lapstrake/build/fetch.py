@@ -21,5 +21,10 @@ def fetch_sources(place: Workplace, bundle: Bundle, *, offline: bool) -> tuple[F
     """
     folder = bundle.path if bundle.path.is_dir() else bundle.path.parent
     return fetch_specs(
-        place.config, bundle.sources, folder=folder, offline=offline, progress=place.progress
+        place.config,
+        bundle.sources,
+        folder=folder,
+        offline=offline,
+        progress=place.progress,
+        elsewhere=place.elsewhere,
     )

@@ -42,7 +42,12 @@ def locate_source_package(
     if dsc is None or dsc.digest is None:
         raise BundleError(f"{request}: the archive names no .dsc")
     (fetched,) = fetch_specs(
-        place.config, (dsc,), folder=place.config.work_dir, offline=offline, progress=place.progress
+        place.config,
+        (dsc,),
+        folder=place.config.work_dir,
+        offline=offline,
+        progress=place.progress,
+        elsewhere=place.elsewhere,
     )
     path = place.private / "dsc" / dsc.digest.hex / dsc.name
     if not path.is_file():

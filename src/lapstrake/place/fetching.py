@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lapstrake.config.model import Config
 from lapstrake.progress import Progress
-from lapstrake.source.rules import FetchRules, Rewrite
+from lapstrake.source.rules import Elsewhere, FetchRules, Rewrite
 from lapstrake.source.spec import SourceSpec
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def fetch_specs(
     folder: Path,
     offline: bool,
     progress: Progress,
+    elsewhere: Elsewhere | None = None,
 ) -> tuple[Fetched, ...]:
     """Fetch and verify sources.
 
@@ -31,6 +32,7 @@ def fetch_specs(
         folder: what relative paths are relative to.
         offline: use nothing but the cache.
         progress: hears what is fetched, and what had to be tried again.
+        elsewhere: who is asked for what is pinned, before its own address is.
 
     Raises:
         FetchError: one could not be fetched.
@@ -57,7 +59,7 @@ def fetch_specs(
     return fetch_all(
         specs,
         cache=cache,
-        rules=FetchRules(rewrites=rewrites, offline=offline),
+        rules=FetchRules(rewrites=rewrites, offline=offline, elsewhere=elsewhere),
         folder=folder,
         on_event=tell,
     )

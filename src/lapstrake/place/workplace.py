@@ -15,6 +15,7 @@ from lapstrake.names import BranchName
 from lapstrake.progress import Progress
 from lapstrake.runner.base import Limits, Runner
 from lapstrake.runner.choose import choose, load
+from lapstrake.source.rules import Elsewhere
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,14 @@ class Workplace:
         progress: hears what is done.
         home: the place of the configured architecture, when this one is of another; see
             `lapstrake.place.foreign`.
+        elsewhere: who is asked for sources before the rest of the world is.
     """
 
     config: Config
     runner: Runner
     progress: Progress
     home: Workplace | None = None
+    elsewhere: Elsewhere | None = None
 
     @property
     def private(self) -> Path:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lapstrake.names import Digest
 
 _BOUNDARIES = "/?#:="
 
@@ -31,6 +35,18 @@ class Rewrite:
         return tuple(replacement + rest for replacement in self.to)
 
 
+class Elsewhere(Protocol):
+    """Another host's sources, known by their checksums alone. Threads may share one."""
+
+    def find(self, digest: Digest, target: Path) -> bool:
+        """Write the bytes with a checksum to a file; says whether it has them."""
+        ...
+
+    def offer(self, file: Path, digest: Digest) -> None:
+        """Hear of bytes that were fetched, by their SHA-256; must not raise."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchRules:
     """How to fetch.
@@ -46,6 +62,7 @@ class FetchRules:
         recheck: ask servers where tags point now, although the cache knows where they pointed.
             Branches are always asked for; what is named by its hash, never.
         jobs: sources fetched at a time.
+        elsewhere: who is asked for what is pinned, before its own address is.
     """
 
     rewrites: tuple[Rewrite, ...] = ()
@@ -57,6 +74,7 @@ class FetchRules:
     max_size: int = 64 << 30
     recheck: bool = True
     jobs: int = 8
+    elsewhere: Elsewhere | None = None
 
     def candidates(self, url: str) -> tuple[str, ...]:
         """The URLs to try for a URL, in order."""

@@ -14,7 +14,7 @@ _ID = r"[^/]+"
 
 _WORKERS = re.compile(
     rf"/api/v1/(tasks/{_ID}/(claim|attempts/{_ID}/.+)|workers/register"
-    rf"|workers/{_ID}/(heartbeat|goodbye)|layers/.+|sources)\Z"
+    rf"|workers/{_ID}/(heartbeat|goodbye)|layers/.+|branches/{_ID}/stack|sources)\Z"
 )
 _BOTH = re.compile(r"/api/v1/(uploads(/.*)?|content/.*)\Z")
 """What users do as well as workers: sending bytes."""

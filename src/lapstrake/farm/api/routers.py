@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lapstrake.farm.api import seed, transfer
+from lapstrake.farm.api import layers, seed, transfer
 from lapstrake.farm.api.v1 import attempts, groups, tasks, workers
 
 ALL: tuple[APIRouter, ...] = (
@@ -14,5 +14,6 @@ ALL: tuple[APIRouter, ...] = (
     groups.router,
     workers.router,
     transfer.router,
+    layers.router,
 )
 """In the order in which they are looked at."""

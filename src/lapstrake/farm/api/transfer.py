@@ -22,11 +22,11 @@ from lapstrake.web.sending import FileAnswer, send_file
 
 router = APIRouter()
 
-_BYTES = "application/octet-stream"
+BYTES = "application/octet-stream"
 _PIECE = 1 << 20
-_ANY_FILE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {_BYTES: {}}},
-    206: {"content": {_BYTES: {}}},
+ANY_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {BYTES: {}}},
+    206: {"content": {BYTES: {}}},
 }
 UploadId = Annotated[str, Path(alias="upload", pattern="^[0-9a-f]{32}$")]
 DigestText = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
@@ -98,7 +98,7 @@ def upload_offset(state: StateOf, upload: UploadId, response: Response) -> Uploa
 @router.patch(
     "/api/v1/uploads/{upload}",
     tags=["content"],
-    openapi_extra={"requestBody": {"content": {_BYTES: {}}, "required": True}},
+    openapi_extra={"requestBody": {"content": {BYTES: {}}, "required": True}},
 )
 async def append_to_upload(
     request: Request,
@@ -132,7 +132,7 @@ def missing_content(state: StateOf, names: ContentNames) -> list[str]:
     methods=["GET", "HEAD"],
     tags=["content"],
     response_class=Response,
-    responses=_ANY_FILE,
+    responses=ANY_FILE,
 )
 def content(request: Request, state: StateOf, digest: str) -> Response:
     """Bytes by their digest; files of the branches' repositories, too."""
@@ -141,7 +141,7 @@ def content(request: Request, state: StateOf, digest: str) -> Response:
     if path is None:
         path = state.contents.path(str(wanted))
     headers = {
-        "Content-Type": _BYTES,
+        "Content-Type": BYTES,
         "ETag": f'"{wanted}"',
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, max-age=31536000, immutable",
@@ -155,12 +155,12 @@ def content(request: Request, state: StateOf, digest: str) -> Response:
     methods=["GET", "HEAD"],
     tags=["branches"],
     response_class=Response,
-    responses=_ANY_FILE,
+    responses=ANY_FILE,
 )
 def repository_file(request: Request, state: StateOf, branch: str, file: str) -> Response:
     """A branch's signed repository, as apt reads it."""
     path = Shelves(state.place).file(branch, file)
-    kind = "text/plain; charset=utf-8" if "." not in path.name else _BYTES
+    kind = "text/plain; charset=utf-8" if "." not in path.name else BYTES
     try:
         return send_file(request, path, media_type=kind)
     except OSError:
@@ -172,7 +172,7 @@ def repository_file(request: Request, state: StateOf, branch: str, file: str) ->
     methods=["GET", "HEAD"],
     tags=["artifacts"],
     response_class=Response,
-    responses=_ANY_FILE,
+    responses=ANY_FILE,
 )
 def artifact(request: Request, state: StateOf, name: str) -> Response:
     """A published artifact: the site that `lapstrake artifact get` is given."""
@@ -180,7 +180,7 @@ def artifact(request: Request, state: StateOf, name: str) -> Response:
     if name.startswith(".") or "/" in name or "\0" in name:
         raise Unknown(f"there is no artifact {name[:200]!r}")
     try:
-        return send_file(request, folder / name, media_type=_BYTES)
+        return send_file(request, folder / name, media_type=BYTES)
     except OSError:
         raise Unknown(f"there is no artifact {name[:200]!r}") from None
 

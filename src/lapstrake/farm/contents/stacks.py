@@ -1,0 +1,222 @@
+"""The branches' stacks on the server: its own, and those that workers of other machines made."""
+
+from __future__ import annotations
+
+import hashlib
+
+from pydantic import TypeAdapter, ValidationError
+
+from lapstrake.branch.instance import Branch, current_branch
+from lapstrake.config.branches import one_branch
+from lapstrake.errors import BranchError, LapstrakeError, UsageError
+from lapstrake.farm.contents.base import Contents
+from lapstrake.farm.contents.shelves import unknown_branch
+from lapstrake.farm.contents.stack import (
+    ListText,
+    PackedLayer,
+    StackBase,
+    StackDocument,
+    StackInstance,
+    StackLayer,
+)
+from lapstrake.farm.problems import Invalid, Unknown
+from lapstrake.formats.sources_list import SourceList
+from lapstrake.host.files import temporary_name
+from lapstrake.host.layer_archive import pack_layer
+from lapstrake.layer.store import Layer
+from lapstrake.names import Arch, BranchName, CacheKey
+from lapstrake.place.foreign import place_for
+from lapstrake.place.state import StateFiles
+from lapstrake.place.workplace import Workplace
+
+_PACKED = TypeAdapter(PackedLayer)
+_DOCUMENT = TypeAdapter(StackDocument)
+
+
+class Stacks:
+    """What workers ask for before they build.
+
+    Args:
+        place: the server's own.
+        contents: where packed layers are.
+    """
+
+    def __init__(self, place: Workplace, contents: Contents) -> None:
+        self._place = place
+        self._contents = contents
+
+    def document(self, branch: str, arch: str) -> StackDocument:
+        """A branch for an architecture, as far as it was made by anybody.
+
+        Raises:
+            Unknown: there is no such branch.
+            Invalid: there is no such architecture.
+        """
+        name, machine = self._names(branch, arch)
+        listed = one_branch(self._place.config.folder, name)
+        own = self._own(name, machine)
+        found = own or self._shared(name, machine, listed)
+        config = self._place.config
+        return StackDocument(
+            branch=branch,
+            arch=arch,
+            listed=ListText(style=listed.style.value, text=listed.text),
+            base=found.base if found else None,
+            instance=found.instance if found else None,
+            served=own is not None,
+            layers=found.layers if found else (),
+            maintainer=config.build.maintainer,
+            dependency_names=config.dependency_names,
+        )
+
+    def accept(self, document: StackDocument) -> None:
+        """Take what a worker made of a branch, for others of its architecture.
+
+        Raises:
+            Invalid: its layers were not handed in before, or it is not complete.
+            Unknown: there is no such branch.
+        """
+        name, machine = self._names(document.branch, document.arch)
+        if document.base is None or document.instance is None or not document.layers:
+            raise Invalid("the stack has no base, no instance or no layers")
+        for layer in document.layers:
+            if self._note(machine, layer.key) is None:
+                raise Invalid(f"the layer {layer.key[:12]} is not here")
+        self._contents.take_note(_stack_name(name, machine), _DOCUMENT.dump_json(document))
+
+    def packed(self, arch: str, key: str) -> PackedLayer:
+        """A layer as a file of the content store; packed now if it was not before.
+
+        Raises:
+            Unknown: nobody has made such a layer.
+        """
+        machine = _arch(arch)
+        found = self._note(machine, key)
+        if found is not None:
+            return found
+        layer = self._place.store.find(_key(key))
+        if layer is None:
+            raise Unknown(f"there is no layer {key[:12]} for {arch}")
+        with self._place.lock(f"pack-{key}", what=f"packing the layer {key[:12]}"):
+            return self._note(machine, key) or self._pack(machine, layer)
+
+    def accept_layer(self, arch: str, key: str, packed: PackedLayer) -> None:
+        """Take a layer that a worker has made and uploaded.
+
+        Raises:
+            Invalid: its bytes are not here.
+        """
+        if self._contents.size(packed.digest) != packed.size:
+            raise Invalid(f"{packed.digest} is not here, or has not {packed.size} bytes")
+        self._take_note(_arch(arch), _key(key).hex, packed)
+
+    def kept(self) -> frozenset[str]:
+        """The digests of packed layers that a branch's stack needs now."""
+        digests = set()
+        for name in self._place.config.branches():
+            for arch in Arch:
+                document = self.document(name.text, arch.value)
+                notes = (self._note(arch, layer.key) for layer in document.layers)
+                digests |= {note.digest for note in notes if note}
+        return frozenset(digests)
+
+    def _own(self, name: BranchName, arch: Arch) -> StackDocument | None:
+        """What this server's own place has."""
+        place = place_for(self._place, arch)
+        remembered = StateFiles(place.private)
+        base, instance = remembered.base(), remembered.branch(name).current
+        branch = current_branch(place, name)
+        if base is None or instance is None or branch is None or base.key != instance.base:
+            return None
+        return stack_document(place, branch)
+
+    def _shared(self, name: BranchName, arch: Arch, listed: SourceList) -> StackDocument | None:
+        """What a worker made, unless the list is another one by now, or a layer is gone."""
+        data = self._contents.note(_stack_name(name, arch))
+        if data is None:
+            return None
+        document = _DOCUMENT.validate_json(data)
+        digest = hashlib.sha256(listed.text.encode()).hexdigest()
+        if document.instance is None or document.instance.list_digest != digest:
+            return None
+        whole = all(self._note(arch, layer.key) for layer in document.layers)
+        return document if whole else None
+
+    def _pack(self, arch: Arch, layer: Layer) -> PackedLayer:
+        file = temporary_name(self._contents.scratch / layer.key.hex)
+        try:
+            with self._place.store.lease([layer]):
+                closed = pack_layer(layer.tree, file)
+            size = file.stat().st_size
+            packed = PackedLayer(digest=self._contents.add_file(file), size=size, closed=closed)
+        finally:
+            file.unlink(missing_ok=True)
+        self._take_note(arch, layer.key.hex, packed)
+        return packed
+
+    def _note(self, arch: Arch, key: str) -> PackedLayer | None:
+        """A layer that was packed, if its bytes are still here."""
+        data = self._contents.note(_layer_name(arch, key))
+        try:
+            packed = _PACKED.validate_json(data) if data else None
+        except ValidationError:
+            return None
+        return packed if packed and self._contents.size(packed.digest) == packed.size else None
+
+    def _take_note(self, arch: Arch, key: str, packed: PackedLayer) -> None:
+        self._contents.take_note(_layer_name(arch, key), _PACKED.dump_json(packed))
+
+    def _names(self, branch: str, arch: str) -> tuple[BranchName, Arch]:
+        try:
+            name = BranchName(branch)
+            one_branch(self._place.config.folder, name)
+        except (UsageError, BranchError) as unknown:
+            raise unknown_branch(self._place, branch) from unknown
+        return name, _arch(arch)
+
+
+def stack_document(place: Workplace, branch: Branch) -> StackDocument | None:
+    """A branch of a place, to be sent; ``None`` when the place remembers it no longer.
+
+    Args:
+        place: of the branch's architecture.
+        branch: as it stands.
+    """
+    remembered = StateFiles(place.private)
+    base, instance = remembered.base(), remembered.branch(branch.name).current
+    if base is None or instance is None:
+        return None
+    return StackDocument(
+        branch=branch.name.text,
+        arch=place.config.arch.value,
+        base=StackBase(key=base.key.hex, origin=base.origin, loaded=base.loaded),
+        instance=StackInstance.of(instance),
+        layers=tuple(
+            StackLayer(key=layer.key.hex, kind=layer.kind, facts=dict(layer.facts), size=layer.size)
+            for layer in (branch.base, branch.instance)
+        ),
+    )
+
+
+def _stack_name(branch: BranchName, arch: Arch) -> str:
+    return f"stacks/{arch}/{branch}"
+
+
+def _layer_name(arch: Arch, key: str) -> str:
+    return f"layers/{arch}/{key}"
+
+
+def _arch(text: str) -> Arch:
+    try:
+        return Arch(text)
+    except ValueError:
+        raise Invalid(
+            f"{text[:40]!r} is no architecture", resolution=f"Use one of {', '.join(Arch)}."
+        ) from None
+
+
+def _key(text: str) -> CacheKey:
+    try:
+        return CacheKey(text)
+    except LapstrakeError:
+        raise Unknown(f"{text[:80]!r} is no layer's key") from None

@@ -1,0 +1,114 @@
+"""A copy of a branch's signed repository on a worker, for the builds that need what it holds.
+
+The server's signature stays with it: a worker has no key. New files come first, then the index by
+its sum, then ``InRelease``, so that builds that go on meanwhile see the old state or the new one;
+what went stays for one more round.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from lapstrake.errors import FarmError
+from lapstrake.farm.contents.shelves import ShelfFile, ShelfState
+from lapstrake.farm.problems import Unknown
+from lapstrake.farm.worker.link import Link
+from lapstrake.host.files import write_atomic
+from lapstrake.host.locks import locked
+from lapstrake.place.workplace import Workplace
+from lapstrake.repository.generation import PRIVATE
+from lapstrake.source.archive_tree import RefusedEntry, safe_parts
+
+_HELD = "mirror.json"
+_LAST = ("Packages.xz", "Packages.gz", "Packages", "Release.gpg", "Release", "InRelease")
+_TRIES = 3
+
+
+def mirror_repository(link: Link, branch: str, folder: Path, place: Workplace) -> None:
+    """Bring a copy up to date.
+
+    Args:
+        link: to the server.
+        branch: the branch.
+        folder: the copy; made when missing.
+        place: whose progress hears of it, and for whose architecture packages are wanted.
+
+    Raises:
+        FarmError: the server's repository changes faster than it can be copied, or names files
+            that no repository has.
+    """
+    arches = f"{place.config.arch}"
+    private = folder / PRIVATE
+    private.mkdir(parents=True, exist_ok=True)
+    with locked(private / "lock", what=f"the copy of {branch}", on_wait=place.progress.headline):
+        for _ in range(_TRIES):
+            state = _asked(link, branch, arches)
+            if _follow(link, state, folder):
+                return
+    raise FarmError(
+        f"the repository of {branch} changes faster than it can be copied",
+        resolution="Retry the task.",
+    )
+
+
+def _asked(link: Link, branch: str, arches: str) -> ShelfState:
+    path = f"/api/v1/branches/{branch}/repository"
+    return link.connection.get(ShelfState, path, arch=arches)
+
+
+def _follow(link: Link, state: ShelfState, folder: Path) -> bool:
+    """Fetch what is new, drop what is old; says whether the server still had everything."""
+    held = _held(folder)
+    wanted = {file.name: file for file in sorted(state.files, key=_turn)}
+    for name in wanted:
+        _check_name(name)
+    for name, file in wanted.items():
+        if held.get(name) == file.digest and _is_whole(folder / name, file):
+            continue
+        try:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            link.fetch(file.digest, folder / name, size=file.size)
+        except Unknown:  # replaced since the server told us
+            return False
+    digests = {name: file.digest for name, file in wanted.items()}
+    if digests != held:
+        write_atomic(folder / PRIVATE / _HELD, json.dumps(digests).encode(), durable=False)
+        _drop(folder, keep={*digests, *held})
+    return True
+
+
+def _held(folder: Path) -> Mapping[str, str]:
+    """What the last state had, by name."""
+    try:
+        found = json.loads((folder / PRIVATE / _HELD).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_whole(path: Path, file: ShelfFile) -> bool:
+    return path.is_file() and path.stat().st_size == file.size
+
+
+def _turn(file: ShelfFile) -> int:
+    """Packages first, the index's names afterwards, ``InRelease`` last of all."""
+    return _LAST.index(file.name) + 1 if file.name in _LAST else 0
+
+
+def _drop(folder: Path, *, keep: set[str]) -> None:
+    """Remove files that neither the last state nor this one has."""
+    for path in folder.rglob("*"):
+        name = str(path.relative_to(folder))
+        if path.is_file() and not name.startswith(f"{PRIVATE}/") and name not in keep:
+            path.unlink(missing_ok=True)
+
+
+def _check_name(name: str) -> None:
+    try:
+        parts = safe_parts(name)
+    except RefusedEntry:
+        parts = ()
+    if not parts or any(part.startswith(".") for part in parts):
+        raise FarmError(f"the server names a file {name!r}, which no repository has")
