@@ -557,6 +557,46 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A task that has ended, as a row of the history.
+
+    Attributes:
+        task: its number.
+        name, branch, arch: of its spec.
+        state: how it ended.
+        worker: that built it; empty when none did.
+        finished: when.
+        seconds: from the claim of the newest attempt to its end; 0 when nothing was built.
+        peaks: of the newest attempt.
+    """
+
+    task: int
+    name: str
+    branch: str
+    arch: str
+    state: TaskState
+    worker: str = ""
+    finished: float = 0.0
+    seconds: float = 0.0
+    peaks: Peaks = field(default_factory=Peaks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """When placement thinks that a task runs.
+
+    Attributes:
+        start: when it begins.
+        finish: when it ends.
+        basis: what that is based on, one line for people.
+    """
+
+    start: float
+    finish: float
+    basis: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
     """One reason why a task waits, and what would end it."""
 

@@ -15,7 +15,7 @@ from lapstrake.farm.desk.change import Change
 from lapstrake.farm.desk.flow import settle
 from lapstrake.farm.desk.logs import Logs
 from lapstrake.farm.desk.values import event_of
-from lapstrake.farm.engine.base import Dispatch
+from lapstrake.farm.engine.base import Dispatch, Queued
 from lapstrake.farm.problems import Problem
 from lapstrake.farm.tables.database import Database
 
@@ -101,9 +101,15 @@ class DeskBase:
         try:
             for run in change.cancel:
                 self.dispatch.cancel(run)
-            for run, (queue, rank) in change.enqueue.items():
-                if run not in change.cancel:
-                    self.dispatch.enqueue(run, queue, priority=rank)
+            new = [
+                Queued(run=run, queue=queue, priority=rank)
+                for run, (queue, rank) in change.enqueue.items()
+                if run not in change.cancel
+            ]
+            if len(new) == 1:
+                self.dispatch.enqueue(new[0].run, new[0].queue, priority=new[0].priority)
+            elif new:
+                self.dispatch.enqueue_all(new)
             for run, (queue, rank) in change.moved.items():
                 self.dispatch.move(run, queue, priority=rank)
         except Problem as problem:

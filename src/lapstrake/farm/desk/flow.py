@@ -32,12 +32,17 @@ def launch(change: Change, row: TaskRow) -> None:
         if leader is not None and (identity.is_pinned(spec) or leader.state == TaskState.QUEUED):
             row.same_as = leader.id
             _wait(change, row, f"task {leader.id} builds the same")
-            if row.priority > leader.rank:
-                set_rank(change, leader, row.priority)
+            if rank_of(row.priority) > leader.rank:
+                put(change, leader, rank=rank_of(row.priority))
             return
-    row.round += 1
-    row.lost, row.rank = 0, row.priority
+    row.lost, row.cores, row.rank = 0, 0, rank_of(row.priority)
     change.set_state(row, TaskState.QUEUED)
+    enqueue(change, row)
+
+
+def enqueue(change: Change, row: TaskRow) -> None:
+    """Give a queued task to the engine, as a new round."""
+    row.round += 1
     change.enqueue[run_of(row)] = (row.queue, row.rank)
 
 
@@ -111,9 +116,14 @@ def advance(change: Change, group: int) -> None:
         change.tell(f"group.{following.state.value}", above.name, group=above.id)
 
 
-def set_rank(change: Change, row: TaskRow, rank: int, queue: str = "") -> None:
-    """Give a task that the engine has another priority there, or another queue."""
-    row.rank, row.queue = rank, queue or row.queue
+def rank_of(priority: int, within: int = 0) -> int:
+    """The engine's priority: people's, and within one of theirs 0 to 999 of placement's."""
+    return priority * 1000 + within
+
+
+def put(change: Change, row: TaskRow, *, rank: int, queue: str = "", cores: int = 0) -> None:
+    """Say how urgent a task is, or in which queue it waits; those with a worker stay there."""
+    row.rank, row.queue, row.cores = rank, queue or row.queue, cores
     if row.state == TaskState.QUEUED:
         change.moved[run_of(row)] = (row.queue, row.rank)
 
@@ -173,6 +183,7 @@ def new_row(
         kind=spec.kind.value,
         name=spec.name,
         branch=spec.branch,
+        arch=spec.arch,
         spec=dump(spec),
         state=state.value,
         priority=priority,

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Mapping
 
-from lapstrake.farm.base import Event, Page, TaskState, Wait
+from sqlalchemy import Row, func, select, tuple_
+
+from lapstrake.farm.base import Ended, Event, Page, Peaks, TaskState, Wait
 from lapstrake.farm.desk.base import DeskBase
 from lapstrake.farm.desk.change import known_task
-from lapstrake.farm.desk.paging import number_after, page_of
+from lapstrake.farm.desk.paging import moment_after, number_after, page_of
 from lapstrake.farm.desk.values import event_of
-from lapstrake.farm.tables.rows import EventRow
+from lapstrake.farm.tables.rows import AttemptRow, EventRow, TaskRow
+
+_COUNTED_SECONDS = 1.0
 
 
 class HistoryDesk(DeskBase):
     """What happened, and why things wait."""
+
+    _counted: tuple[float, Mapping[TaskState, int]] = (0.0, {})
 
     def events(
         self,
@@ -45,6 +51,65 @@ class HistoryDesk(DeskBase):
         with self.database.read() as session:
             return page_of(session.scalars, query, limit, event_of, lambda row: row.id)
 
+    def counts(self) -> Mapping[TaskState, int]:
+        """How many tasks there are in each state; up to a second old."""
+        at, found = self._counted
+        if self.clock() - at > _COUNTED_SECONDS:
+            query = select(TaskRow.state, func.count()).group_by(TaskRow.state)
+            with self.database.read() as session:
+                rows = session.execute(query).all()
+            found = dict.fromkeys(TaskState, 0) | {TaskState(state): n for state, n in rows}
+            self._counted = (self.clock(), found)
+        return found
+
+    def history(
+        self,
+        *,
+        name: str = "",
+        branch: str = "",
+        worker: str = "",
+        since: float = 0.0,
+        until: float = 0.0,
+        after: str = "",
+        limit: int = 50,
+    ) -> Page[Ended]:
+        """Tasks that have ended, the newest end first.
+
+        Args:
+            name: only of this; likewise `branch` and `worker`.
+            branch: see `name`.
+            worker: see `name`.
+            since: only those that ended then or later.
+            until: only those that ended before; 0 for all.
+            after: what the page before said.
+            limit: 1 to 200.
+
+        Raises:
+            Invalid: `after` or `limit` makes no sense.
+        """
+        query = (
+            select(TaskRow, AttemptRow)
+            .outerjoin(
+                AttemptRow, (AttemptRow.task == TaskRow.id) & (AttemptRow.number == TaskRow.attempt)
+            )
+            .where(TaskRow.finished > 0, TaskRow.finished >= since)
+            .order_by(TaskRow.finished.desc(), TaskRow.id.desc())
+        )
+        if until:
+            query = query.where(TaskRow.finished < until)
+        for column, value in (("name", name), ("branch", branch), ("worker", worker)):
+            if value:
+                query = query.where(getattr(TaskRow, column) == value)
+        if after:
+            query = query.where(tuple_(TaskRow.finished, TaskRow.id) < moment_after(after))
+        with self.database.read() as session:
+            return page_of(session.execute, query, limit, _ended, lambda row: _moment(row[0]))
+
+    def newest_event(self) -> int:
+        """The id of what happened last; 0 for nothing yet."""
+        with self.database.read() as session:
+            return session.scalar(select(func.max(EventRow.id))) or 0
+
     def why(self, task: int) -> tuple[Wait, ...]:
         """Why a task waits; empty when it does not.
 
@@ -56,3 +121,22 @@ class HistoryDesk(DeskBase):
             if row.state in {TaskState.NEW, TaskState.WAITING, TaskState.QUEUED}:
                 return (Wait(reason=row.reason or f"it is {row.state}"),)
             return ()
+
+
+def _ended(row: Row[TaskRow, AttemptRow]) -> Ended:
+    task, trial = row
+    return Ended(
+        task=task.id,
+        name=task.name,
+        branch=task.branch,
+        arch=task.arch,
+        state=TaskState(task.state),
+        worker=task.worker,
+        finished=task.finished,
+        seconds=trial.finished - trial.started if trial is not None and trial.finished else 0.0,
+        peaks=Peaks(**trial.peaks) if trial is not None else Peaks(),
+    )
+
+
+def _moment(task: TaskRow) -> str:
+    return f"{task.finished!r}-{task.id}"

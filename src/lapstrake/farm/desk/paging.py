@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Select
 
@@ -12,6 +13,8 @@ from lapstrake.farm.problems import Invalid
 
 R = TypeVar("R")
 T = TypeVar("T")
+
+_MOMENT = re.compile(r"(\d{1,12}\.\d{1,9})-(\d{1,18})\Z")
 
 MOST = 200
 """Rows of a page."""
@@ -26,16 +29,25 @@ def number_after(after: str) -> int | None:
     if not after:
         return None
     if not after.isascii() or not after.isdigit() or len(after) > 18:
-        raise Invalid(
-            f"after={after[:40]!r} makes no sense",
-            resolution="Give what the page before has as `next`.",
-        )
+        raise _no_place(after)
     return int(after)
 
 
+def moment_after(after: str) -> tuple[float, int]:
+    """The moment and number that a page begins after.
+
+    Raises:
+        Invalid: it is none.
+    """
+    match = _MOMENT.match(after)
+    if match is None:
+        raise _no_place(after)
+    return float(match[1]), int(match[2])
+
+
 def page_of(
-    find: Callable[[Select[R]], Iterable[R]],
-    query: Select[R],
+    find: Callable[[Any], Iterable[R]],
+    query: Select[*tuple[Any, ...]],
     limit: int,
     value: Callable[[R], T],
     key: Callable[[R], object],
@@ -59,4 +71,11 @@ def page_of(
     return Page(
         items=tuple(value(row) for row in rows[:limit]),
         next=str(key(rows[limit - 1])) if more else None,
+    )
+
+
+def _no_place(after: str) -> Invalid:
+    return Invalid(
+        f"after={after[:40]!r} makes no sense",
+        resolution="Give what the page before has as `next`.",
     )

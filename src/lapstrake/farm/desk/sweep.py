@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from sqlalchemy import select
 
 from lapstrake.farm.base import TaskState, WorkerState
 from lapstrake.farm.desk import flow
 from lapstrake.farm.desk.attempts import AttemptDesk
-from lapstrake.farm.desk.change import run_of
-from lapstrake.farm.engine.base import RunId
+from lapstrake.farm.desk.change import Change, run_of
+from lapstrake.farm.desk.values import spec_of
+from lapstrake.farm.engine.base import Executor, Queued, RunId, Running
+from lapstrake.farm.model import queues, states
 from lapstrake.farm.tables.rows import AttemptRow, TaskRow, WorkerRow
+
+_HERE = (WorkerState.ONLINE, WorkerState.DRAINING)
+_AWAY = (WorkerState.SILENT, WorkerState.GONE)
 
 
 class SweepDesk(AttemptDesk):
     """The loops' work; each call may be repeated at any time."""
 
     def sweep(self) -> None:
-        """Give up workers that are silent; let others take what they had; tell the engine again."""
-        lost = self._silence() if self.clock() - self.since >= self.config.farm.dead_after else ()
+        """Give up workers that are silent, let others take what they had, tell the engine again.
+
+        After a start nobody is silent before `dead_after`: it was the server that was away.
+        """
         running = self.dispatch.running()
-        gone = [run for run in running if run.executor in set(lost)]
-        if gone:
-            self.dispatch.give_back(gone)
+        with self._change() as change:
+            if change.now - self.since >= self.config.farm.dead_after:
+                _silence(change)
+            workers = {row.name: row for row in change.session.scalars(select(WorkerRow))}
+            dead = [run for run in running if is_dead(run.executor, workers)]
+            self._give_up(change, workers, running)
+            _unpin(change, workers.values())
+        if dead:
+            self.dispatch.give_back(dead)
         self.enqueue_missing()
         self.publish_pending()
 
@@ -29,10 +44,12 @@ class SweepDesk(AttemptDesk):
         """End tasks whose state's deadline has passed."""
         with self._change() as change:
             query = select(TaskRow).where(TaskRow.deadline > 0, TaskRow.deadline < change.now)
-            for row in change.session.scalars(query).all():
-                if TaskState.ERROR.value != row.state and row.deadline:
-                    state = TaskState(row.state)
-                    flow.end(change, row, TaskState.ERROR, f"it was {state} for too long")
+            for row in change.session.scalars(query.order_by(TaskRow.id)).all():
+                if row.state == TaskState.WAITING and _holds(change, row):
+                    row.deadline = change.deadline(TaskState.WAITING)
+                elif row.deadline:  # nothing that ended before it took it along
+                    flow.end(change, row, TaskState.ERROR, f"it was {row.state} for too long")
+                    flow.settle(change)
 
     def reconcile(self) -> None:
         """After a start: what a crash left half done is done."""
@@ -40,48 +57,99 @@ class SweepDesk(AttemptDesk):
         self.publish_pending()
 
     def enqueue_missing(self) -> None:
-        """Give the engine the queued tasks that it does not know."""
+        """Give the engine the queued tasks that it does not have.
+
+        One whose run has ended there, though no attempt was made, gets a new round.
+        """
         with self.database.read() as session:
-            query = select(TaskRow.id, TaskRow.round, TaskRow.queue, TaskRow.rank)
-            rows = {
-                RunId(number, round): (queue, rank)
-                for number, round, queue, rank in session.execute(
-                    query.where(TaskRow.state == TaskState.QUEUED).order_by(TaskRow.id)
-                )
-            }
-        for run in sorted(rows.keys() - self.dispatch.known(rows)):
-            queue, rank = rows[run]
-            self.dispatch.enqueue(run, queue, priority=rank)
+            query = select(TaskRow).where(TaskRow.state == TaskState.QUEUED).order_by(TaskRow.id)
+            rows = {run_of(row): row for row in session.scalars(query)}
+        missing = rows.keys() - self.dispatch.alive(rows)
+        ended = self.dispatch.known(missing) if missing else frozenset[RunId]()
+        new = [
+            Queued(run=run, queue=row.queue, priority=row.rank)
+            for run, row in rows.items()
+            if run in missing and run not in ended
+        ]
+        if new:
+            self.dispatch.enqueue_all(new)
+        if ended:
+            with self._change() as change:
+                for run in sorted(ended):
+                    row = change.task(run.task)
+                    if row.state == TaskState.QUEUED and run_of(row) == run:
+                        flow.enqueue(change, row)
 
     def publish_pending(self) -> None:
         """Publish what a crash, or a full disk, left unpublished."""
         with self.database.read() as session:
             query = select(TaskRow.id).where(TaskRow.state == TaskState.PUBLISHING)
-            waiting = tuple(session.scalars(query))
+            waiting = tuple(session.scalars(query.order_by(TaskRow.id)))
         for task in waiting:
             self.publish_task(task)
 
-    def _silence(self) -> tuple[str, ...]:
-        """Note which workers are silent; gives the executors of what they had."""
-        executors = []
-        with self._change() as change:
-            before = change.now - self.config.farm.dead_after
-            silent = change.session.scalars(
-                select(WorkerRow).where(
-                    WorkerRow.seen < before,
-                    WorkerRow.state.in_((WorkerState.ONLINE, WorkerState.DRAINING)),
-                )
-            )
-            for worker in silent.all():
-                worker.state = WorkerState.SILENT.value
-                change.tell("worker.silent", worker=worker.name)
-            gone = select(WorkerRow.name).where(
-                WorkerRow.state.in_((WorkerState.SILENT, WorkerState.GONE))
-            )
-            query = select(AttemptRow).where(AttemptRow.ending == "", AttemptRow.worker.in_(gone))
-            for trial in change.session.scalars(query).all():
-                row = change.task(trial.task)
-                executors.append(trial.executor)
-                if flow.lose(change, row, f"worker {trial.worker} is gone"):
-                    change.enqueue[run_of(row)] = (row.queue, row.rank)
-        return tuple(executors)
+    def _give_up(
+        self, change: Change, workers: Mapping[str, WorkerRow], running: Sequence[Running]
+    ) -> None:
+        """Note which attempts are lost: their worker is, or the engine's run is over."""
+        taken = {run.run: run.executor for run in running}
+        grace = change.now - self.config.farm.dead_after
+        query = select(TaskRow, AttemptRow).join(
+            AttemptRow, (AttemptRow.task == TaskRow.id) & (AttemptRow.number == TaskRow.attempt)
+        )
+        held = query.where(TaskRow.state.in_(states.RUNNING), AttemptRow.ending == "")
+        for row, trial in change.session.execute(held).all():
+            if is_dead(trial.executor, workers):
+                flow.lose(change, row, f"worker {trial.worker} is gone")
+            elif run_of(row) not in taken and trial.started < grace:
+                # Its slot ended the run and could not tell how: the engine will not give it again.
+                again = flow.lose(change, row, f"worker {trial.worker} gave it up")
+                if again:
+                    flow.enqueue(change, row)
+
+
+def is_dead(executor: str, workers: Mapping[str, WorkerRow]) -> bool:
+    """Whether a slot's process is no more, as far as its worker's heartbeats tell.
+
+    One that is in no heartbeat may be new.
+    """
+    name = Executor.parse(executor)
+    if name is None:
+        return False
+    row = workers.get(name.worker)
+    if row is None or row.incarnation != name.incarnation or row.state in _AWAY:
+        return True
+    slots = (Executor.parse(slot["executor"]) for slot in row.slots)
+    return any(slot and slot.slot == name.slot and slot.start > name.start for slot in slots)
+
+
+def _silence(change: Change) -> None:
+    """Note who has not been heard for too long."""
+    silent = select(WorkerRow).where(
+        WorkerRow.seen < change.now - change.config.dead_after, WorkerRow.state.in_(_HERE)
+    )
+    for worker in change.session.scalars(silent).all():
+        worker.state = WorkerState.SILENT.value
+        seconds = change.now - worker.seen
+        change.tell("worker.silent", f"not heard for {seconds:.0f} s", worker=worker.name)
+
+
+def _unpin(change: Change, workers: Iterable[WorkerRow]) -> None:
+    """Let others have what placement meant for workers that are away."""
+    away = [queues.worker_queue(row.name) for row in workers if row.state in _AWAY]
+    if not away:
+        return
+    pinned = select(TaskRow).where(TaskRow.state == TaskState.QUEUED, TaskRow.queue.in_(away))
+    for row in change.session.scalars(pinned).all():
+        spec = spec_of(row)
+        if not spec.requires.worker:
+            flow.put(change, row, rank=row.rank, queue=queues.queue_of(spec.arch, spec.requires))
+
+
+def _holds(change: Change, row: TaskRow) -> bool:
+    """Whether something that a waiting task waits for still goes on, with its own deadline."""
+    query = select(TaskRow.id).where(TaskRow.state.not_in(states.ENDED)).limit(1)
+    if row.same_as is not None:
+        return change.session.scalar(query.where(TaskRow.id == row.same_as)) is not None
+    needed = query.where(TaskRow.group_id == row.group_id, TaskRow.member.in_(row.needs))
+    return change.session.scalar(needed) is not None

@@ -42,7 +42,7 @@ class TaskDesk(DeskBase):
         with self._change() as change:
             made = remembered(change, owner, key, content)
             if not made:
-                made.append(_insert(change, spec, owner, priority).id)
+                made.append(flow.new_row(change, spec, owner=owner, priority=priority).id)
             return task_of(change.task(made[0]))
 
     def submit(self, spec: TaskSpec, owner: str, *, priority: int = 0, key: str = "") -> Task:
@@ -54,20 +54,36 @@ class TaskDesk(DeskBase):
         return self.submit_many([spec], owner, priority=priority, key=key)[0]
 
     def submit_many(
-        self, wanted: Sequence[TaskSpec], owner: str, *, priority: int = 0, key: str = ""
+        self,
+        wanted: Sequence[TaskSpec],
+        owner: str,
+        *,
+        priority: int | Sequence[int] = 0,
+        key: str = "",
     ) -> tuple[Task, ...]:
         """Make several tasks and start them: all or none.
+
+        Args:
+            wanted: what is to be built.
+            owner: who asks.
+            priority: of all, or of each.
+            key: see `new_task`.
 
         Raises:
             Invalid: one of them is wrong; the detail says which.
         """
         checked = specs.checked_all(wanted, self.config, self.contents)
-        content = {"specs": [dump(spec) for spec in checked], "priority": priority}
-        specs.checked_priority(priority)
+        priorities = [priority] * len(checked) if isinstance(priority, int) else list(priority)
+        for each in priorities:
+            specs.checked_priority(each)
+        content = {"specs": [dump(spec) for spec in checked], "priority": priorities}
         with self._change() as change:
             made = remembered(change, owner, key, content)
             if not made:
-                rows = [_insert(change, spec, owner, priority) for spec in checked]
+                rows = [
+                    flow.new_row(change, spec, owner=owner, priority=each)
+                    for spec, each in zip(checked, priorities, strict=True)
+                ]
                 for row in rows:
                     flow.launch(change, row)
                 made.extend(row.id for row in rows)
@@ -184,7 +200,7 @@ class TaskDesk(DeskBase):
             if row.state in states.ENDED:
                 raise WrongState(f"task {task} has ended: {row.state}", fields={"state": row.state})
             row.priority, row.changed = priority, change.now
-            flow.set_rank(change, row, priority)
+            flow.put(change, row, rank=flow.rank_of(priority), cores=row.cores)
             return task_of(row)
 
     def task(self, task: int) -> Task:
@@ -245,10 +261,6 @@ class TaskDesk(DeskBase):
             return task_of(row)
 
 
-def _insert(change: Change, spec: TaskSpec, owner: str, priority: int) -> TaskRow:
-    return flow.new_row(change, spec, owner=owner, priority=priority)
-
-
 def _write(row: TaskRow, spec: TaskSpec) -> None:
     row.spec = dump(spec)
-    row.name, row.branch = spec.name, spec.branch
+    row.name, row.branch, row.arch = spec.name, spec.branch, spec.arch

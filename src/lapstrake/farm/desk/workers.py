@@ -49,18 +49,8 @@ class WorkerDesk(DeskBase):
             if row is None:
                 row = WorkerRow(name=facts.name, seen=0.0, state=WorkerState.GONE.value)
                 change.session.add(row)
-            elif (
-                row.incarnation != facts.incarnation
-                and row.state not in {WorkerState.GONE, WorkerState.SILENT}
-                and change.now - row.seen < self.config.farm.dead_after
-            ):
-                raise WrongState(
-                    f"another worker called {facts.name} is here, seen "
-                    f"{change.now - row.seen:.0f} s ago",
-                    resolution="Give each worker its own name; one that was restarted is let in "
-                    f"after {self.config.farm.dead_after:.0f} s of silence.",
-                    fields={"wait": self.config.farm.dead_after - (change.now - row.seen)},
-                )
+            else:
+                self._check_rival(row, facts, change.now)
             row.incarnation, row.facts = facts.incarnation, dump(facts)
             row.state = (WorkerState.DRAINING if row.drain else WorkerState.ONLINE).value
             row.token, row.registered, row.seen = token_name, change.now, change.now
@@ -73,6 +63,23 @@ class WorkerDesk(DeskBase):
                 heartbeat=self.config.farm.heartbeat,
                 fence=self.config.farm.fence_after,
                 clock=change.now,
+            )
+
+    def _check_rival(self, row: WorkerRow, facts: WorkerFacts, now: float) -> None:
+        """Refuse a worker whose name another one has that may live."""
+        if row.state in {WorkerState.GONE, WorkerState.SILENT}:
+            return
+        if row.incarnation in {facts.incarnation, facts.replaces}:
+            return
+        if facts.embedded and row.facts["embedded"]:  # the server has only one, and started this
+            return
+        silent, patience = now - row.seen, self.config.farm.dead_after
+        if silent < patience:
+            raise WrongState(
+                f"another worker called {facts.name} is here, seen {silent:.0f} s ago",
+                resolution="Give each worker its own name; one that was restarted elsewhere is let "
+                f"in after {patience:.0f} s of silence.",
+                fields={"wait": patience - silent},
             )
 
     def heartbeat(self, name: str, beat: Heartbeat) -> Orders:

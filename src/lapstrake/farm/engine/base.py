@@ -90,7 +90,7 @@ class Dispatch(Protocol):
         Args:
             run: which.
             queue: see `lapstrake.farm.model.queues`.
-            priority: -100 to 100, the larger the sooner.
+            priority: -100,000 to 100,999, the larger the sooner.
         """
         ...
 
@@ -116,6 +116,10 @@ class Dispatch(Protocol):
 
     def known(self, runs: Iterable[RunId]) -> frozenset[RunId]:
         """Those that the engine has heard of, whatever became of them."""
+        ...
+
+    def alive(self, runs: Iterable[RunId]) -> frozenset[RunId]:
+        """Those that wait in it or that a slot has taken."""
         ...
 
     def prune(self, before: float) -> int:

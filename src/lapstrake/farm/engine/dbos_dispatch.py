@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WORK = "task"
 """What all runs are called in the engine: there is one kind of work."""
 
-_LOWEST = 101  # the engine's 1 is its first; ours goes from -100 to 100, the largest first
+_LOWEST = 200_000  # the engine's 1 is its first; ours reaches 100,999, the largest first
 _AT_ONCE = 2000
 
 
@@ -103,12 +103,19 @@ class DbosDispatch:
 
     def known(self, runs: Iterable[RunId]) -> frozenset[RunId]:
         """Those that the engine has heard of; see `Dispatch`."""
+        return self._found(runs)
+
+    def alive(self, runs: Iterable[RunId]) -> frozenset[RunId]:
+        """Those that wait or that a slot has taken; see `Dispatch`."""
+        return self._found(runs, self._runs.c.status.in_(("ENQUEUED", "PENDING")))
+
+    def _found(self, runs: Iterable[RunId], *which: sa.ColumnElement[bool]) -> frozenset[RunId]:
         runs = tuple(runs)
         found: set[str] = set()
         with reached(), self._rows.engine.connect() as connection:
             for start in range(0, len(runs), _AT_ONCE):
                 some = [str(run) for run in runs[start : start + _AT_ONCE]]
-                asked = sa.select(self._runs.c.workflow_uuid)
+                asked = sa.select(self._runs.c.workflow_uuid).where(*which)
                 found.update(connection.scalars(asked.where(self._runs.c.workflow_uuid.in_(some))))
         return frozenset(run for run in runs if str(run) in found)
 

@@ -10,7 +10,7 @@ from lapstrake.farm.tables.database import SCHEMA, Database
 
 def upgrade(database: Database) -> None:
     """Make what is missing."""
-    import lapstrake.farm.tables.access_rows  # noqa: F401 - fills the metadata
+    import lapstrake.farm.tables.access_rows
     import lapstrake.farm.tables.rows  # noqa: F401 - fills the metadata
 
     with database.engine.begin() as connection:

@@ -27,7 +27,6 @@ class TaskRow(Base):
         queue: the engine's queue.
         rank: the priority that the engine was told.
         cores: processors that placement gave it, 0 for any.
-        estimate: when placement thinks it ends, 0 when it does not know.
     """
 
     __tablename__ = "tasks"
@@ -39,6 +38,7 @@ class TaskRow(Base):
         Index("ix_tasks_worker_id", "worker", "id"),
         Index("ix_tasks_group_id_id", "group_id", "id"),
         Index("ix_tasks_key_state", "key", "state"),
+        Index("ix_tasks_finished_id", "finished", "id"),
         {"sqlite_autoincrement": True},
     )
 
@@ -46,6 +46,7 @@ class TaskRow(Base):
     kind: Mapped[str] = mapped_column(String(16))
     name: Mapped[str] = mapped_column(Text)
     branch: Mapped[str] = mapped_column(String(64))
+    arch: Mapped[str] = mapped_column(String(32))
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     key: Mapped[str] = mapped_column(String(64), default="")
     state: Mapped[str] = mapped_column(String(16))
@@ -67,7 +68,6 @@ class TaskRow(Base):
     queue: Mapped[str] = mapped_column(Text, default="")
     rank: Mapped[int] = mapped_column(default=0)
     cores: Mapped[int] = mapped_column(default=0)
-    estimate: Mapped[float] = mapped_column(default=0.0)
     outputs: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     same_as: Mapped[int | None] = mapped_column(Number, ForeignKey("tasks.id"), index=True)
     version: Mapped[str] = mapped_column(Text, default="")

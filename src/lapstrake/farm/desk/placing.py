@@ -1,0 +1,99 @@
+"""The desk's counter for placement: what is to be placed, and where it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sqlalchemy import select
+
+from lapstrake.farm.base import Forecast, Task, TaskState
+from lapstrake.farm.desk import flow
+from lapstrake.farm.desk.base import DeskBase
+from lapstrake.farm.desk.values import task_of
+from lapstrake.farm.model import states
+from lapstrake.farm.placement.base import Measured
+from lapstrake.farm.tables.rows import AttemptRow, TaskRow
+
+_UNFINISHED = tuple(state for state in TaskState if state not in states.ENDED)
+_PLACEABLE = frozenset({TaskState.NEW, TaskState.WAITING, TaskState.QUEUED})
+
+
+class PlacingDesk(DeskBase):
+    """Placement."""
+
+    _forecasts: Mapping[int, Forecast] = MappingProxyType({})
+
+    def unfinished(self) -> tuple[Task, ...]:
+        """All tasks that have not ended, the oldest first."""
+        query = select(TaskRow).where(TaskRow.state.in_(_UNFINISHED)).order_by(TaskRow.id)
+        with self.database.read() as session:
+            return tuple(task_of(row) for row in session.scalars(query))
+
+    def edges(self) -> Mapping[int, tuple[int, ...]]:
+        """For each unfinished task, the unfinished ones that it waits for."""
+        columns = (TaskRow.id, TaskRow.group_id, TaskRow.member, TaskRow.needs, TaskRow.same_as)
+        query = select(*columns).where(TaskRow.state.in_(_UNFINISHED))
+        with self.database.read() as session:
+            rows = session.execute(query).all()
+        members = {(group, member): task for task, group, member, _, _ in rows}
+        found = {}
+        for task, group, _, needs, same_as in rows:
+            needed = [members[group, name] for name in needs if (group, name) in members]
+            found[task] = (*needed, *([same_as] if same_as is not None else []))
+        return found
+
+    def measured(self, limit: int = 20_000) -> tuple[Measured, ...]:
+        """What builds that went well took, the newest first.
+
+        Args:
+            limit: at most so many.
+        """
+        query = (
+            select(AttemptRow, TaskRow.name)
+            .join(TaskRow, TaskRow.id == AttemptRow.task)
+            .where(AttemptRow.ending == "success")
+            .order_by(AttemptRow.finished.desc())
+            .limit(limit)
+        )
+        with self.database.read() as session:
+            return tuple(_measured(row, name) for row, name in session.execute(query))
+
+    def place(self, task: int, *, queue: str, priority: int, cores: int = 0) -> bool:
+        """Say where a task waits and how urgent it is.
+
+        Args:
+            task: which.
+            queue: the engine's; see `lapstrake.farm.model.queues`.
+            priority: the engine's: `lapstrake.farm.desk.flow.rank_of`.
+            cores: processors that its worker should use, 0 for as it likes.
+
+        Returns:
+            whether it was still to be placed: no worker has it, and it has not ended.
+        """
+        with self._change() as change:
+            row = change.session.get(TaskRow, task)
+            if row is None or row.state not in _PLACEABLE:
+                return False
+            flow.put(change, row, rank=priority, queue=queue, cores=cores)
+            return True
+
+    def foresee(self, forecasts: Mapping[int, Forecast]) -> None:
+        """Keep when tasks are thought to run; those before are forgotten."""
+        self._forecasts = dict(forecasts)
+
+    def forecast(self, task: int) -> Forecast | None:
+        """When a task is thought to run; ``None`` when nobody knows."""
+        return self._forecasts.get(task)
+
+
+def _measured(row: AttemptRow, name: str) -> Measured:
+    return Measured(
+        package=name,
+        machine=row.worker,
+        cores=row.cores,
+        wall_seconds=row.peaks.get("wall_seconds", 0.0) or row.finished - row.started,
+        cpu_seconds=row.peaks.get("cpu_seconds", 0.0),
+        memory=row.peaks.get("memory", 0),
+        disk=row.peaks.get("disk", 0),
+    )
