@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Progress(Protocol):
@@ -22,6 +22,15 @@ class Progress(Protocol):
 
     def rest(self) -> None:
         """The terminal is somebody else's until the next headline."""
+        ...
+
+
+@runtime_checkable
+class HearsAll(Progress, Protocol):
+    """Somebody who wants every byte, where others get headlines and signs of life."""
+
+    def whole_output(self, data: bytes) -> None:
+        """A piece of a program's output, as it comes; nothing else is told of it."""
         ...
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
@@ -29,6 +28,13 @@ from lapstrake.cli.context import AppContext, pass_app
     metavar="WORD",
     help="Something that tasks may ask for; may be repeated.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How it tells what it does, on standard error.",
+)
 @click.option("--embedded", is_flag=True, hidden=True, help="The server's own builder.")
 @pass_app
 def worker(
@@ -39,6 +45,7 @@ def worker(
     name: str | None,
     slots: int,
     capabilities: tuple[str, ...],
+    log_format: str,
     embedded: bool,
 ) -> None:
     """Build what the farm gives, until told to stop.
@@ -49,6 +56,7 @@ def worker(
     from lapstrake.cli.farm_needs import require_farm
     from lapstrake.errors import UsageError
     from lapstrake.farm.model.queues import check_worker_name
+    from lapstrake.farm.monitor.logs import LogForm, start_logs
     from lapstrake.farm.problems import Invalid
     from lapstrake.farm.worker.facts import machine_name
     from lapstrake.farm.worker.setup import WorkerSetup
@@ -58,7 +66,7 @@ def worker(
     require_farm()
     if embedded:  # the server is our parent: it starts another one if we are not there
         end_with_parent(os.getppid())
-    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
+    start_logs(LogForm(log_format))
     setup = WorkerSetup(
         server=server or app.config.farm.server,
         token=read_token(token_file) if token_file else token_of(app.config.farm.token_file),
@@ -66,9 +74,10 @@ def worker(
         embedded=embedded,
         config_dir=app.config_dir.absolute() if app.config_dir else None,
         overrides=app.overrides,
+        log_form=LogForm(log_format),
     )
     try:
         check_worker_name(setup.name)
     except Invalid as wrong:
         raise UsageError(wrong.brief, resolution=wrong.resolution) from wrong
-    Supervisor(setup, slots=slots, capabilities=capabilities, say=app.output.say).run()
+    Supervisor(setup, slots=slots, capabilities=capabilities).run()

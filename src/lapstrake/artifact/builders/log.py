@@ -16,7 +16,7 @@ from lapstrake.artifact.builders.hints import hint_of
 from lapstrake.errors import BuildError
 from lapstrake.host.files import disk_error
 from lapstrake.host.usage import Ending, Outcome
-from lapstrake.progress import Progress
+from lapstrake.progress import HearsAll, Progress
 
 QUIET_SECONDS = 10.0
 """After so long without a headline, the last line is shown as a sign of life."""
@@ -36,6 +36,7 @@ class BuildLog:
     def __init__(self, path: Path, progress: Progress) -> None:
         self.path = path
         self._progress = progress
+        self._whole = progress.whole_output if isinstance(progress, HearsAll) else None
         self._lines = Lines()
         self._last: deque[str] = deque(maxlen=_SEARCHED_LINES)
         self._shown = ""  # the last line that was a sign of life
@@ -57,6 +58,8 @@ class BuildLog:
             self._file.write(data)
         except OSError as refused:
             raise disk_error(refused, doing=f"writing {self.path}") from refused
+        if self._whole is not None:
+            self._whole(data)
         with self._lock:
             for line in self._lines.feed(data):
                 self._take(line)
@@ -85,6 +88,8 @@ class BuildLog:
 
     def tell_life(self) -> None:
         """Show the last line, if there was no headline for long."""
+        if self._whole is not None:
+            return
         with self._lock:
             now = time.monotonic()
             if now - self._told >= QUIET_SECONDS:
@@ -106,7 +111,7 @@ class BuildLog:
 
     def _take(self, line: str) -> None:
         self._last.append(line)
-        if headline := headline_of(line):
+        if self._whole is None and (headline := headline_of(line)):
             self._progress.headline(headline)
             self._told = time.monotonic()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _PATIENCE = 3600.0
 """Seconds that transfers wait for a server that is away: what was built is worth it."""
+_LOG_PLACE = "whole log"
+"""What an advice says that only names the log's file."""
 
 
 def main() -> int:
@@ -49,12 +52,7 @@ def _guarded(setup: BuildSetup, folder: AttemptFolder, log: AttemptLog) -> Resul
     try:
         return _Work(setup, folder, log).run()
     except LapstrakeError as failed:
-        return Result(
-            ok=False,
-            error=failed.brief,
-            details="\n".join(filter(None, (failed.details, failed.resolution))),
-            exit_code=failed.exit_code,
-        )
+        return failed_result(failed, folder)
     except OSError as refused:
         full = files.disk_error(refused, doing=f"building task {setup.job.task}")
         return Result(ok=False, error=full.brief, exit_code=full.exit_code)
@@ -101,8 +99,8 @@ class _Work:
         except LapstrakeError as failed:
             if not records:
                 raise
-            return failed_result(records[0], failed)
-        return ended_result(records[0], self._shared())
+            return failed_result(failed, self.folder, records[0])
+        return recorded(Result(ok=True, outputs=self._shared()), records[0])
 
     def _place(self, config: Config) -> Workplace:
         """The place to build in, with the branch as the server has it."""
@@ -141,9 +139,7 @@ class _Work:
         archive = self.folder.path / "archive"
         self.log.headline(f"fetching {name}")
         self.link.fetch(self.job.spec.bundle, archive, size=self.job.bundle_size)
-        found = unpack_bundle(
-            archive, self.folder.path / "bundle" / name, limit=config.farm.bundle_limit
-        )
+        found = unpack_bundle(archive, self.folder.bundle / name, limit=config.farm.bundle_limit)
         archive.unlink()
         return find_bundle(found).path if self.job.spec.kind is TaskKind.BUNDLE else found
 
@@ -178,47 +174,38 @@ def own_place(config: Config, progress: Progress) -> Workplace:
 
 def labelled(config: Config, labels: Mapping[str, str]) -> Config:
     """The configuration, whose containers all get labels."""
-    from dataclasses import replace
-
     options = tuple(f"--label={name}={text}" for name, text in labels.items())
     runner = replace(config.runner, docker_options=(*config.runner.docker_options, *options))
     return replace(config, runner=runner)
 
 
-def peaks_of(record: BuildRecord) -> Peaks:
-    """What the record says that the build used."""
+def failed_result(
+    failed: LapstrakeError, folder: AttemptFolder, record: BuildRecord | None = None
+) -> Result:
+    """A build that did not go well; where the worker keeps things is of no use to anybody."""
+    advice = failed.resolution if _LOG_PLACE not in failed.resolution else ""
+    details = "\n".join(filter(None, (failed.details, advice)))
+    result = Result(
+        ok=False,
+        error=failed.brief.replace(f"{folder.bundle}/", ""),
+        details=details.replace(f"{folder.bundle}/", ""),
+        exit_code=failed.exit_code,
+    )
+    return result if record is None else recorded(result, record)
+
+
+def recorded(result: Result, record: BuildRecord) -> Result:
+    """A result with what the build's record says."""
     usage = record.usage
-    return Peaks(
+    peaks = Peaks(
         wall_seconds=record.seconds,
         cpu_seconds=usage.cpu_seconds,
         memory=usage.peak_memory,
         disk=usage.peak_disk,
         processes=max((sample.processes for sample in usage.samples), default=0),
     )
-
-
-def ended_result(record: BuildRecord, outputs: tuple[OutputFile, ...]) -> Result:
-    """A build that went well."""
-    return Result(
-        ok=True,
-        outputs=outputs,
-        version=record.version,
-        peaks=peaks_of(record),
-        inputs=record.inputs,
-    )
-
-
-def failed_result(record: BuildRecord, failed: LapstrakeError) -> Result:
-    """A build that did not."""
-    return Result(
-        ok=False,
-        error=failed.brief,
-        details="\n".join(filter(None, (failed.details, failed.resolution))),
-        exit_code=failed.exit_code,
-        step=record.step,
-        version=record.version,
-        peaks=peaks_of(record),
-        inputs=record.inputs,
+    return replace(
+        result, step=record.step, version=record.version, peaks=peaks, inputs=record.inputs
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from lapstrake.config.load import load_config
 from lapstrake.config.model import Config
 from lapstrake.farm.base import Job, WorkerFacts
+from lapstrake.farm.monitor.logs import LogForm
 
 TOKEN_VARIABLE = "LAPSTRAKE_TOKEN"  # noqa: S105 - the variable's name
 """Where a token may be; it is not handed on to what we start."""
@@ -27,6 +28,7 @@ class WorkerSetup:
         embedded: whether it is the server's own builder, in the server's work folder.
         config_dir: the configuration's folder, as ``-c`` names it.
         overrides: settings of the command line, key → text.
+        log_form: how the processes tell what they do, on standard error.
     """
 
     server: str
@@ -35,6 +37,7 @@ class WorkerSetup:
     embedded: bool = False
     config_dir: Path | None = None
     overrides: Mapping[str, str] = field(default_factory=dict)
+    log_form: LogForm = LogForm.TEXT
 
     def config(self) -> Config:
         """The configuration, read anew."""
@@ -108,6 +111,11 @@ class AttemptFolder:
     def result(self) -> Path:
         """The `Result`, when the build's process got so far."""
         return self.path / "result.json"
+
+    @property
+    def bundle(self) -> Path:
+        """The folder in which the bundle's is."""
+        return self.path / "bundle"
 
     @property
     def output(self) -> Path:

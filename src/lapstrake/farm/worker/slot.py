@@ -22,6 +22,7 @@ from lapstrake.farm.engine.base import Ownership, RunId
 from lapstrake.farm.engine.fence import FENCED
 from lapstrake.farm.engine.slot import Slot
 from lapstrake.farm.model.queues import serves
+from lapstrake.farm.monitor.logs import about, start_logs
 from lapstrake.farm.problems import Problem, TooMany, Unavailable, Unknown, WrongState
 from lapstrake.farm.worker.attempt import Attempt
 from lapstrake.farm.worker.link import Link
@@ -39,8 +40,8 @@ def main() -> None:
     end_with_parent(parent)
     for number in (signal.SIGINT, signal.SIGTERM):  # the supervisor tells us when to stop
         signal.signal(number, signal.SIG_IGN)
-    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
     setup = read(SlotSetup, sys.stdin.buffer.readline())
+    start_logs(setup.worker.log_form)
     slot = SlotProcess(setup)
     threading.Thread(target=slot.listen, name="orders", daemon=True).start()
     slot.run()
@@ -89,11 +90,12 @@ class SlotProcess:
     def execute(self, run: RunId, owned: Ownership) -> None:
         """Build a run; whatever goes wrong is told to the server and never raised."""
         try:
-            job = self._claim(run, owned)
-            if job is not None:
-                self._do(job, owned)
+            with about(task=run.task, slot=self._setup.number):
+                job = self._claim(run, owned)
+                if job is not None:
+                    self._do(job, owned)
         except Exception:  # noqa: BLE001 - a run that raised would count as built
-            _LOG.exception("task %d", run.task)
+            _LOG.exception("while task %d was built", run.task)
             os._exit(FENCED)  # the server sees another executor in this slot, and gives it back
         finally:
             self._attempt = self._task = None
@@ -111,10 +113,10 @@ class SlotProcess:
                     executor=setup.executor,
                 )
             except (WrongState, Unknown) as nothing:
-                _LOG.info("task %d: %s", run.task, nothing.brief)
+                _LOG.info("%s", nothing.brief)
                 return None
             except (UnreachableError, Unavailable, TooMany) as away:
-                _LOG.warning("task %d: %s", run.task, away.brief)
+                _LOG.warning("%s", away.brief)
                 if not self._still(owned):
                     return None
                 time.sleep(_AGAIN)
@@ -137,12 +139,12 @@ class SlotProcess:
             try:
                 self._link.finish(job, result)
             except (UnreachableError, Unavailable, TooMany) as away:
-                _LOG.warning("task %d: the result waits: %s", job.task, away.brief)
+                _LOG.warning("the result waits: %s", away.brief)
                 if not self._still(owned):
                     return
                 time.sleep(_AGAIN)
             except Problem as refused:
-                _LOG.warning("task %d: the result is refused: %s", job.task, refused.brief)
+                _LOG.warning("the result is refused: %s", refused.brief)
                 return
             else:
                 return

@@ -8,7 +8,6 @@ import queue
 import secrets
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -19,6 +18,7 @@ from lapstrake.errors import FarmError
 from lapstrake.farm.base import Heartbeat, Orders, SlotState, Welcome
 from lapstrake.farm.client.answer import UnreachableError
 from lapstrake.farm.client.http import Connection
+from lapstrake.farm.monitor.ready import tell_systemd
 from lapstrake.farm.problems import TooMany, Unavailable, Unknown, WrongState
 from lapstrake.farm.worker import containers
 from lapstrake.farm.worker.facts import disk_free, facts_of
@@ -48,7 +48,6 @@ class Supervisor:
         setup: what holds for all its processes.
         slots: builds at a time.
         capabilities: words that the user adds to what is found.
-        say: tells the user a line.
     """
 
     def __init__(
@@ -57,9 +56,8 @@ class Supervisor:
         *,
         slots: int,
         capabilities: tuple[str, ...] = (),
-        say: Callable[[str], None],
     ) -> None:
-        self._setup, self._say = setup, say
+        self._setup = setup
         self._config = setup.config()
         self._link = Link(Connection(setup.server, setup.token, patience=0.0, silence=_SILENCE))
         self._facts = facts_of(
@@ -142,11 +140,12 @@ class Supervisor:
                     ) from taken
                 why = taken
             else:
-                self._say(f"{self._setup.name} works for {self._setup.server}")
+                _LOG.info("%s works for %s", self._setup.name, self._setup.server)
+                tell_systemd("READY=1")
                 return welcome
             if why.brief != said:
                 said = why.brief
-                self._say(f"waiting: {said}")
+                _LOG.warning("waiting: %s", said)
             self._listen(_AGAIN)
         return None
 
@@ -176,14 +175,15 @@ class Supervisor:
         if news is None:
             return
         if self._stopping:
-            self._say("giving up what is being built")
+            _LOG.warning("giving up what is being built")
             for keeper in self._keepers:
                 keeper.give_up()
         else:
             self._stopping = True
+            tell_systemd("STOPPING=1")
             busy = sum(keeper.slot.state is SlotState.BUSY for keeper in self._keepers)
             if busy:
-                self._say(f"finishing {busy} builds; a second signal gives them up")
+                _LOG.info("finishing %d builds; a second signal gives them up", busy)
 
     def _beat(self) -> None:
         """Tell the server that we live, and do what it says."""

@@ -38,3 +38,7 @@ class AttemptLog(BuildLog):
             data = data.removeprefix(self._last)
         self._last = b""
         super().output(data)
+
+    def whole_output(self, data: bytes) -> None:
+        """A piece of output of an artifact's build; see `HearsAll`."""
+        super().output(data)
