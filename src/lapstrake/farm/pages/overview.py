@@ -1,0 +1,55 @@
+"""``/`` and ``/queue``: how the farm stands, and why things wait."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from lapstrake.farm.base import Task, TaskFilter, TaskState, Wait
+from lapstrake.farm.model.states import ENDED
+from lapstrake.farm.pages.site import Site, page, shown
+
+_RUNNING = (TaskState.FETCHING, TaskState.BUILDING, TaskState.PUBLISHING)
+_WAITING = (TaskState.WAITING, TaskState.QUEUED)
+_SHOWN = 12
+_QUEUE = 50
+
+
+def overview_routes(site: Site) -> list[BaseRoute]:
+    """The routes of the overview and the queue."""
+    return [shown(site, "/", _start), shown(site, "/queue", _queue)]
+
+
+def _start(site: Site, request: Request) -> Response:
+    return page(
+        request,
+        "start.html",
+        counts=site.desk.counts(),
+        states=tuple(TaskState),
+        running=_some(site, _RUNNING, _SHOWN),
+        ended=_some(site, tuple(ENDED), _SHOWN),
+        workers=site.desk.workers(),
+    )
+
+
+def _queue(site: Site, request: Request) -> Response:
+    waiting = _some(site, _WAITING, _QUEUE)
+    reasons: list[tuple[Task, Sequence[Wait]]] = [
+        (task, site.desk.why(task.id)) for task in waiting
+    ]
+    counts = site.desk.counts()
+    return page(
+        request,
+        "queue.html",
+        waiting=reasons,
+        counts=counts,
+        more=sum(counts.get(state, 0) for state in _WAITING) - len(waiting),
+        running=_some(site, _RUNNING, _QUEUE),
+    )
+
+
+def _some(site: Site, states: tuple[TaskState, ...], limit: int) -> Sequence[Task]:
+    return site.desk.tasks(TaskFilter(states=states), limit=limit).items

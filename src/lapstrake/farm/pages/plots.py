@@ -1,0 +1,185 @@
+"""Curves of what an attempt used, worked out for a picture of a fixed size."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from lapstrake.farm.base import ResourceSample
+from lapstrake.formats.amounts import duration_text, size_text
+
+WIDTH, HEIGHT = 480, 150
+"""Of a picture, in its own units."""
+LEFT, RIGHT, TOP, BOTTOM = 62, 8, 10, 22
+"""Room for what is written at its edges."""
+_MOST_POINTS = 240
+_TICKS = 3
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+Point = tuple[float, float]
+Text = Callable[[float], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """One line of a plot.
+
+    Attributes:
+        name: what it is.
+        points: the attribute ``points`` of a polyline.
+        peak: its highest value, for people.
+        last: its newest value, for people.
+    """
+
+    name: str
+    points: str
+    peak: str
+    last: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """A plot of one or two curves over time.
+
+    Attributes:
+        title: what is plotted.
+        unit: what its values are, for people.
+        curves: the lines.
+        ticks: at the left edge: (height in the picture, text).
+        times: at the lower edge: (place in the picture, text).
+        limit: height of the limit's line and its text, or ``None``.
+    """
+
+    title: str
+    unit: str
+    curves: tuple[Curve, ...]
+    ticks: tuple[tuple[float, str], ...]
+    times: tuple[tuple[float, str], ...]
+    limit: tuple[float, str] | None = None
+
+    @property
+    def description(self) -> str:
+        """It in words."""
+        said = [f"{curve.name}: {curve.last}, at most {curve.peak}" for curve in self.curves]
+        limit = [f"limit {self.limit[1]}"] if self.limit else []
+        return f"{self.title} over {self.times[-1][1] if self.times else '0 s'}. " + "; ".join(
+            [*said, *limit]
+        )
+
+
+def resource_plots(samples: Sequence[ResourceSample], *, memory_limit: int = 0) -> list[Plot]:
+    """The plots of an attempt: processors, memory, disk, processes, network.
+
+    Args:
+        samples: in the order of time.
+        memory_limit: bytes, 0 for none.
+    """
+    if len(samples) < 2:
+        return []
+    rows = [(sample.seconds, sample) for sample in samples]
+    rate = [
+        ("received", _rates((at, row.received) for at, row in rows)),
+        ("sent", _rates((at, row.sent) for at, row in rows)),
+    ]
+    return [
+        _plot(
+            "Processors",
+            "busy",
+            [("used", _rates((at, row.cpu_seconds) for at, row in rows))],
+            _number,
+        ),
+        _plot(
+            "Memory",
+            "resident",
+            [("used", [(at, row.memory) for at, row in rows])],
+            _size,
+            memory_limit,
+        ),
+        _plot("Disk", "in the workspace", [("used", [(at, row.disk) for at, row in rows])], _size),
+        _plot(
+            "Processes", "alive", [("alive", [(at, row.processes) for at, row in rows])], _number
+        ),
+        _plot("Network", "per second", rate, _size),
+    ]
+
+
+def nice_top(value: float, *, binary: bool = False) -> float:
+    """A round number that is not below a value.
+
+    >>> nice_top(7.3), nice_top(0.12), nice_top(1500, binary=True)
+    (10.0, 0.2, 2048.0)
+    """
+    if value <= 0:
+        return 1.0
+    if binary:
+        unit = 1024.0 ** max(int(math.log(value, 1024)), 0)
+        power = 2.0 ** math.ceil(math.log2(max(value / unit, 1)))
+        return unit * power
+    size = 10.0 ** math.floor(math.log10(value))
+    return next(round(step * size, 12) for step in _STEPS if step * size >= value * 0.999999)
+
+
+def _plot(
+    title: str,
+    unit: str,
+    curves: Sequence[tuple[str, Sequence[Point]]],
+    text: Text,
+    limit: float = 0,
+) -> Plot:
+    highest = max((value for _, points in curves for _, value in points), default=0.0)
+    shows_limit = 0 < limit <= highest * 4
+    top = nice_top(max(highest, limit if shows_limit else 0), binary=text is _size)
+    end = max((points[-1][0] for _, points in curves), default=0.0) or 1.0
+
+    def height(value: float) -> float:
+        return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top), 1)
+
+    def place(at: float) -> float:
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * at / end, 1)
+
+    return Plot(
+        title=title,
+        unit=unit,
+        curves=tuple(
+            Curve(
+                name=name,
+                points=" ".join(f"{place(at)},{height(value)}" for at, value in _thinned(points)),
+                peak=text(max(value for _, value in points)),
+                last=text(points[-1][1]),
+            )
+            for name, points in curves
+        ),
+        ticks=tuple(
+            (height(top * n / (_TICKS - 1)), text(top * n / (_TICKS - 1))) for n in range(_TICKS)
+        ),
+        times=tuple((place(end * n / 2), duration_text(end * n / 2)) for n in range(3)),
+        limit=(height(limit), text(limit)) if shows_limit else None,
+    )
+
+
+def _rates(points: Iterable[Point]) -> list[Point]:
+    """What grew per second, from sums."""
+    rows = list(points)
+    return [
+        (at, max(value - before, 0) / max(at - since, 0.001))
+        for (since, before), (at, value) in itertools.pairwise(rows)
+    ]
+
+
+def _thinned(points: Sequence[Point]) -> list[Point]:
+    """The highest of neighbours, so that no peak is lost."""
+    share = math.ceil(len(points) / _MOST_POINTS)
+    return [
+        max(points[start : start + share], key=lambda point: point[1])
+        for start in range(0, len(points), share)
+    ]
+
+
+def _size(value: float) -> str:
+    return size_text(round(value))
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

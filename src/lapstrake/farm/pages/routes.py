@@ -1,0 +1,44 @@
+"""The farm's pages: whole without scripts, alive with them."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from lapstrake.config.model import Config
+from lapstrake.farm.contents.base import Contents
+from lapstrake.farm.desk.desk import Desk
+from lapstrake.farm.pages.groups import group_routes
+from lapstrake.farm.pages.login import login_routes
+from lapstrake.farm.pages.logs import log_routes
+from lapstrake.farm.pages.overview import overview_routes
+from lapstrake.farm.pages.site import FOLDER, Site
+from lapstrake.farm.pages.stock import stock_routes
+from lapstrake.farm.pages.submit import submit_routes
+from lapstrake.farm.pages.tasks import task_routes
+from lapstrake.farm.pages.workers import worker_routes
+
+
+def page_routes(desk: Desk, config: Config, contents: Contents) -> list[BaseRoute]:
+    """The routes of all pages; the gate of `lapstrake.farm.access` stands before them.
+
+    Args:
+        desk: knows and changes all states.
+        config: the whole configuration.
+        contents: takes uploads.
+    """
+    site = Site(desk=desk, config=config, contents=contents)
+    return [
+        *overview_routes(site),
+        *task_routes(site),
+        *log_routes(site),
+        *group_routes(site),
+        *worker_routes(site),
+        *stock_routes(site),
+        *submit_routes(site),
+        *login_routes(site),
+        Mount(
+            "/static",
+            StaticFiles(directory=FOLDER / "static", packages=[("lapstrake.web", "static")]),
+        ),
+    ]

@@ -1,0 +1,88 @@
+"""``/branches``, ``/branches/NAME`` and ``/images``: what the farm has made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from lapstrake.farm.contents.branches import branch_facts, branch_packages, one_branch
+from lapstrake.farm.contents.images import ImageFacts, ImageStore, LayerFacts, image_store
+from lapstrake.farm.pages.lists import SHOWN, query_of
+from lapstrake.farm.pages.site import Site, page, shown
+
+BAR = 1000
+"""Of the picture of an image, in its own units."""
+_THINNEST = 3.0
+_MATRIX = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A layer in the picture of an image."""
+
+    layer: LayerFacts
+    left: float
+    width: float
+
+
+def stock_routes(site: Site) -> list[BaseRoute]:
+    """The routes of branches and images."""
+    return [
+        shown(site, "/branches", _branches),
+        shown(site, "/branches/{name}", _branch),
+        shown(site, "/images", _images),
+    ]
+
+
+def segments(image: ImageFacts, store: ImageStore, largest: int) -> Sequence[Segment]:
+    """An image as a bar, as long as its share of the largest one."""
+    rows, left = [], 0.0
+    for digest in image.layers:
+        layer = store.layers[digest]
+        width = max(layer.size / max(largest, 1) * BAR, _THINNEST)
+        rows.append(Segment(layer=layer, left=round(left, 2), width=round(width, 2)))
+        left += width
+    scale = min(BAR / left, 1.0) if left else 1.0
+    return [
+        Segment(layer=row.layer, left=round(row.left * scale, 2), width=round(row.width * scale, 2))
+        for row in rows
+    ]
+
+
+def _branches(site: Site, request: Request) -> Response:
+    return page(request, "branches.html", branches=branch_facts(site.config))
+
+
+def _branch(site: Site, request: Request) -> Response:
+    branch = one_branch(site.config, request.path_params["name"])
+    query = query_of(request, ("name",))
+    listed = branch_packages(
+        site.config,
+        branch.name,
+        text=query.fields["name"],
+        after=query.after,
+        limit=SHOWN,
+    )
+    return page(request, "branch.html", branch=branch, listed=listed, query=query)
+
+
+def _images(site: Site, request: Request) -> Response:
+    store = image_store(site.config)
+    largest = max((image.size for image in store.images), default=0)
+    shared = sorted(
+        (layer for layer in store.layers.values() if layer.images > 1),
+        key=lambda layer: (-layer.images * layer.size, layer.digest),
+    )
+    return page(
+        request,
+        "images.html",
+        store=store,
+        bars=[(image, segments(image, store, largest)) for image in store.images],
+        shared=shared[:_MATRIX],
+        more=max(len(shared) - _MATRIX, 0),
+        width=BAR,
+    )
