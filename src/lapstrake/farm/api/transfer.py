@@ -124,7 +124,7 @@ def finish_upload(state: StateOf, upload: UploadId, name: ContentName) -> Conten
 @router.post("/api/v1/content/missing", tags=["content"])
 def missing_content(state: StateOf, names: ContentNames) -> list[str]:
     """Those that are not here, and must be uploaded."""
-    return [digest for digest in names.digests if state.contents.size(digest) is None]
+    return [digest for digest in names.digests if not state.contents.has(digest)]
 
 
 @router.api_route(

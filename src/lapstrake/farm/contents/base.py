@@ -22,6 +22,10 @@ class Contents(Protocol):
         """Bytes, ``None`` when it is not there."""
         ...
 
+    def has(self, digest: str) -> bool:
+        """Whether it is there; it then counts as added now, and stays for a while."""
+        ...
+
     def path(self, digest: str) -> Path:
         """Its file.
 

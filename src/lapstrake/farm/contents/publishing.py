@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lapstrake.errors import PackError, PublishError
+from lapstrake.errors import BranchError, PackError, PublishError, StoreError, UsageError
 from lapstrake.farm.base import OutputFile, Task, TaskKind
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.contents.site import ArtifactSite
+from lapstrake.farm.problems import NoRoom
 from lapstrake.formats.deb import Deb, read_deb
-from lapstrake.host.files import remove_tree, temporary_name
+from lapstrake.host.files import DISK_FULL, remove_tree, temporary_name
 from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.open import repository_of
@@ -33,7 +34,7 @@ def publisher(place: Workplace, contents: Contents) -> Publish:
 
     Returns:
         a function that raises PackError for what is no sound package, PublishError for what must
-        not be, or cannot be, published; nothing is published then.
+        not be, or cannot be, published, NoRoom when the disk is full; nothing is published then.
     """
     site = ArtifactSite(place.config.work_dir / "farm" / "artifacts")
 
@@ -73,7 +74,7 @@ def _publish_packages(
     packages = [output for output in outputs if output.name.endswith(".deb")]
     if not packages:
         return tuple(outputs)
-    branch = BranchName(task.spec.branch)
+    branch = _branch(place, task.spec.branch)
     arches = {task.spec.target or task.spec.arch or place.config.arch.value, "all"}
     scratch = temporary_name(place.config.work_dir / "farm" / "publish")
     scratch.parent.mkdir(parents=True, exist_ok=True)
@@ -87,9 +88,29 @@ def _publish_packages(
             output.name: f"{result.path.name} ({result.action})"
             for output, result in zip(packages, published, strict=True)
         }
+    except StoreError as full:
+        raise NoRoom(full.brief, resolution=full.resolution) from full
+    except OSError as refused:
+        if refused.errno not in DISK_FULL:
+            raise
+        raise NoRoom(
+            "the server's disk is full", resolution="Make room on the server."
+        ) from refused
     finally:
         remove_tree(scratch)
     return tuple(replace(output, published=done.get(output.name, "")) for output in outputs)
+
+
+def _branch(place: Workplace, name: str) -> BranchName:
+    """The branch, if it still is one."""
+    try:
+        branch = BranchName(name)
+        place.config.branch(branch)
+    except (UsageError, BranchError) as gone:
+        raise PublishError(
+            f"there is no branch {name!r} any more", resolution="Add it again, then retry the task."
+        ) from gone
+    return branch
 
 
 def _laid_out(folder: Path, output: OutputFile, contents: Contents) -> Path:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lapstrake.blobs.addresses import parse_digest
@@ -58,6 +59,17 @@ class ContentStore:
         """Bytes, ``None`` when it is not there."""
         found = parse_digest(digest)
         return self._blobs.find(found) if found else None
+
+    def has(self, digest: str) -> bool:
+        """Whether it is there; it then counts as added now, and stays for a while."""
+        found = parse_digest(digest)
+        path = self._blobs.path(found) if found else None
+        if path is None:
+            return False
+        with suppress(FileNotFoundError):
+            os.utime(path)
+            return True
+        return False
 
     def path(self, digest: str) -> Path:
         """Its file.

@@ -1,0 +1,109 @@
+"""Room on the disk of a server or a worker: made before there is none, and told of."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+
+from lapstrake.branch.room import collect
+from lapstrake.errors import LapstrakeError
+from lapstrake.farm.contents.stacks import Stacks
+from lapstrake.farm.contents.store import ContentStore
+from lapstrake.formats.amounts import size_text
+from lapstrake.host.supervise import free_bytes
+from lapstrake.place.answers import forget_old
+from lapstrake.place.kept import collect_packages
+from lapstrake.place.workplace import Workplace
+
+_LOG = logging.getLogger("lapstrake.farm.room")
+_IDLE_LAYERS = 300.0
+"""Seconds: what a build made just now, it is about to use."""
+_IDLE_CONTENTS = 3600.0
+"""Seconds: what was just uploaded, a task is about to name."""
+_PAUSE = 10.0
+"""Seconds between two times that room is made, however many ask for it."""
+_MARGIN = 4
+"""A quarter more than the least is made, so that it lasts a while."""
+
+
+class Room:
+    """Watches a work folder's disk.
+
+    Args:
+        place: whose layers and package files may go; branches' own stay.
+        contents: the server's store, whose unused content may go; ``None`` on workers.
+        referenced: gives the digests that tasks need; ``None`` on workers.
+    """
+
+    def __init__(
+        self,
+        place: Workplace,
+        contents: ContentStore | None = None,
+        referenced: Callable[[], Collection[str]] | None = None,
+    ) -> None:
+        self._place = place
+        self._contents = contents
+        self._referenced = referenced
+        self._low = place.config.farm.disk_low
+        self._lock = threading.Lock()
+        self._made = 0.0
+
+    @property
+    def free(self) -> int:
+        """Bytes that are left."""
+        return free_bytes(self._place.config.work_dir)
+
+    def lacking(self) -> str:
+        """Why nothing can be taken now, one line; empty when there is room."""
+        free = self.free
+        if free >= self._low:
+            return ""
+        return f"the disk has {size_text(free)} left, less than {size_text(self._low)}"
+
+    def watch(self) -> None:
+        """Make room when there is too little; for a loop of every few seconds."""
+        if self.free < self._low:
+            self.make()
+
+    def tidy(self) -> None:
+        """Remove what is of no use any more, however much room there is; for every hour or so."""
+        if self._contents is not None:
+            self._contents.forget_uploads()
+        freed = self._collect_contents()
+        if freed:
+            _LOG.info("removed %s of content that no task needs", size_text(freed))
+
+    def make(self) -> None:
+        """Make room now: unfinished uploads, unused content, then layers used longest ago."""
+        with self._lock:
+            if time.monotonic() - self._made < _PAUSE:
+                return
+            before = self.free
+            self.tidy()
+            wanted = self._low + self._low // _MARGIN - self.free
+            if wanted > 0:
+                self._collect_layers(wanted)
+            self._made = time.monotonic()
+            _LOG.warning(
+                "the disk had %s left; now it has %s", size_text(before), size_text(self.free)
+            )
+
+    def _collect_contents(self) -> int:
+        if self._contents is None or self._referenced is None:
+            return 0
+        kept = {*self._referenced(), *Stacks(self._place, self._contents).kept()}
+        return self._contents.collect(kept, idle=_IDLE_CONTENTS)
+
+    def _collect_layers(self, wanted: int) -> None:
+        """Remove layers, then package files, until so many bytes more are free."""
+        place = self._place
+        try:
+            total = sum(layer.size for layer in place.store.layers())
+            gone = collect(place, budget=max(total - wanted, 0), idle=_IDLE_LAYERS)
+            if sum(layer.size for layer in gone) < wanted:
+                collect_packages(place, budget=0, idle=_IDLE_LAYERS)
+            forget_old(place)
+        except LapstrakeError as failed:
+            _LOG.warning("layers could not be collected: %s", failed.brief)
