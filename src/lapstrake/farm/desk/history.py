@@ -51,6 +51,11 @@ class HistoryDesk(DeskBase):
         with self.database.read() as session:
             return page_of(session.scalars, query, limit, event_of, lambda row: row.id)
 
+    def newest_event(self) -> int:
+        """The id of what happened last; 0 when nothing has."""
+        with self.database.read() as session:
+            return session.scalar(select(func.max(EventRow.id))) or 0
+
     def counts(self) -> Mapping[TaskState, int]:
         """How many tasks there are in each state; up to a second old."""
         at, found = self._counted
@@ -104,11 +109,6 @@ class HistoryDesk(DeskBase):
             query = query.where(tuple_(TaskRow.finished, TaskRow.id) < moment_after(after))
         with self.database.read() as session:
             return page_of(session.execute, query, limit, _ended, lambda row: _moment(row[0]))
-
-    def newest_event(self) -> int:
-        """The id of what happened last; 0 for nothing yet."""
-        with self.database.read() as session:
-            return session.scalar(select(func.max(EventRow.id))) or 0
 
     def why(self, task: int) -> tuple[Wait, ...]:
         """Why a task waits; empty when it does not.

@@ -66,7 +66,7 @@ class Database:
         self.url = make_url(url)
         self._turn = threading.Lock()
         self.engine = _engine(self.url, pool)
-        self._writer = self.engine.execution_options(writes=True)
+        self.writer = self.engine.execution_options(writes=True)
 
     @property
     def is_sqlite(self) -> bool:
@@ -83,7 +83,7 @@ class Database:
         Raises:
             Unavailable: the database cannot be reached.
         """
-        with _problems(), Session(self.engine, expire_on_commit=False) as session:
+        with problems(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -94,8 +94,8 @@ class Database:
             Unavailable: the database cannot be reached; nothing was changed.
             NoRoom: its disk is full.
         """
-        session = Session(self._writer, expire_on_commit=False)
-        with _problems(), self._turn, session, session.begin():
+        session = Session(self.writer, expire_on_commit=False)
+        with problems(), self._turn, session, session.begin():
             yield session
 
     def check(self) -> None:
@@ -157,7 +157,7 @@ def _begin_postgresql(connection: Connection) -> None:
 
 
 @contextmanager
-def _problems() -> Iterator[None]:
+def problems() -> Iterator[None]:
     """Say what is wrong with the database in words; its own may hold addresses and values."""
     try:
         yield

@@ -1,0 +1,1 @@
+"""One module for each step; the first line of each says what it brings."""
