@@ -5,12 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from lapstrake.farm.api import layers, seed, transfer
-from lapstrake.farm.api.v1 import attempts, groups, tasks, workers
+from lapstrake.farm.api.v1 import attempts, events, groups, logs, tasks, workers
 
 ALL: tuple[APIRouter, ...] = (
     seed.router,
     tasks.router,
     attempts.router,
+    logs.router,
+    events.router,
     groups.router,
     workers.router,
     transfer.router,

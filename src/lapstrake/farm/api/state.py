@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from lapstrake.config.model import Config
 from lapstrake.farm.access.viewer import Viewer, viewer_of
+from lapstrake.farm.api.live.streams import Streams
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.place.workplace import Workplace
@@ -47,8 +48,16 @@ def state_of(request: Request) -> State:
     return cast(State, request.app.state.farm)
 
 
+def streams_of(request: Request) -> Streams:
+    """What the application began with."""
+    return cast(Streams, request.app.state.streams)
+
+
 StateOf = Annotated[State, Depends(state_of)]
 """For handlers: the state."""
+
+StreamsOf = Annotated[Streams, Depends(streams_of)]
+"""For handlers: logs and events that are followed."""
 
 ViewerOf = Annotated[Viewer, Depends(viewer_of)]
 """For handlers: who asks."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
@@ -15,24 +16,22 @@ from lapstrake.errors import Interrupted
 from lapstrake.farm.access.gate import Gate
 from lapstrake.farm.access.rates import Rates
 from lapstrake.farm.access.sessions import Sessions
-from lapstrake.farm.access.tokens import EMBEDDED
 from lapstrake.farm.api.answers import problem_answer
 from lapstrake.farm.api.app import create_app
-from lapstrake.farm.base import Scope
+from lapstrake.farm.api.live.streams import streaming
+from lapstrake.farm.pages.routes import page_routes
 from lapstrake.farm.serving.assembly import Parts, assemble
-from lapstrake.farm.serving.builder import Builder
-from lapstrake.farm.serving.loops import Loop, Loops
+from lapstrake.farm.serving.beside import Beside
 from lapstrake.farm.serving.settings import ServeSettings, check_access, check_settings
 from lapstrake.web.access_log import AccessLog, Logged
 from lapstrake.web.keys import signing_key
 from lapstrake.web.listening import address_of, listen
 from lapstrake.web.sendfile_protocol import SendfileProtocol
+from lapstrake.web.stopping import told_to_stop
 
 _GRACE_SECONDS = 20
 """How long requests may go on after the server was told to stop."""
 _KEEP_ALIVE_SECONDS = 75
-_SWEEP_SECONDS = 2.0
-_LOOP_SECONDS = 10.0
 
 
 def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
@@ -51,6 +50,7 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     with assemble(settings.config) as parts, listen(farm.listen, key="farm.listen") as listener:
         loopback = check_access(farm, parts.tokens)
+        parts.state.desk.reconcile()
         url = address_of(listener, tls=farm.tls_certificate is not None)
         app = _application(settings, parts, url, loopback=loopback, on_ready=on_ready)
         try:
@@ -69,69 +69,35 @@ def _application(
 ) -> ASGIApp:
     """Everything that answers requests, and what runs beside it."""
     farm = settings.config.farm
-    beside = _beside(settings, parts, url)
+    state = parts.state
+    beside = Beside(settings, parts, url)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - FastAPI's signature
-        begin, end = beside
-        await run_in_threadpool(begin)
-        on_ready(url)
-        yield
-        await run_in_threadpool(end)
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(beside.begin)
+        async with streaming(state.desk) as app.state.streams:
+            with told_to_stop(app.state.streams.close):
+                on_ready(url)
+                yield
+        await run_in_threadpool(beside.end)
 
     gate = Gate(
-        app=create_app(parts.state, lifespan=lifespan),
+        app=create_app(
+            state, more=page_routes(state.desk, state.config, state.contents), lifespan=lifespan
+        ),
         tokens=parts.tokens,
-        sessions=Sessions(parts.tokens, _key(parts)),
+        sessions=Sessions(
+            parts.tokens, signing_key(state.place.private / "farm.key", what="the farm's key")
+        ),
         rates=Rates(farm.requests),
         answer=problem_answer,
         loopback=loopback,
+        host=urlsplit(farm.url).hostname or "",
         anonymous_read=farm.anonymous_read,
     )
     if settings.access_log is AccessLog.OFF:
         return gate
     return Logged(app=gate, form=settings.access_log)
-
-
-def _key(parts: Parts) -> bytes:
-    return signing_key(parts.state.place.private / "farm.key", what="the farm's key")
-
-
-def _beside(
-    settings: ServeSettings, parts: Parts, url: str
-) -> tuple[Callable[[], None], Callable[[], None]]:
-    """What begins and ends everything that runs beside the requests."""
-    desk, farm = parts.state.desk, settings.config.farm
-    loops = Loops(
-        [
-            Loop(name="sweep", seconds=_SWEEP_SECONDS, work=desk.sweep),
-            Loop(name="expire", seconds=_LOOP_SECONDS, work=desk.expire),
-        ]
-    )
-    token = parts.tokens.lend(EMBEDDED, Scope.WORKER)
-    builder = Builder(url, token, slots=farm.slots, options=_options(settings))
-
-    def begin() -> None:
-        desk.reconcile()
-        loops.start()
-        if farm.slots:
-            builder.start()
-
-    def end() -> None:
-        if farm.slots:
-            builder.stop()
-        loops.stop(_SWEEP_SECONDS)
-
-    return begin, end
-
-
-def _options(settings: ServeSettings) -> tuple[str, ...]:
-    """The options by which the builder gets the same configuration; nothing secret is in them."""
-    words = [] if settings.config_dir is None else ["--config", str(settings.config_dir)]
-    for key, value in settings.overrides.items():
-        if not key.endswith("database"):
-            words += ["--set", f"{key}={value}"]
-    return tuple(words)
 
 
 def _uvicorn_config(settings: ServeSettings, app: ASGIApp) -> uvicorn.Config:

@@ -1,0 +1,1 @@
+"""What goes on while clients listen: logs that grow, events."""

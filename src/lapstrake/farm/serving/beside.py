@@ -1,0 +1,60 @@
+"""What runs beside the requests: the loops, and the server's own builder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lapstrake.farm.access.tokens import EMBEDDED
+from lapstrake.farm.base import Scope
+from lapstrake.farm.serving.assembly import Parts
+from lapstrake.farm.serving.builder import Builder
+from lapstrake.farm.serving.loops import Loop, Loops
+from lapstrake.farm.serving.settings import ServeSettings
+
+_SWEEP_SECONDS = 2.0
+_EXPIRE_SECONDS = 10.0
+
+
+class Beside:
+    """Begins and ends it.
+
+    Args:
+        settings: of the server.
+        parts: of the server.
+        url: its own address.
+    """
+
+    def __init__(self, settings: ServeSettings, parts: Parts, url: str) -> None:
+        self._loops = Loops(list(_loops(parts)))
+        slots = settings.config.farm.slots
+        self._builder = None
+        if slots:
+            token = parts.tokens.lend(EMBEDDED, Scope.WORKER)
+            self._builder = Builder(url, token, slots=slots, options=_options(settings))
+
+    def begin(self) -> None:
+        """Begin."""
+        self._loops.start()
+        if self._builder is not None:
+            self._builder.start()
+
+    def end(self) -> None:
+        """End it, the builder first: what it builds is given back."""
+        if self._builder is not None:
+            self._builder.stop()
+        self._loops.stop(_SWEEP_SECONDS)
+
+
+def _loops(parts: Parts) -> Iterator[Loop]:
+    desk = parts.state.desk
+    yield Loop(name="sweep", seconds=_SWEEP_SECONDS, work=desk.sweep)
+    yield Loop(name="expire", seconds=_EXPIRE_SECONDS, work=desk.expire)
+
+
+def _options(settings: ServeSettings) -> tuple[str, ...]:
+    """The options by which the builder gets the same configuration; nothing secret is in them."""
+    words = [] if settings.config_dir is None else ["--config", str(settings.config_dir)]
+    for key, value in settings.overrides.items():
+        if not key.endswith("database"):
+            words += ["--set", f"{key}={value}"]
+    return tuple(words)
