@@ -30,33 +30,6 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """A machine that builds.
-
-    Attributes:
-        name: the worker's name.
-        cores: processors.
-        slots: builds at a time.
-        speed: work that one processor does in a second; 1 is the machine in whose seconds work is
-            told.
-        memory: bytes; 0 for not known, which limits nothing.
-        disk: bytes free where it builds; 0 for not known.
-    """
-
-    name: str
-    cores: int = 1
-    slots: int = 1
-    speed: float = 1.0
-    memory: int = 0
-    disk: int = 0
-
-    @property
-    def share(self) -> int:
-        """Processors of a slot when all slots are taken; at least 1."""
-        return max(1, self.cores // max(1, self.slots))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """A task as placement sees it.
 
@@ -83,6 +56,39 @@ class Load:
     def memory_with(self, cores: int) -> float:
         """Bytes of memory with so many processors."""
         return self.memory + self.memory_per_core * cores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A machine that builds.
+
+    Attributes:
+        name: the worker's name.
+        cores: processors.
+        slots: builds at a time.
+        speed: work that one processor does in a second; 1 is the machine in whose seconds work is
+            told.
+        memory: bytes; 0 for not known, which limits nothing.
+        disk: bytes free where it builds; 0 for not known.
+    """
+
+    name: str
+    cores: int = 1
+    slots: int = 1
+    speed: float = 1.0
+    memory: int = 0
+    disk: int = 0
+
+    @property
+    def share(self) -> int:
+        """Processors of a slot when all slots are taken; at least 1."""
+        return max(1, self.cores // max(1, self.slots))
+
+    def cores_for(self, load: Load) -> int:
+        """The processors that a load may have here before memory is too small; at least 1."""
+        if not self.memory or load.memory_per_core <= 0:
+            return self.cores
+        return max(1, min(self.cores, int((self.memory - load.memory) / load.memory_per_core)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,9 +33,9 @@ class Bounds:
         both: what must come before some loads, the work of these, and what must come after.
     """
 
-    path: float
-    work: float
-    both: float
+    path: float = 0.0
+    work: float = 0.0
+    both: float = 0.0
 
     @property
     def simple(self) -> float:
@@ -48,49 +48,78 @@ class Bounds:
         return max(self.path, self.work, self.both)
 
 
-def bounds(loads: Sequence[Load], machines: Sequence[Machine]) -> Bounds:
-    """Find out what no placement of these loads on these machines can beat."""
-    if not loads or not machines:
-        return Bounds(path=0.0, work=0.0, both=0.0)
-    needs = [load.needs for load in loads]
-    fastest = [least_seconds(load, machines) for load in loads]
-    head, tail = np.array(heads(fastest, needs)), np.array(ranks(fastest, needs)) - fastest
-    rank = tail + fastest
-    shares, _ = best_shares(loads, machines)
-    return Bounds(
-        path=float(rank.max()), work=float(shares.sum()), both=_between(head, tail, shares)
-    )
+class Study:
+    """What is known of loads on machines before any of them is placed.
+
+    Attributes:
+        seconds: by load, how long it takes alone on the best machine.
+        ranks: by load, from its begin to the end of all, at best.
+        heads: by load, the longest chain before it.
+        cheapest: by load, the processors that spend the machines best.
+        bounds: what no placement can beat.
+
+    Args:
+        loads: all of them.
+        machines: where.
+    """
+
+    def __init__(self, loads: Sequence[Load], machines: Sequence[Machine]) -> None:
+        self.loads, self.machines = loads, machines
+        needs = [load.needs for load in loads]
+        self.seconds = best_seconds(loads, machines)
+        self.heads = heads(self.seconds, needs)
+        self.ranks = ranks(self.seconds, needs)
+        self.cheapest, shares = [1] * len(loads), np.zeros(len(loads))
+        if loads and machines:
+            self.cheapest, shares = _cheapest(loads, machines)
+        tails = np.array(self.ranks) - self.seconds
+        self.bounds = Bounds(
+            path=max(self.ranks, default=0.0),
+            work=float(shares.sum()),
+            both=_between(np.array(self.heads), tails, shares) if loads else 0.0,
+        )
 
 
-def least_seconds(load: Load, machines: Sequence[Machine]) -> float:
-    """How long a load takes on the machine that is best for it, alone."""
-    best = max((m.speed * gain(load.loss, m.cores) for m in machines if _may(load, m)), default=1.0)
-    return load.work / best
+def best_seconds(loads: Sequence[Load], machines: Sequence[Machine]) -> list[float]:
+    """How long each load takes alone on the machine that is best for it."""
+    fastest: dict[frozenset[str] | None, list[Machine]] = {}
+    found = []
+    for load in loads:
+        if load.machines not in fastest:
+            fastest[load.machines] = _fastest(machines, load.machines)
+        fit = fastest[load.machines]
+        best = max((m.speed * gain(load.loss, m.cores_for(load)) for m in fit), default=1.0)
+        found.append(load.work / best)
+    return found
 
 
-def best_shares(
-    loads: Sequence[Load], machines: Sequence[Machine]
-) -> tuple[Floats, dict[Shape, Floats]]:
-    """What each load costs of all machines' time at the prices at which all cost most.
+def _fastest(machines: Sequence[Machine], names: frozenset[str] | None) -> list[Machine]:
+    """Of each shape, the fastest machine of these names."""
+    found: dict[Shape, Machine] = {}
+    for machine in machines:
+        if names is None or machine.name in names:
+            other = found.setdefault(_shape(machine), machine)
+            if machine.speed > other.speed:
+                found[_shape(machine)] = machine
+    return list(found.values())
 
-    A load takes of a machine a slot, processors and memory. Whatever prices these have (a second
-    of a whole machine costs 1, weighted by its speed), the sum over loads of the least that each
-    can cost is no more than the time all machines have. The dearest prices give the best bound,
-    and at them the cheapest number of processors is the one that spends the machines best.
+
+def _cheapest(loads: Sequence[Load], machines: Sequence[Machine]) -> tuple[list[int], Floats]:
+    """What loads cost of all machines' time at the prices at which all together cost most.
+
+    A load takes of a machine a slot, processors and memory. Whatever prices these have, so that a
+    second of a whole machine costs 1, weighted by its speed: the sum over loads of the least that
+    each can cost is no more than the time that all machines have. The dearest prices give the best
+    bound, and at them the cheapest number of processors is the one that spends the machines best.
 
     Returns:
-        seconds by load, whose sum is the bound; for each shape of machines, by load, the cheapest
-        number of processors.
+        the cheapest number of processors by load; seconds by load, whose sum is the bound.
     """
-    shapes = sorted({(m.cores, m.slots, m.memory) for m in machines})
-    kit = _Kit(
-        work=np.array([load.work for load in loads]),
-        loss=np.array([load.loss for load in loads]),
-        memory=np.array([load.memory for load in loads]),
-        memory_per_core=np.array([load.memory_per_core for load in loads]),
-    )
+    shapes = sorted({_shape(machine) for machine in machines})
     speeds = [sum(m.speed for m in machines if _shape(m) == shape) for shape in shapes]
-    best, cheapest = np.zeros(len(loads)), {shape: np.ones(len(loads)) for shape in shapes}
+    sizes = [speed * shape[0] for speed, shape in zip(speeds, shapes, strict=True)]
+    kit = _Kit(loads)
+    best, processors = np.zeros(len(loads)), np.ones(len(loads))
     for price in _PRICES:
         found = [kit.cost(shape, price) for shape in shapes]
         # Weights under which no shape is dearer than another, for the average load.
@@ -99,19 +128,18 @@ def best_shares(
         costs = [weight * cost for weight, (cost, _) in zip(weights, found, strict=True)]
         shares: Floats = np.min(costs, axis=0) / total
         if shares.sum() > best.sum():
-            best = shares
-            cheapest = {shape: cores for shape, (_, cores) in zip(shapes, found, strict=True)}
-    return best, cheapest
+            best, processors = shares, found[sizes.index(max(sizes))][1]
+    return [int(number) for number in processors], best
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Kit:
     """All loads' numbers, one array for each."""
 
-    work: Floats
-    loss: Floats
-    memory: Floats
-    memory_per_core: Floats
+    def __init__(self, loads: Sequence[Load]) -> None:
+        self.work = np.array([load.work for load in loads])
+        self.loss = np.array([load.loss for load in loads])
+        self.memory = np.array([load.memory for load in loads])
+        self.memory_per_core = np.array([load.memory_per_core for load in loads])
 
     def cost(self, shape: Shape, price: tuple[float, float, float]) -> tuple[Floats, Floats]:
         """The least seconds of a whole machine of speed 1 by load, and at how many processors."""
@@ -131,10 +159,6 @@ class _Kit:
 
 def _shape(machine: Machine) -> Shape:
     return machine.cores, machine.slots, machine.memory
-
-
-def _may(load: Load, machine: Machine) -> bool:
-    return load.machines is None or machine.name in load.machines
 
 
 def _between(head: Floats, tail: Floats, shares: Floats) -> float:

@@ -37,6 +37,8 @@ class Fleet:
         self.free_disk = self.disk.copy()
         self.next_free = np.zeros(len(machines))
         """When a slot is expected to be free; 0 where one is."""
+        self.idle = int(self.slots.sum())
+        """How many slots are free."""
         self._ends: list[list[float]] = [[] for _ in machines]
         self._allowed: dict[frozenset[str], Bools] = {}
 
@@ -53,6 +55,7 @@ class Fleet:
         self._look(machine)
 
     def _change(self, load: Load, machine: int, cores: int, sign: int) -> None:
+        self.idle += sign
         self.free_slots[machine] += sign
         self.free_cores[machine] += sign * cores
         self.free_memory[machine] += sign * load.memory_with(cores)
@@ -76,6 +79,12 @@ class Fleet:
             mask[[self.index[name] for name in names if name in self.index]] = True
             self._allowed[names] = mask
         return self._allowed[names]
+
+    def most_cores(self, load: Load) -> Floats:
+        """The processors that it may have on each machine before memory is too small."""
+        if load.memory_per_core <= 0:
+            return self.cores
+        return np.minimum(self.cores, np.floor((self.memory - load.memory) / load.memory_per_core))
 
     def room(self, load: Load, cores: Floats) -> Bools:
         """The machines where it could begin now, with so many processors on each."""

@@ -61,10 +61,11 @@ class FirstIdle:
     def decide(self, fleet: Fleet, now: float, start: Start) -> None:
         """See `Rule`."""
         kept: list[tuple[float, float, int]] = []
-        while self._heap and len(kept) < _LOOK and (fleet.free_slots > 0).any():
+        while self._heap and len(kept) < _LOOK and fleet.idle:
             entry = heappop(self._heap)
-            cores = np.minimum(fleet.share, fleet.free_cores)
-            room = np.flatnonzero(fleet.room(self.loads[entry[2]], cores))
+            load = self.loads[entry[2]]
+            cores = np.minimum(fleet.share, np.minimum(fleet.free_cores, fleet.most_cores(load)))
+            room = np.flatnonzero(fleet.room(load, cores))
             if room.size:
                 # Whoever asks first: machines ask in no order, yet the same in every run.
                 machine = int(room[hash((entry[2], int(now * 1000))) % room.size])
@@ -76,34 +77,41 @@ class FirstIdle:
 
 
 @dataclass
-class EarliestFinish:
-    """Each in its order goes where it ends first, even if it must wait for that machine.
+class InTime:
+    """Each in its order begins on the best of the idle machines, if all can still end in time.
+
+    If not, and a busy machine will end it earlier, it waits for that one, and the idle one is left
+    to others.
 
     Attributes:
         loads: all of them.
-        keys: their order, the smallest first.
+        ranks: by load, seconds from its begin to the end of all, at best; the largest go first.
+        least: by load, the seconds of its own in that.
         wanted: by load, the processors that it should get.
+        target: when all should have ended.
         seats: by load, the machine that a solver chose, or -1.
     """
 
     loads: Sequence[Load]
-    keys: Sequence[float]
+    ranks: Sequence[float]
+    least: Sequence[float]
     wanted: Sequence[int]
+    target: float
     seats: Sequence[int] = ()
-    name: str = "earliest finish"
+    name: str = "in time"
 
     def __post_init__(self) -> None:
         self._heap: list[tuple[float, float, int]] = []
 
     def ready(self, load: int, now: float) -> None:
         """See `Rule`."""
-        heappush(self._heap, (self.keys[load], now, load))
+        heappush(self._heap, (-self.ranks[load], now, load))
 
     def decide(self, fleet: Fleet, now: float, start: Start) -> None:
         """See `Rule`."""
         kept: list[tuple[float, float, int]] = []
         later = np.maximum(fleet.next_free, now)
-        while self._heap and len(kept) < _LOOK and (fleet.free_slots > 0).any():
+        while self._heap and len(kept) < _LOOK and fleet.idle:
             entry = heappop(self._heap)
             place = self._place(entry[2], fleet, now, later)
             if place is None:
@@ -119,24 +127,27 @@ class EarliestFinish:
     ) -> tuple[int, int] | None:
         """The machine and processors to begin with now, or nothing; then `later` knows of it."""
         load = self.loads[number]
-        wanted = np.minimum(float(self.wanted[number]), fleet.cores)
+        wanted = np.minimum(float(self.wanted[number]), fleet.most_cores(load))
         cores = np.minimum(wanted, fleet.free_cores)
-        room, able = fleet.room(load, cores), fleet.able(load)
-        if self.seats and self.seats[number] >= 0:
-            room, able = _only(room, self.seats[number]), _only(able, self.seats[number])
+        room = self._seated(number, fleet.room(load, cores))
         finish = np.where(room, now + fleet.seconds(load, cores), np.inf)
-        best = int(np.argmin(finish))
+        best = int(finish.argmin())
+        after = self.ranks[number] - self.least[number]
+        if finish[best] + after <= self.target:
+            return best, int(cores[best])
         whole = fleet.seconds(load, wanted)
+        able = self._seated(number, fleet.able(load))
         waited = np.where(able & ~room, later + whole, np.inf)
-        other = int(np.argmin(waited))
+        other = int(waited.argmin())
         if waited[other] < finish[best]:
             later[other] += whole[other] / fleet.slots[other]
             return None
         return (best, int(cores[best])) if room[best] else None
 
-
-def _only(mask: Bools, machine: int) -> Bools:
-    """The mask, but for one machine, nothing."""
-    found = np.zeros_like(mask)
-    found[machine] = mask[machine]
-    return found
+    def _seated(self, number: int, mask: Bools) -> Bools:
+        """The mask, but for the machine that a solver chose, nothing."""
+        if not self.seats or self.seats[number] < 0:
+            return mask
+        found = np.zeros_like(mask)
+        found[self.seats[number]] = mask[self.seats[number]]
+        return found
