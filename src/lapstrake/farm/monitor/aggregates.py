@@ -47,14 +47,13 @@ class EndedAttempt:
 
 def unfinished(database: Database) -> dict[tuple[str, str], int]:
     """How many tasks have not ended, by state and architecture."""
-    arch = TaskRow.spec["arch"].as_string()
     question = (
-        select(TaskRow.state, arch, func.count())
+        select(TaskRow.state, TaskRow.arch, func.count())
         .where(TaskRow.state.in_(_UNFINISHED))
-        .group_by(TaskRow.state, arch)
+        .group_by(TaskRow.state, TaskRow.arch)
     )
     with database.read() as session:
-        return {(state, name or ""): count for state, name, count in session.execute(question)}
+        return {(state, name): count for state, name, count in session.execute(question)}
 
 
 def queue_depths(database: Database) -> Sequence[QueueDepth]:
@@ -74,7 +73,7 @@ def queue_depths(database: Database) -> Sequence[QueueDepth]:
 def ended_since(database: Database, moment: float) -> Sequence[EndedAttempt]:
     """The attempts that ended at a moment or later, oldest first, ten thousand at most."""
     question = (
-        select(AttemptRow, TaskRow.spec["arch"].as_string())
+        select(AttemptRow, TaskRow.arch)
         .join(TaskRow, TaskRow.id == AttemptRow.task)
         .where(AttemptRow.finished >= moment, AttemptRow.finished > 0)
         .order_by(AttemptRow.finished)
@@ -85,7 +84,7 @@ def ended_since(database: Database, moment: float) -> Sequence[EndedAttempt]:
             EndedAttempt(
                 task=row.task,
                 number=row.number,
-                arch=arch or "",
+                arch=arch,
                 ending=row.ending,
                 seconds=row.finished - row.started,
                 finished=row.finished,

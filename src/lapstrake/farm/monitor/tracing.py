@@ -11,7 +11,6 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -149,39 +148,50 @@ class Tracing:
 
         request = self._requests.pop(task.id, None)
         above = None if request is None else set_span_in_context(NonRecordingSpan(request))
-        facts = {
-            "lapstrake.task": task.id,
-            "lapstrake.name": task.spec.name,
-            "lapstrake.branch": task.spec.branch,
-            "lapstrake.arch": task.spec.arch,
-            "lapstrake.owner": task.owner,
-        }
-        below = self._span("task", task.created, task.finished, above, str(task.state), facts)
+        spec = task.spec
+        below = self._span(
+            "task",
+            (task.created, task.finished, str(task.state)),
+            above,
+            task=task.id,
+            name=spec.name,
+            branch=spec.branch,
+            arch=spec.arch,
+            owner=task.owner,
+        )
         for attempt in desk.attempts(task.id):
-            facts = {
-                "lapstrake.task": task.id,
-                "lapstrake.attempt": attempt.number,
-                "lapstrake.worker": attempt.worker,
-                "lapstrake.exit_code": attempt.exit_code,
-            }
-            ended = attempt.finished or task.finished
-            self._span("attempt", attempt.started, ended, below, attempt.ending, facts)
+            self._span(
+                "attempt",
+                (attempt.started, attempt.finished or task.finished, attempt.ending),
+                below,
+                task=task.id,
+                attempt=attempt.number,
+                worker=attempt.worker,
+                exit_code=attempt.exit_code,
+            )
 
     def _span(
         self,
-        name: str,
-        begun: float,
-        ended: float,
+        what: str,
+        course: tuple[float, float, str],
         above: Context | None,
-        ending: str,
-        facts: Mapping[str, str | int],
+        **facts: str | int,
     ) -> Context:
-        """A span of what is over; gives the context of what is below it."""
+        """A span of what is over; gives the context of what is below it.
+
+        Args:
+            what: its name.
+            course: when it began and ended, and how.
+            above: the context of what it belongs to.
+            facts: its attributes, without the ``lapstrake.`` before their names.
+        """
         from opentelemetry.trace import StatusCode, set_span_in_context
 
-        attributes = {**facts, "lapstrake.ending": ending}
+        begun, ended, ending = course
+        attributes = {f"lapstrake.{name}": value for name, value in facts.items()}
+        attributes["lapstrake.ending"] = ending
         begin = int(begun * _NANO)
-        span = self._tracer.start_span(name, above, attributes=attributes, start_time=begin)
+        span = self._tracer.start_span(what, above, attributes=attributes, start_time=begin)
         if ending not in _GOOD:
             span.set_status(StatusCode.ERROR, ending)
         span.end(max(int(ended * _NANO), begin))
