@@ -56,6 +56,8 @@ class DeskBase:
         self.config = config
         self.clock = clock
         self.since = clock()
+        self.lacking_room: Callable[[], str] = str
+        """Why the server takes nothing, or empty; who watches the disk sets it."""
         self.journal = Logs(config.work_dir / "farm" / "logs")
         self._publish = publish
         self._listeners: list[Callable[[Event], None]] = []
@@ -90,6 +92,7 @@ class DeskBase:
                 now=self.clock(),
                 config=self.config.farm,
                 longest=self.config.limits.time,
+                has=lambda digest: self.contents.size(digest) is not None,
             )
             yield change
             settle(change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
@@ -25,7 +26,8 @@ class Change:
         now: the server's time.
         config: ``[farm]``.
         longest: seconds a build may take when its spec does not say; ``None`` for any time.
-        enqueue, cancel, move: what the engine is told once the rows are kept.
+        has: whether the content store has a digest.
+        enqueue, cancel, moved: what the engine is told once the rows are kept.
         events: what the listeners are told.
         ended, groups: tasks that have ended and groups that have moved, whose followers have not.
     """
@@ -34,6 +36,7 @@ class Change:
     now: float
     config: FarmConfig
     longest: float | None = None
+    has: Callable[[str], bool] = bool
     enqueue: dict[RunId, tuple[str, int]] = field(default_factory=dict)
     cancel: list[RunId] = field(default_factory=list)
     moved: dict[RunId, tuple[str, int]] = field(default_factory=dict)

@@ -8,8 +8,9 @@ from sqlalchemy import select
 
 from lapstrake.farm.base import GroupState, TaskSpec, TaskState
 from lapstrake.farm.desk.change import Change, run_of
-from lapstrake.farm.desk.values import dump, member_of, spec_of
+from lapstrake.farm.desk.values import dump, member_of, outputs_of, spec_of
 from lapstrake.farm.model import groups, identity, queues, states
+from lapstrake.farm.problems import WrongState
 from lapstrake.farm.tables.rows import AttemptRow, GroupRow, TaskRow
 
 
@@ -25,7 +26,7 @@ def launch(change: Change, row: TaskRow) -> None:
     if not spec.fresh:
         if identity.is_pinned(spec):
             made = _same(change, row, (TaskState.SUCCESS,))
-            if made is not None:
+            if made is not None and all(change.has(output.digest) for output in outputs_of(made)):
                 _share(change, row, made, f"the same as task {made.id}, which was built before")
                 return
         leader = _same(change, row, tuple(states.WITH_ENGINE))
@@ -202,7 +203,17 @@ def new_row(
 
 
 def again(change: Change, row: TaskRow, reason: str) -> None:
-    """Make a task that ended badly ready for a new round."""
+    """Make a task that ended badly ready for a new round.
+
+    Raises:
+        WrongState: it did not end badly, or what it builds is not kept any more.
+    """
+    spec = spec_of(row)
+    if spec.bundle and not change.has(spec.bundle):
+        raise WrongState(
+            f"the bundle of task {row.id} is not kept any more",
+            resolution="Submit it again, with its bundle.",
+        )
     row.outputs, row.version, row.exit_code, row.same_as = [], "", 0, None
     row.worker, row.started = "", 0.0
     state = TaskState.NEW if row.group_id is None else TaskState.WAITING

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lapstrake.farm.base import Group, GroupSpec, GroupState, Page, TaskState
-from lapstrake.farm.desk import flow, specs
+from lapstrake.farm.desk import bundles, flow, specs
 from lapstrake.farm.desk.base import DeskBase
 from lapstrake.farm.desk.change import known_group
 from lapstrake.farm.desk.memory import remembered
@@ -35,8 +35,10 @@ class GroupDesk(DeskBase):
             self.config,
             self.contents,
         )
-        needs = {member.name: tuple(member.needs or ()) for member in spec.members}
-        groups.check_members(spec.members, needs)
+        named = [replace(m, spec=s) for m, s in zip(spec.members, members, strict=True)]
+        groups.check_names(named)
+        found = bundles.needs_of(named, self.config, self.contents)
+        groups.check_needs(found.needs)
         with self._change() as change:
             made = remembered(change, owner, key, dump(spec))
             if not made:
@@ -52,15 +54,18 @@ class GroupDesk(DeskBase):
                 change.session.add(row)
                 change.session.flush()
                 change.tell("group.running", spec.name, group=row.id)
-                for member, checked in zip(spec.members, members, strict=True):
+                for name, reason in found.unread.items():
+                    text = f"what {name} needs is not known: {reason}"
+                    change.tell("group.unread", text, group=row.id)
+                for member in named:
                     flow.new_row(
                         change,
-                        checked,
+                        member.spec,
                         owner=owner,
                         priority=max(-100, min(100, spec.priority + member.priority)),
                         group=row.id,
                         member=member.name,
-                        needs=needs[member.name],
+                        needs=found.needs[member.name],
                     )
                 made.append(row.id)
                 change.groups.add(row.id)

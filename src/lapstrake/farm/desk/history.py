@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sqlalchemy import Row, func, select, tuple_
+from sqlalchemy.orm import Session
 
-from lapstrake.farm.base import Ended, Event, Page, Peaks, TaskState, Wait
-from lapstrake.farm.desk.base import DeskBase
+from lapstrake.farm.base import Ended, Event, Member, Page, Peaks, TaskState, Wait
+from lapstrake.farm.desk import specs
 from lapstrake.farm.desk.change import known_task
 from lapstrake.farm.desk.paging import moment_after, number_after, page_of
-from lapstrake.farm.desk.values import event_of
-from lapstrake.farm.tables.rows import AttemptRow, EventRow, TaskRow
+from lapstrake.farm.desk.placing import PlacingDesk
+from lapstrake.farm.desk.values import event_of, member_of, spec_of, worker_of
+from lapstrake.farm.model.waiting import Facts, waits
+from lapstrake.farm.tables.rows import AttemptRow, EventRow, TaskRow, WorkerRow
 
 _COUNTED_SECONDS = 1.0
 
 
-class HistoryDesk(DeskBase):
+class HistoryDesk(PlacingDesk):
     """What happened, and why things wait."""
 
     _counted: tuple[float, Mapping[TaskState, int]] = (0.0, {})
@@ -118,9 +121,43 @@ class HistoryDesk(DeskBase):
         """
         with self.database.read() as session:
             row = known_task(session, task)
-            if row.state in {TaskState.NEW, TaskState.WAITING, TaskState.QUEUED}:
-                return (Wait(reason=row.reason or f"it is {row.state}"),)
-            return ()
+            facts = Facts(
+                task=task,
+                state=TaskState(row.state),
+                now=self.clock(),
+                deadline=row.deadline,
+                lacks=specs.lacks(spec_of(row)),
+                same_as=row.same_as,
+                needs=_needs(session, row),
+                queue=row.queue,
+                ahead=_ahead(session, row),
+                workers=tuple(worker_of(each) for each in session.scalars(select(WorkerRow))),
+                worker=row.worker,
+                quiet=self.config.farm.dead_after,
+                forecast=self.forecast(task),
+                reason=row.reason,
+                room=self.lacking_room(),
+            )
+        return waits(facts)
+
+
+def _needs(session: Session, row: TaskRow) -> tuple[Member, ...]:
+    """The members that a waiting member needs."""
+    if row.state != TaskState.WAITING or not row.needs:
+        return ()
+    query = select(TaskRow).where(TaskRow.group_id == row.group_id, TaskRow.member.in_(row.needs))
+    return tuple(member_of(each) for each in session.scalars(query.order_by(TaskRow.id)))
+
+
+def _ahead(session: Session, row: TaskRow) -> int:
+    """Tasks in the same queue that come before."""
+    if row.state != TaskState.QUEUED:
+        return 0
+    first = (TaskRow.rank > row.rank) | ((TaskRow.rank == row.rank) & (TaskRow.id < row.id))
+    query = select(func.count()).where(
+        TaskRow.state == TaskState.QUEUED, TaskRow.queue == row.queue, first
+    )
+    return session.scalar(query) or 0
 
 
 def _ended(row: Row[TaskRow, AttemptRow]) -> Ended:

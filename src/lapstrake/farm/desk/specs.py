@@ -13,6 +13,7 @@ from lapstrake.config.model import Config
 from lapstrake.errors import LapstrakeError
 from lapstrake.farm.base import TaskKind, TaskSpec
 from lapstrake.farm.contents.base import Contents
+from lapstrake.farm.desk import bundles
 from lapstrake.farm.desk.values import dump, load
 from lapstrake.farm.model import queues
 from lapstrake.farm.problems import Invalid
@@ -54,6 +55,8 @@ def checked(
         check_branch(spec.branch, config)
     if spec.bundle:
         _check_bundle(spec.bundle, contents)
+    if spec.source and not spec.bundle:
+        bundles.check_source(spec.source, config)
     if spec.build_kind not in {"full", "any", "all"}:
         raise Invalid(f"build_kind is full, any or all, not {spec.build_kind!r}")
     if spec.seconds < 0 or spec.memory < 0:
@@ -63,7 +66,8 @@ def checked(
     if lacking:
         raise Invalid(f"it lacks {' and '.join(lacking)}", fields={"lacks": lacking})
     requires = replace(spec.requires, capabilities=tuple(sorted(set(spec.requires.capabilities))))
-    return replace(spec, requires=requires, name=spec.name or spec.source)
+    spec = replace(spec, requires=requires, name=spec.name or spec.source)
+    return bundles.packed(spec, config, contents) if whole and contents is not None else spec
 
 
 def checked_all(

@@ -135,17 +135,22 @@ class TaskDesk(DeskBase):
             WrongState: it lacks something (the detail says what), or was started already.
             Invalid: a field is wrong.
         """
+        before = self.task(task)
+        spec = specs.overridden(before.spec, overrides)
+        lacking = specs.lacks(spec)
+        if lacking and before.state is TaskState.NEW:
+            raise WrongState(
+                f"task {task} lacks {' and '.join(lacking)}",
+                resolution="Put what it lacks first, then start it.",
+                fields={"lacks": lacking, "state": before.state.value},
+            )
+        if before.state is TaskState.NEW:
+            spec = specs.checked(spec, self.config, self.contents)  # may pack a bundle: no lock
         with self._change() as change:
             row = self._open(change, task)
-            spec = specs.overridden(spec_of(row), overrides)
-            lacking = specs.lacks(spec)
-            if lacking:
-                raise WrongState(
-                    f"task {task} lacks {' and '.join(lacking)}",
-                    resolution="Put what it lacks first, then start it.",
-                    fields={"lacks": lacking, "state": row.state},
-                )
-            _write(row, specs.checked(spec, self.config, self.contents))
+            if spec_of(row) != before.spec:
+                raise WrongState(f"task {task} was changed meanwhile", resolution="Start it again.")
+            _write(row, spec)
             flow.launch(change, row)
             flow.settle(change)
             return task_of(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from lapstrake.farm.base import GroupState, Member, MemberSpec, TaskState
 from lapstrake.farm.model.states import ENDED
 from lapstrake.farm.problems import Invalid
 
+_LONGEST_NAME = 200
 _NOT_BEGUN = frozenset({TaskState.WAITING, TaskState.QUEUED})
 _BAD = ENDED - {TaskState.SUCCESS}
 
@@ -30,32 +32,38 @@ class Advance:
     state: GroupState = GroupState.RUNNING
 
 
-def check_members(members: Sequence[MemberSpec], needs: Mapping[str, Iterable[str]]) -> None:
-    """Refuse a group that cannot be built.
+def check_names(members: Sequence[MemberSpec]) -> None:
+    """Refuse members that cannot be told apart.
+
+    Raises:
+        Invalid: there are none, one has no name, or two have the same.
+    """
+    if not members:
+        raise Invalid("the group has no members")
+    counted = Counter(member.name for member in members)
+    for name, times in counted.items():
+        if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+            raise Invalid(f"{name[:60]!r} is no member's name")
+        if times > 1:
+            raise Invalid(f"{times} members are called {name}")
+
+
+def check_needs(needs: Mapping[str, Iterable[str]]) -> None:
+    """Refuse needs that cannot be met.
 
     Args:
-        members: as asked for.
         needs: for each member's name, those it needs.
 
     Raises:
-        Invalid: no members, two of a name, needs nobody has, or a cycle (its members are named).
+        Invalid: a member needs one that there is not, or a cycle (its members are named).
     """
-    names = [member.name for member in members]
-    if not names:
-        raise Invalid("the group has no members")
-    twice = (
-        sorted({name for name in names if names.count(name) > 1})
-        if len(set(names)) < len(names)
-        else []
-    )
-    if twice:
-        raise Invalid(f"several members are called {', '.join(twice)}")
-    if "" in names:
-        raise Invalid("a member has no name")
     for name, wanted in needs.items():
-        strangers = sorted(set(wanted) - set(names))
+        strangers = sorted(set(wanted) - needs.keys())
         if strangers:
-            raise Invalid(f"{name} needs {', '.join(strangers)}, not in the group")
+            raise Invalid(
+                f"{name} needs {', '.join(strangers)}, not in the group",
+                resolution="Add it to the group; what the branch has already needs no mention.",
+            )
     try:
         order(needs)
     except GroupError as error:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from lapstrake.farm.base import Requirements, WorkerFacts
 from lapstrake.farm.problems import Invalid
+from lapstrake.formats.amounts import size_text
 
 _MIB = 1 << 20
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
@@ -78,13 +79,22 @@ def serves(facts: WorkerFacts, queue: str) -> bool:
 
 
 def missing(facts: WorkerFacts, queue: str) -> tuple[str, ...]:
-    """What a machine lacks to serve a queue, as words for people; empty when it serves it."""
+    """What a machine lacks to serve a queue, as ``it …``; empty when it serves it."""
     kind, _, rest = queue.partition(".")
     if kind == "worker":
-        return () if rest == facts.name else (f"only {rest} may build it",)
+        return () if rest == facts.name else (f"it is not {rest}",)
     arch, *words = rest.split(".")
-    lacking = [f"{arch} machines"] if arch not in facts.arches else []
-    return (*lacking, *(word for word in words if not _has(facts, word)))
+    lacking = [f"it does not run {arch}"] if arch not in facts.arches else []
+    return (*lacking, *(_lack(word) for word in words if not _has(facts, word)))
+
+
+def _lack(word: str) -> str:
+    size = _SIZE.match(word)
+    if size is None:
+        return f"it has no {word}"
+    if size[1] == "cores":
+        return f"it has fewer than {size[2]} cores"
+    return f"it has less than {size_text(int(size[2]) * _MIB)} of {size[1]}"
 
 
 def queues_of(facts: WorkerFacts, in_use: Iterable[str]) -> tuple[str, ...]:
