@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from lapstrake.farm.placement.base import Load, Machine, Schedule
 from lapstrake.farm.placement.bounds import Study
-from lapstrake.farm.placement.efficiency import useful_cores
-from lapstrake.farm.placement.rules import FirstIdle, InTime, Rule
+from lapstrake.farm.placement.in_time import InTime
+from lapstrake.farm.placement.rules import FirstIdle, Rule
 from lapstrake.farm.placement.simulate import Busy, replay
 
 _TARGETS = (1.0, 1.02, 1.06, 1.15)
@@ -58,29 +58,5 @@ def _is_better(one: Schedule, other: Schedule) -> bool:
 
 def _ways(study: Study) -> Iterator[Rule]:
     for hurry in _HURRIES:
-        wanted = _wanted_cores(study, hurry)
         for target in _TARGETS:
-            yield InTime(
-                study.loads,
-                study.ranks,
-                study.seconds,
-                wanted,
-                target * study.bounds.best,
-                name=f"in time {target}, hurry {hurry}",
-            )
-
-
-def _wanted_cores(study: Study, hurry: float) -> list[int]:
-    """How many processors each load should get.
-
-    Args:
-        study: of all loads.
-        hurry: loads on chains of at least this part of the longest get all that help them.
-    """
-    limit = hurry * study.bounds.path
-    return [
-        useful_cores(load.loss) if before + after >= limit else number
-        for load, before, after, number in zip(
-            study.loads, study.heads, study.ranks, study.cheapest, strict=True
-        )
-    ]
+            yield InTime(study, target * study.bounds.best, hurry)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lapstrake.farm.placement.base import Load, Machine
 from lapstrake.farm.placement.critical import heads, ranks
@@ -14,7 +15,8 @@ from lapstrake.farm.placement.fleet import Floats
 
 Shape = tuple[int, int, int]
 """Cores, slots and memory of a machine."""
-_STEPS = 12
+_CUTS = 12
+_STEPS = 24
 _PRICES = tuple(
     (slots / 8, (8 - slots - memory) / 8, memory / 8)
     for memory in (0, 1, 2, 4)
@@ -55,12 +57,12 @@ class Study:
         seconds: by load, how long it takes alone on the best machine.
         ranks: by load, from its begin to the end of all, at best.
         heads: by load, the longest chain before it.
-        cheapest: by load, the processors that spend the machines best.
+        market: what loads cost where.
         bounds: what no placement can beat.
 
     Args:
-        loads: all of them.
-        machines: where.
+        loads: all of them, at least one.
+        machines: where, at least one.
     """
 
     def __init__(self, loads: Sequence[Load], machines: Sequence[Machine]) -> None:
@@ -69,14 +71,12 @@ class Study:
         self.seconds = best_seconds(loads, machines)
         self.heads = heads(self.seconds, needs)
         self.ranks = ranks(self.seconds, needs)
-        self.cheapest, shares = [1] * len(loads), np.zeros(len(loads))
-        if loads and machines:
-            self.cheapest, shares = _cheapest(loads, machines)
-        tails = np.array(self.ranks) - self.seconds
+        self.market = trade(loads, machines)
+        shares, tails = self.market.shares, np.array(self.ranks) - self.seconds
         self.bounds = Bounds(
-            path=max(self.ranks, default=0.0),
+            path=max(self.ranks),
             work=float(shares.sum()),
-            both=_between(np.array(self.heads), tails, shares) if loads else 0.0,
+            both=_between(np.array(self.heads), tails, shares),
         )
 
 
@@ -98,38 +98,68 @@ def _fastest(machines: Sequence[Machine], names: frozenset[str] | None) -> list[
     found: dict[Shape, Machine] = {}
     for machine in machines:
         if names is None or machine.name in names:
-            other = found.setdefault(_shape(machine), machine)
+            other = found.setdefault(shape_of(machine), machine)
             if machine.speed > other.speed:
-                found[_shape(machine)] = machine
+                found[shape_of(machine)] = machine
     return list(found.values())
 
 
-def _cheapest(loads: Sequence[Load], machines: Sequence[Machine]) -> tuple[list[int], Floats]:
-    """What loads cost of all machines' time at the prices at which all together cost most.
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What loads cost at the prices at which all together cost most.
 
-    A load takes of a machine a slot, processors and memory. Whatever prices these have, so that a
-    second of a whole machine costs 1, weighted by its speed: the sum over loads of the least that
-    each can cost is no more than the time that all machines have. The dearest prices give the best
-    bound, and at them the cheapest number of processors is the one that spends the machines best.
+    A load takes of a machine a slot, processors and memory. Whatever prices these have, if the
+    time of all machines costs 1 a second together: the sum over loads of the least that each can
+    cost is no more than the time that all of them take. The dearest prices give the best bound;
+    at them, where a load is cheapest is where it should run, with how many processors likewise.
 
-    Returns:
-        the cheapest number of processors by load; seconds by load, whose sum is the bound.
+    Attributes:
+        shapes: of the machines.
+        shares: by load, seconds; their sum is the bound.
+        home: by load, the number of the shape where it is cheapest.
+        cores: by shape and load, the cheapest number of processors.
     """
-    shapes = sorted({_shape(machine) for machine in machines})
-    speeds = [sum(m.speed for m in machines if _shape(m) == shape) for shape in shapes]
-    sizes = [speed * shape[0] for speed, shape in zip(speeds, shapes, strict=True)]
-    kit = _Kit(loads)
-    best, processors = np.zeros(len(loads)), np.ones(len(loads))
+
+    shapes: Sequence[Shape]
+    shares: Floats
+    home: NDArray[np.int64]
+    cores: NDArray[np.int64]
+
+
+def trade(loads: Sequence[Load], machines: Sequence[Machine]) -> Market:
+    """Find the prices; there is at least one load and one machine."""
+    shapes = sorted({shape_of(machine) for machine in machines})
+    speeds = np.array([sum(m.speed for m in machines if shape_of(m) == shape) for shape in shapes])
+    kit, best = _Kit(loads), None
     for price in _PRICES:
         found = [kit.cost(shape, price) for shape in shapes]
-        # Weights under which no shape is dearer than another, for the average load.
-        weights = [1 / max(float(cost.mean()), 1e-30) for cost, _ in found]
-        total = sum(weight * speed for weight, speed in zip(weights, speeds, strict=True))
-        costs = [weight * cost for weight, (cost, _) in zip(weights, found, strict=True)]
-        shares: Floats = np.min(costs, axis=0) / total
+        costs = np.array([cost for cost, _ in found])
+        shares, home = _balance(costs, speeds)
+        if best is None or shares.sum() > best.shares.sum():
+            cores = np.array([cores for _, cores in found], dtype=np.int64)
+            best = Market(shapes, shares, home, cores)
+    assert best is not None  # noqa: S101 - there are prices
+    return best
+
+
+def _balance(costs: Floats, speeds: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Change the shapes' prices until all have as much to do, if every load goes where it is cheap.
+
+    Args:
+        costs: by shape and load, seconds of a whole machine of speed 1.
+        speeds: by shape, of all its machines together.
+    """
+    weights = 1 / np.maximum(costs.mean(axis=1), 1e-30)
+    best, best_home = np.zeros(costs.shape[1]), np.zeros(costs.shape[1], dtype=np.int64)
+    for step in range(1, _STEPS if len(speeds) > 1 else 2):
+        priced = costs * (weights / (weights @ speeds))[:, None]
+        home = priced.argmin(axis=0)
+        shares: Floats = priced.min(axis=0)
         if shares.sum() > best.sum():
-            best, processors = shares, found[sizes.index(max(sizes))][1]
-    return [int(number) for number in processors], best
+            best, best_home = shares, home
+        mine = np.array([costs[n][home == n].sum() for n in range(len(speeds))]) / speeds
+        weights = weights * np.clip(mine / mine.mean(), 0.5, 2.0) ** (1 / (1 + step / 4))
+    return best, best_home
 
 
 class _Kit:
@@ -157,16 +187,17 @@ class _Kit:
         return least, cores
 
 
-def _shape(machine: Machine) -> Shape:
+def shape_of(machine: Machine) -> Shape:
+    """The kind of machine: what it has, but for its speed."""
     return machine.cores, machine.slots, machine.memory
 
 
 def _between(head: Floats, tail: Floats, shares: Floats) -> float:
     """The best of ``before + work + after`` over loads that have so much before and after them."""
     best = 0.0
-    for before in np.unique(np.quantile(head, np.linspace(0, 1, _STEPS))):
+    for before in np.unique(np.quantile(head, np.linspace(0, 1, _CUTS))):
         later = head >= before
-        for after in np.unique(np.quantile(tail[later], np.linspace(0, 1, _STEPS))):
+        for after in np.unique(np.quantile(tail[later], np.linspace(0, 1, _CUTS))):
             inner = float(shares[later & (tail >= after)].sum())
             best = max(best, float(before + inner + after))
     return best

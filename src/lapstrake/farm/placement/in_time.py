@@ -1,0 +1,117 @@
+"""The rule behind least makespan: loads run where they cost least, unless time presses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+
+import numpy as np
+
+from lapstrake.farm.placement.bounds import Study, shape_of
+from lapstrake.farm.placement.efficiency import useful_cores
+from lapstrake.farm.placement.fleet import Bools, Fleet, Floats
+from lapstrake.farm.placement.rules import Start
+
+_LOOK = 64
+"""How many ready loads that had better wait are looked at in a row."""
+
+Entry = tuple[float, float, int]
+
+
+class InTime:
+    """Each load is at home on machines of one shape, by `lapstrake.farm.placement.bounds.Market`.
+
+    Machines take from those at home with them, the longest rank first; who has none takes from
+    others. A load that would end too late that way is pressed: it goes where it ends first, even
+    if it must wait for that machine.
+
+    Args:
+        study: of the loads on the machines.
+        target: seconds from the beginning by when all should have ended.
+        hurry: loads on chains of at least this part of the longest get all processors that help.
+        seats: by load, the machine that a solver chose, or -1; nothing for none.
+    """
+
+    def __init__(
+        self, study: Study, target: float, hurry: float, *, seats: Sequence[int] = ()
+    ) -> None:
+        self.name = f"in time {target / study.bounds.best:.2f}, hurry {hurry}"
+        self.study, self.target, self.seats = study, target, seats
+        market = study.market
+        limit = hurry * study.bounds.path
+        hurried = np.array(study.heads) + np.array(study.ranks) >= limit
+        useful = np.array([min(1 << 16, useful_cores(load.loss)) for load in study.loads])
+        self.wanted = np.where(hurried[None, :], useful[None, :], market.cores)
+        numbers = {shape: number for number, shape in enumerate(market.shapes)}
+        self.shape = np.array([numbers[shape_of(machine)] for machine in study.machines])
+        self.masks: list[Bools] = [self.shape == number for number in range(len(numbers))]
+        self.heaps: list[list[Entry]] = [[] for _ in numbers]
+
+    def ready(self, load: int, now: float) -> None:
+        """See `lapstrake.farm.placement.rules.Rule`."""
+        self._push((-self.study.ranks[load], now, load))
+
+    def _push(self, entry: Entry) -> None:
+        heappush(self.heaps[self.study.market.home[entry[2]]], entry)
+
+    def decide(self, fleet: Fleet, now: float, start: Start) -> None:
+        """See `lapstrake.farm.placement.rules.Rule`."""
+        later = np.maximum(fleet.next_free, now)
+        kept: list[Entry] = []
+        anywhere = np.ones(len(self.shape), dtype=np.bool_)
+        for heap in self.heaps:
+            while heap and fleet.idle and len(kept) < _LOOK and self._is_pressed(heap[0], now):
+                kept += self._try(heappop(heap), fleet, now, later, anywhere, start)
+        for number, mask in enumerate(self.masks):
+            kept += self._serve(number, mask, fleet, now, later, start)
+        for entry in kept:
+            self._push(entry)
+
+    def _serve(
+        self, number: int, mask: Bools, fleet: Fleet, now: float, later: Floats, start: Start
+    ) -> list[Entry]:
+        """Give the idle machines of a shape what is at home there, or else what waits elsewhere."""
+        kept: list[Entry] = []
+        while len(kept) < _LOOK and fleet.free_slots[mask].any():
+            heap = self.heaps[number] or max(self.heaps, key=len)
+            if not heap:
+                break
+            kept += self._try(heappop(heap), fleet, now, later, mask, start)
+        return kept
+
+    def _is_pressed(self, entry: Entry, now: float) -> bool:
+        return now - entry[0] > self.target
+
+    def _try(
+        self, entry: Entry, fleet: Fleet, now: float, later: Floats, among: Bools, start: Start
+    ) -> list[Entry]:
+        """Begin a load, or give it back when it had better wait; then `later` knows of it."""
+        number = entry[2]
+        load = self.study.loads[number]
+        wanted = np.minimum(self.wanted[self.shape, number], fleet.most_cores(load))
+        cores = np.minimum(wanted, fleet.free_cores)
+        room = self._seated(number, fleet.room(load, cores))
+        finish = np.where(room, now + fleet.seconds(load, cores), np.inf)
+        best = int(np.where(among, finish, np.inf).argmin())
+        after = self.study.ranks[number] - self.study.seconds[number]
+        if not (among[best] and finish[best] + after <= self.target):
+            best = int(finish.argmin())
+            whole = fleet.seconds(load, wanted)
+            waited = np.where(self._seated(number, fleet.able(load)) & ~room, later + whole, np.inf)
+            other = int(waited.argmin())
+            if waited[other] < finish[best]:
+                later[other] += whole[other] / fleet.slots[other]
+                return [entry]
+        if not room[best]:
+            return [entry]
+        start(number, best, int(cores[best]))
+        later[best] = max(now, fleet.next_free[best])
+        return []
+
+    def _seated(self, number: int, mask: Bools) -> Bools:
+        """The mask; of a load with a seat, nothing but that."""
+        if not self.seats or self.seats[number] < 0:
+            return mask
+        found = np.zeros_like(mask)
+        found[self.seats[number]] = mask[self.seats[number]]
+        return found
