@@ -23,7 +23,8 @@ import pytest
 OWNER = "farm"
 PASSWORD = "secret-of-the-farm"
 
-_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+# What was committed outlives its processes, but not a loss of power.
+_FAST = ("fsync=off", "full_page_writes=off")
 _ACCOUNT = "postgres"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from sqlite3 import Connection
 
 import sqlalchemy as sa
@@ -37,7 +36,7 @@ def connect(url: str, *, connections: int) -> DBOSClient:
     """Open the engine's tables; nothing is sent before they are first used.
 
     Args:
-        url: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
+        url: ``sqlite:///FILE`` (its folder exists) or ``postgresql://USER:PASSWORD@HOST/NAME``.
         connections: the most to hold.
 
     Raises:
@@ -60,11 +59,8 @@ def migrate(client: DBOSClient) -> None:
     Raises:
         Unavailable: the database cannot be reached.
     """
-    database = client._sys_db.engine.url  # the client has no other way
     with reached():
-        if database.get_backend_name() == "sqlite" and database.database:
-            Path(database.database).parent.mkdir(parents=True, exist_ok=True)
-        client._sys_db.run_migrations()
+        client._sys_db.run_migrations()  # the client has no other way
 
 
 def disconnect(client: DBOSClient) -> None:

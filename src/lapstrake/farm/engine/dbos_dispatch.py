@@ -103,21 +103,11 @@ class DbosDispatch:
 
     def known(self, runs: Iterable[RunId]) -> frozenset[RunId]:
         """Those that the engine has heard of; see `Dispatch`."""
-        return self._found(runs)
+        return self._find(runs, sa.true())
 
     def alive(self, runs: Iterable[RunId]) -> frozenset[RunId]:
         """Those that wait or that a slot has taken; see `Dispatch`."""
-        return self._found(runs, self._runs.c.status.in_(("ENQUEUED", "PENDING")))
-
-    def _found(self, runs: Iterable[RunId], *which: sa.ColumnElement[bool]) -> frozenset[RunId]:
-        runs = tuple(runs)
-        found: set[str] = set()
-        with reached(), self._rows.engine.connect() as connection:
-            for start in range(0, len(runs), _AT_ONCE):
-                some = [str(run) for run in runs[start : start + _AT_ONCE]]
-                asked = sa.select(self._runs.c.workflow_uuid).where(*which)
-                found.update(connection.scalars(asked.where(self._runs.c.workflow_uuid.in_(some))))
-        return frozenset(run for run in runs if str(run) in found)
+        return self._find(runs, self._runs.c.status.in_(("ENQUEUED", "PENDING")))
 
     def prune(self, before: float) -> int:
         """Forget runs that ended before a time; see `Dispatch`."""
@@ -136,6 +126,16 @@ class DbosDispatch:
     def close(self) -> None:
         """Let go of the database."""
         disconnect(self._client)
+
+    def _find(self, runs: Iterable[RunId], condition: sa.ColumnElement[bool]) -> frozenset[RunId]:
+        runs = tuple(runs)
+        name = self._runs.c.workflow_uuid
+        found: set[str] = set()
+        with reached(), self._rows.engine.connect() as connection:
+            for start in range(0, len(runs), _AT_ONCE):
+                some = [str(run) for run in runs[start : start + _AT_ONCE]]
+                found.update(connection.scalars(sa.select(name).where(name.in_(some), condition)))
+        return frozenset(run for run in runs if str(run) in found)
 
     def _open_queue(self, name: str) -> None:
         """Let slots know of a queue: they look for names that they serve."""

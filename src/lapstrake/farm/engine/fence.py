@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import NoReturn
 
 from lapstrake.farm.engine.base import Ownership
 from lapstrake.farm.problems import Unavailable
@@ -22,6 +21,7 @@ FENCED = 75
 """The exit status of a slot that ended itself (``EX_TEMPFAIL`` of sysexits.h): start another."""
 
 _ASK = 1.0
+_ASKED_IN_TIME = 5
 _LOOK = 0.1
 _GRACE = 5.0
 _KILLING = 2.0
@@ -51,6 +51,7 @@ class Fence:
         self._seconds = seconds
         self._give_back = give_back
         self._over = threading.Event()
+        self._ending = threading.Lock()  # held for good by the first of both: the run, the process
         self._lost = False
         self._giving_up = False
         self._answered = _now()
@@ -71,7 +72,9 @@ class Fence:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """The run is over."""
+        """The run is over; does not return when this process ends on its account."""
+        # A killed build returns too: it must not count as done while the process still ends.
+        self._ending.acquire()
         self._over.set()
 
     def _ask(self) -> None:
@@ -85,7 +88,7 @@ class Fence:
                 self._answered = asked
             except Unavailable as away:
                 _LOG.warning("nobody says whether the run is still ours: %s", away)
-            self._over.wait(_ASK)
+            self._over.wait(min(_ASK, self._seconds / _ASKED_IN_TIME))
 
     def _judge(self) -> None:
         while not self._over.wait(_LOOK):
@@ -99,7 +102,9 @@ class Fence:
                 if not self._over.wait(_GRACE):
                     self._end("the killed build did not end")
 
-    def _end(self, why: str, last: Callable[[], None] | None = None) -> NoReturn:
+    def _end(self, why: str, last: Callable[[], None] | None = None) -> None:
+        if not self._ending.acquire(blocking=False):
+            return  # it was over in this very moment
         _LOG.warning("%s: this slot ends", why)
         _within(_KILLING, self._kill)
         if last is not None:
