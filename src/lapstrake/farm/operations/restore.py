@@ -149,7 +149,7 @@ def _take_back(config: Config) -> None:
 
 def _unpack(archive: tarfile.TarFile, scratch: Path, source: Path) -> None:
     (scratch / _FARM).mkdir(mode=0o700, parents=True)
-    for member in archive:
+    while (member := archive.next()) is not None:
         if member.name.split("/")[0] not in {SQLITE, POSTGRESQL, _FARM, *_OTHERS}:
             raise FarmError(f"{source} has {member.name!r}, which is no part of a backup")
         archive.extract(member, scratch, filter="tar")
