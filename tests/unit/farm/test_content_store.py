@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lapstrake.farm.contents.store import ContentStore
 from lapstrake.farm.problems import Invalid, NoRoom, TooLarge, Unknown, WrongState
+from lapstrake.host.files import temporary_name
 from lapstrake.host.supervise import free_bytes
 
 _SOME = "sha256:" + "0" * 64
@@ -137,8 +138,15 @@ def test_left_uploads_go(tmp_path: Path) -> None:
     contents = store(tmp_path)
     left, alive = contents.begin_upload(), contents.begin_upload()
     file = next(path for path in contents.scratch.iterdir() if left in path.name)
-    os.utime(file, (0, 0))
-    assert contents.forget_uploads() == 1
+    killed = temporary_name(contents.scratch / "bundle")
+    (killed / "half").mkdir(parents=True)
+    young = temporary_name(contents.scratch / "bundle")
+    young.mkdir()
+    for path in (file, killed):
+        os.utime(path, (0, 0))
+    assert contents.forget_uploads() == 2
+    assert young.exists()
+    assert not killed.exists()
     with pytest.raises(Unknown):
         contents.offset(left)
     assert contents.offset(alive) == 0

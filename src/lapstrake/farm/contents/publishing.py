@@ -58,7 +58,11 @@ def check_outputs(outputs: Sequence[OutputFile], contents: Contents) -> None:
     names = [output.name for output in outputs]
     odd = next((name for name in names if not _NAME.match(name)), None)
     if odd is not None or len(set(names)) < len(names) or len(names) > _MOST_FILES:
-        what = f"{odd[:90]!r} is no file's name" if odd else "names are not unique, or too many"
+        what = (
+            f"{odd[:90]!r} is no file's name"
+            if odd is not None
+            else "names are not unique, or too many"
+        )
         raise PackError(f"the worker's results cannot be taken: {what}")
     for output in outputs:
         if contents.size(output.digest) != output.size:
@@ -76,10 +80,9 @@ def _publish_packages(
         return tuple(outputs)
     branch = _branch(place, task.spec.branch)
     arches = {task.spec.target or task.spec.arch or place.config.arch.value, "all"}
-    scratch = temporary_name(place.config.work_dir / "farm" / "publish")
-    scratch.parent.mkdir(parents=True, exist_ok=True)
-    scratch.mkdir(mode=0o700)
+    scratch = temporary_name(contents.scratch / "publish")
     try:
+        scratch.mkdir(mode=0o700)
         files = [_laid_out(scratch, output, contents) for output in packages]
         for file in files:
             check_package(read_deb(file), arches)

@@ -15,6 +15,7 @@ from lapstrake.errors import StoreError
 from lapstrake.farm.problems import Invalid, NoRoom, Problem, TooLarge, Unknown, WrongState
 from lapstrake.formats.amounts import size_text
 from lapstrake.formats.checksum import hash_stream
+from lapstrake.host.files import TEMPORARY, remove_tree
 from lapstrake.host.supervise import free_bytes
 from lapstrake.names import Digest
 from lapstrake.registry.problems import Problem as UploadProblem
@@ -167,8 +168,13 @@ class ContentStore:
             return opened.size
 
     def forget_uploads(self, *, older: float = UPLOAD_SECONDS) -> int:
-        """Remove uploads that nobody went on with; says how many."""
-        return self._uploads.sweep(older=older)
+        """Remove uploads that nobody went on with, and what killed servers left; says how many."""
+        latest, removed = time.time() - older, self._uploads.sweep(older=older)
+        for path in self.scratch.glob(f"{TEMPORARY}*"):
+            if path.lstat().st_mtime <= latest:
+                remove_tree(path)
+                removed += 1
+        return removed
 
     def collect(self, keep: Collection[str], *, idle: float) -> int:
         """Remove content that nothing refers to; gives the bytes that are free now.
