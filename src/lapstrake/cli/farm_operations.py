@@ -98,3 +98,20 @@ def migrate(app: AppContext, /, down: str | None) -> None:
         app.output.say(f"the tables have the form {after or 'of nothing'} already")
     else:
         app.output.say(f"the tables went from {before or 'nothing'} to {after or 'nothing'}")
+
+
+@click.command("database-role")
+@click.argument("role", default="lapstrake_worker")
+@pass_app
+def database_role(app: AppContext, /, role: str) -> None:
+    """Make the PostgreSQL role that workers reach the engine with, or give it a new password.
+
+    It may move the engine's runs on and sees none of the server's tables. Prints the address for
+    farm.worker_database (put in the host's name as workers know it); the password is kept nowhere.
+    """
+    from lapstrake.cli.farm_needs import needs_farm
+
+    with needs_farm():
+        from lapstrake.farm.operations.roles import make_worker_role
+    app.output.result(make_worker_role(app.config.farm.database, role))
+    app.output.say("next: set farm.worker_database to this address, and restart lapstrake serve")

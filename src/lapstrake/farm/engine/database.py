@@ -95,7 +95,7 @@ def _open(url: str, connections: int) -> sa.Engine:
         kind = ""
     if kind == "sqlite":
         return _open_sqlite(address, connections)
-    if kind == "postgresql":
+    if kind in {"postgresql", "postgres"}:
         return _open_postgres(address, connections)
     raise ConfigError(
         "the engine's database has an address that is none",
