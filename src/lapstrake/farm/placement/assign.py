@@ -10,9 +10,9 @@ from lapstrake.farm.placement.in_time import InTime
 from lapstrake.farm.placement.rules import FirstIdle, Rule
 from lapstrake.farm.placement.simulate import Busy, replay
 
-_TARGETS = (1.0, 1.02, 1.06, 1.15)
+_TARGETS = (1.02, 1.1)
 """When all should have ended, in parts of the least time: the nearer, the more is waited for."""
-_HURRIES = (1.1, 0.9, 0.7, 0.4)
+_HURRIES = (1.1, 0.9, 0.6)
 """How near to the longest path a load must lie to get all the processors that help it."""
 _GOOD_ENOUGH = 1.01
 """As near to the bound as this, nothing more is tried."""
@@ -58,5 +58,6 @@ def _is_better(one: Schedule, other: Schedule) -> bool:
 
 def _ways(study: Study) -> Iterator[Rule]:
     for hurry in _HURRIES:
-        for target in _TARGETS:
-            yield InTime(study, target * study.bounds.best, hurry)
+        for shared in (True, False):
+            for target in _TARGETS:
+                yield InTime(study, target * study.bounds.best, hurry, shared=shared)

@@ -37,8 +37,8 @@ class Fleet:
         self.free_disk = self.disk.copy()
         self.next_free = np.zeros(len(machines))
         """When a slot is expected to be free; 0 where one is."""
-        self.idle = int(self.slots.sum())
-        """How many slots are free."""
+        self.open = np.ones(len(machines), dtype=np.bool_)
+        """Whether there is a slot and a processor free."""
         self._ends: list[list[float]] = [[] for _ in machines]
         self._allowed: dict[frozenset[str], Bools] = {}
 
@@ -55,11 +55,11 @@ class Fleet:
         self._look(machine)
 
     def _change(self, load: Load, machine: int, cores: int, sign: int) -> None:
-        self.idle += sign
         self.free_slots[machine] += sign
         self.free_cores[machine] += sign * cores
         self.free_memory[machine] += sign * load.memory_with(cores)
         self.free_disk[machine] += sign * load.disk
+        self.open[machine] = self.free_slots[machine] > 0 and self.free_cores[machine] > 0
 
     def _look(self, machine: int) -> None:
         ends = self._ends[machine]
@@ -88,7 +88,7 @@ class Fleet:
 
     def room(self, load: Load, cores: Floats) -> Bools:
         """The machines where it could begin now, with so many processors on each."""
-        room = (self.free_slots > 0) & (cores >= 1)
+        room = self.open & (cores >= 1)
         room &= load.memory + load.memory_per_core * cores <= self.free_memory
         room &= load.disk <= self.free_disk
         return room if load.machines is None else room & self.allowed(load.machines)

@@ -12,7 +12,7 @@ from lapstrake.farm.placement.efficiency import useful_cores
 from lapstrake.farm.placement.fleet import Bools, Fleet, Floats
 from lapstrake.farm.placement.rules import Start
 
-_LOOK = 64
+_LOOK = 16
 """How many ready loads that had better wait are looked at in a row."""
 
 Entry = tuple[float, float, int]
@@ -29,19 +29,29 @@ class InTime:
         study: of the loads on the machines.
         target: seconds from the beginning by when all should have ended.
         hurry: loads on chains of at least this part of the longest get all processors that help.
+        shared: loads get the processors of a slot when all are taken, not those that cost least.
         seats: by load, the machine that a solver chose, or -1; nothing for none.
     """
 
     def __init__(
-        self, study: Study, target: float, hurry: float, *, seats: Sequence[int] = ()
+        self,
+        study: Study,
+        target: float,
+        hurry: float,
+        *,
+        shared: bool = False,
+        seats: Sequence[int] = (),
     ) -> None:
-        self.name = f"in time {target / study.bounds.best:.2f}, hurry {hurry}"
+        words = "shared, " if shared else ""
+        self.name = f"in time {target / study.bounds.best:.2f}, {words}hurry {hurry}"
         self.study, self.target, self.seats = study, target, seats
         market = study.market
         limit = hurry * study.bounds.path
         hurried = np.array(study.heads) + np.array(study.ranks) >= limit
         useful = np.array([min(1 << 16, useful_cores(load.loss)) for load in study.loads])
-        self.wanted = np.where(hurried[None, :], useful[None, :], market.cores)
+        share = np.array([[max(1, cores // slots)] for cores, slots, _ in market.shapes])
+        usual = np.broadcast_to(share, market.cores.shape) if shared else market.cores
+        self.wanted = np.where(hurried[None, :], useful[None, :], usual)
         numbers = {shape: number for number, shape in enumerate(market.shapes)}
         self.shape = np.array([numbers[shape_of(machine)] for machine in study.machines])
         self.masks: list[Bools] = [self.shape == number for number in range(len(numbers))]
@@ -60,7 +70,9 @@ class InTime:
         kept: list[Entry] = []
         anywhere = np.ones(len(self.shape), dtype=np.bool_)
         for heap in self.heaps:
-            while heap and fleet.idle and len(kept) < _LOOK and self._is_pressed(heap[0], now):
+            while (
+                heap and fleet.open.any() and len(kept) < _LOOK and self._is_pressed(heap[0], now)
+            ):
                 kept += self._try(heappop(heap), fleet, now, later, anywhere, start)
         for number, mask in enumerate(self.masks):
             kept += self._serve(number, mask, fleet, now, later, start)
@@ -72,7 +84,7 @@ class InTime:
     ) -> list[Entry]:
         """Give the idle machines of a shape what is at home there, or else what waits elsewhere."""
         kept: list[Entry] = []
-        while len(kept) < _LOOK and fleet.free_slots[mask].any():
+        while len(kept) < _LOOK and fleet.open[mask].any():
             heap = self.heaps[number] or max(self.heaps, key=len)
             if not heap:
                 break

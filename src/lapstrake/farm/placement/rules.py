@@ -12,7 +12,7 @@ import numpy as np
 from lapstrake.farm.placement.base import Load
 from lapstrake.farm.placement.fleet import Fleet
 
-_LOOK = 64
+_LOOK = 16
 """How many ready loads that do not fit, or had better wait, are looked at in a row."""
 
 
@@ -61,7 +61,7 @@ class FirstIdle:
     def decide(self, fleet: Fleet, now: float, start: Start) -> None:
         """See `Rule`."""
         kept: list[tuple[float, float, int]] = []
-        while self._heap and len(kept) < _LOOK and fleet.idle:
+        while self._heap and len(kept) < _LOOK and fleet.open.any():
             entry = heappop(self._heap)
             load = self.loads[entry[2]]
             cores = np.minimum(fleet.share, np.minimum(fleet.free_cores, fleet.most_cores(load)))
