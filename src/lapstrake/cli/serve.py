@@ -24,18 +24,33 @@ from lapstrake.cli.context import AppContext, pass_app
     show_default=True,
     help="How requests are told, on standard error.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How all else is.",
+)
 @pass_app
 def serve(
-    app: AppContext, /, listen: str | None, slots: int | None, database: str | None, access_log: str
+    app: AppContext,
+    /,
+    listen: str | None,
+    slots: int | None,
+    database: str | None,
+    access_log: str,
+    log_format: str,
 ) -> None:
     """Serve the farm: an API, a queue, a builder and pages, until told to stop.
 
     With SQLite, nothing else is needed. With PostgreSQL (--database), `lapstrake worker` on other
-    machines build, too.
+    machines build, too. The first SIGTERM or Ctrl-C lets its own builds end, for farm.stop_after at
+    most; a second one stops it at once.
     """
     from lapstrake.cli.farm_needs import needs_farm
 
     with needs_farm():
+        from lapstrake.farm.monitor.logs import LogForm
         from lapstrake.farm.serving.serve import serve as run
         from lapstrake.farm.serving.settings import ServeSettings
     from lapstrake.web.access_log import AccessLog
@@ -48,5 +63,6 @@ def serve(
         config_dir=app.config_dir,
         overrides={**app.overrides, **{f"farm.{name}": str(chosen[name]) for name in chosen}},
         access_log=AccessLog(access_log),
+        log_format=LogForm(log_format),
     )
     run(settings, on_ready=lambda url: app.output.say(f"serving on {url}"))

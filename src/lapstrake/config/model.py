@@ -341,6 +341,12 @@ class FarmConfig:
     upload_limit: int = setting(SIZE, "bytes of one upload", default=_GIB)
     bundle_limit: int = setting(SIZE, "bytes of an unpacked bundle", default=4 * _GIB)
     requests: int = setting(whole_number(least=1), "requests of one token a minute", default=6000)
+    stop_after: float = setting(
+        DURATION, "a server that stops lets its own builds end for so long", default=60.0
+    )
+    webhook_private: bool = setting(
+        FLAG, "webhooks may go to the server's own network", default=False
+    )
     disk_low: int = setting(SIZE, "room below which the farm makes room", default=5 * _GIB)
     keep: float = setting(
         above_zero(DURATION), "logs and results of ended tasks are kept", default=90 * 86400.0

@@ -106,10 +106,14 @@ class Children:
                 process = self._running.pop(name)
                 yield ChildEvent(name=name, status=process.wait(), output=self._said.pop(name))
 
+    def signal(self, number: int) -> None:
+        """Send a signal to all that still run."""
+        for process in self._running.values():
+            process.send_signal(number)
+
     def terminate(self) -> None:
         """End all that still run; what they still say is read, so that nothing blocks them."""
-        for process in self._running.values():
-            process.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
         deadline = time.monotonic() + _GRACE_SECONDS
         while self._running and (left := deadline - time.monotonic()) > 0:
             for _ in self.events(timeout=left):

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lapstrake.farm.api import layers, seed, transfer
-from lapstrake.farm.api.v1 import attempts, events, groups, logs, tasks, workers
+from lapstrake.farm.api import health, layers, seed, transfer
+from lapstrake.farm.api.v1 import (
+    attempts,
+    branches,
+    events,
+    groups,
+    logs,
+    looking,
+    tasks,
+    tokens,
+    webhooks,
+    workers,
+)
 
 ALL: tuple[APIRouter, ...] = (
     seed.router,
@@ -16,6 +27,11 @@ ALL: tuple[APIRouter, ...] = (
     groups.router,
     workers.router,
     transfer.router,
+    branches.router,
     layers.router,
+    looking.router,
+    tokens.router,
+    webhooks.router,
+    health.router,
 )
 """In the order in which they are looked at."""

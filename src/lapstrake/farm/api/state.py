@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -10,11 +10,17 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from lapstrake.config.model import Config
+from lapstrake.farm.access.tokens import Tokens
 from lapstrake.farm.access.viewer import Viewer, viewer_of
 from lapstrake.farm.api.live.streams import Streams
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.desk.desk import Desk
+from lapstrake.farm.monitor.metrics import Metrics
+from lapstrake.farm.webhooks.store import Webhooks
 from lapstrake.place.workplace import Workplace
+
+Check = Callable[[], str]
+"""Why something is not ready, one line; empty when it is. May raise problems."""
 
 
 def _nothing() -> str:
@@ -32,6 +38,10 @@ class State:
         place: where the server keeps its branches.
         engine: the engine's address for the server's own builder; other workers get
             ``farm.worker_database``.
+        tokens: who may ask.
+        webhooks: who is told.
+        metrics: for Prometheus.
+        checks: of readiness.
         own_work: what the server itself does (``loading OS`` ...); empty for nothing.
     """
 
@@ -40,6 +50,10 @@ class State:
     config: Config
     place: Workplace
     engine: str
+    tokens: Tokens
+    webhooks: Webhooks
+    metrics: Metrics
+    checks: Sequence[Check] = ()
     own_work: Callable[[], str] = _nothing
 
 

@@ -70,6 +70,29 @@ def queue_depths(database: Database) -> Sequence[QueueDepth]:
         ]
 
 
+def queue_running(database: Database) -> dict[str, int]:
+    """How many tasks of each queue workers have."""
+    question = (
+        select(TaskRow.queue, func.count())
+        .where(TaskRow.state.in_([TaskState.FETCHING.value, TaskState.BUILDING.value]))
+        .group_by(TaskRow.queue)
+    )
+    with database.read() as session:
+        return dict(session.execute(question).tuples().all())
+
+
+def queue_first(database: Database, queue: str, most: int) -> Sequence[int]:
+    """The tasks that come first in a queue."""
+    question = (
+        select(TaskRow.id)
+        .where(TaskRow.state == TaskState.QUEUED.value, TaskRow.queue == queue)
+        .order_by(TaskRow.rank.desc(), TaskRow.id)
+        .limit(most)
+    )
+    with database.read() as session:
+        return session.scalars(question).all()
+
+
 def ended_since(database: Database, moment: float) -> Sequence[EndedAttempt]:
     """The attempts that ended at a moment or later, oldest first, ten thousand at most."""
     question = (

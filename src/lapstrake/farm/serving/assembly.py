@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from lapstrake.config.model import Config
 from lapstrake.farm.access.tokens import Tokens
-from lapstrake.farm.api.state import State
+from lapstrake.farm.api.state import Check, State
+from lapstrake.farm.contents import keeper
 from lapstrake.farm.contents.publishing import publisher
+from lapstrake.farm.contents.room import Room
 from lapstrake.farm.contents.store import open_contents
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.engine.dbos_dispatch import DbosDispatch
+from lapstrake.farm.monitor.metrics import Metrics
+from lapstrake.farm.serving.alone import Alone, alone
 from lapstrake.farm.tables.database import Database, address
 from lapstrake.farm.tables.migrate import upgrade
+from lapstrake.farm.webhooks.sending import Sender
+from lapstrake.farm.webhooks.store import Webhooks
 from lapstrake.place.workplace import Workplace
 from lapstrake.progress import Silent
 from lapstrake.runner.choose import choose
@@ -27,12 +34,16 @@ class Parts:
     Attributes:
         state: what requests need.
         database: our tables.
-        tokens: who may ask.
+        room: watches the disk.
+        sender: of webhooks.
+        place: the only server's.
     """
 
     state: State
     database: Database
-    tokens: Tokens
+    room: Room
+    sender: Sender
+    place: Alone
 
 
 def engine_address(config: Config) -> str:
@@ -41,8 +52,12 @@ def engine_address(config: Config) -> str:
 
 
 @contextmanager
-def assemble(config: Config) -> Iterator[Parts]:
+def assemble(config: Config, *, stopping: Check) -> Iterator[Parts]:
     """Open everything, the newest tables included, until the block ends.
+
+    Args:
+        config: the whole configuration.
+        stopping: says so once the server has been told to stop.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -53,17 +68,40 @@ def assemble(config: Config) -> Iterator[Parts]:
     with ExitStack() as opened:
         database = Database(address(config.farm.database, folder))
         opened.callback(database.close)
+        place = opened.enter_context(alone(database, folder))
         upgrade(database)
         dispatch = DbosDispatch(engine_address(config))
         opened.callback(dispatch.close)
-        place = Workplace(config=config, runner=choose("auto"), progress=Silent())
+        workplace = Workplace(config=config, runner=choose("auto"), progress=Silent())
         contents = open_contents(config)
-        desk = Desk(database, dispatch, contents, publisher(place, contents), config)
+        desk = Desk(database, dispatch, contents, publisher(workplace, contents), config)
+        room = Room(workplace, contents, desk.referenced)
+        contents.make_room = room.make
+        webhooks = Webhooks(database)
+        sender = Sender(webhooks, private=config.farm.webhook_private)
+        opened.callback(sender.close)
         state = State(
             desk=desk,
             contents=contents,
             config=config,
-            place=place,
+            place=workplace,
             engine=engine_address(config),
+            tokens=Tokens(database),
+            webhooks=webhooks,
+            metrics=Metrics(desk, config),
+            checks=(stopping, *_checks(desk, room)),
+            own_work=partial(keeper.doing, workplace),
         )
-        yield Parts(state=state, database=database, tokens=Tokens(database))
+        yield Parts(state=state, database=database, room=room, sender=sender, place=place)
+
+
+def _checks(desk: Desk, room: Room) -> Sequence[Check]:
+    def database() -> str:
+        desk.database.check()
+        return ""
+
+    def engine() -> str:
+        desk.dispatch.known(())
+        return ""
+
+    return (database, engine, room.lacking)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from lapstrake.farm.access.tokens import EMBEDDED
 from lapstrake.farm.base import Scope
+from lapstrake.farm.contents import keeper
 from lapstrake.farm.serving.assembly import Parts
 from lapstrake.farm.serving.builder import Builder
 from lapstrake.farm.serving.loops import Loop, Loops
 from lapstrake.farm.serving.settings import ServeSettings
 
 _SWEEP_SECONDS = 2.0
-_EXPIRE_SECONDS = 10.0
+_WATCH_SECONDS = 10.0
+_HOUR = 3600.0
 
 
 class Beside:
@@ -25,12 +28,19 @@ class Beside:
     """
 
     def __init__(self, settings: ServeSettings, parts: Parts, url: str) -> None:
-        self._loops = Loops(list(_loops(parts)))
+        self._loops = Loops(list(_loops(parts, _options(settings))))
         slots = settings.config.farm.slots
         self._builder = None
         if slots:
-            token = parts.tokens.lend(EMBEDDED, Scope.WORKER)
-            self._builder = Builder(url, token, slots=slots, options=_options(settings))
+            token = parts.state.tokens.lend(EMBEDDED, Scope.WORKER)
+            self._builder = Builder(
+                url,
+                token,
+                slots=slots,
+                options=_options(settings),
+                words=("--log-format", settings.log_format),
+                patience=settings.config.farm.stop_after,
+            )
 
     def begin(self) -> None:
         """Begin."""
@@ -45,10 +55,17 @@ class Beside:
         self._loops.stop(_SWEEP_SECONDS)
 
 
-def _loops(parts: Parts) -> Iterator[Loop]:
-    desk = parts.state.desk
+def _loops(parts: Parts, options: Sequence[str]) -> Iterator[Loop]:
+    desk, place, room, sender = parts.state.desk, parts.state.place, parts.room, parts.sender
+    refresh = partial(keeper.refresh_branches, place, options)
+    yield Loop(name="place", seconds=_WATCH_SECONDS, work=parts.place.check)
     yield Loop(name="sweep", seconds=_SWEEP_SECONDS, work=desk.sweep)
-    yield Loop(name="expire", seconds=_EXPIRE_SECONDS, work=desk.expire)
+    yield Loop(name="expire", seconds=_WATCH_SECONDS, work=desk.expire)
+    yield Loop(name="room", seconds=_WATCH_SECONDS, work=room.watch)
+    yield Loop(name="tidy", seconds=_HOUR, work=room.tidy)
+    yield Loop(name="branches", seconds=keeper.period(place), work=refresh)
+    yield Loop(name="webhooks", seconds=_SWEEP_SECONDS, work=sender.tick)
+    yield Loop(name="old deliveries", seconds=_HOUR, work=sender.prune)
 
 
 def _options(settings: ServeSettings) -> tuple[str, ...]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, nullcontext
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
-from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
 from lapstrake.errors import Interrupted
@@ -18,24 +17,28 @@ from lapstrake.farm.access.rates import Rates
 from lapstrake.farm.access.sessions import Sessions
 from lapstrake.farm.api.answers import problem_answer
 from lapstrake.farm.api.app import create_app
-from lapstrake.farm.api.live.streams import streaming
+from lapstrake.farm.api.live.streams import Streams, streaming
+from lapstrake.farm.api.state import State
+from lapstrake.farm.monitor.logs import start_logs
+from lapstrake.farm.monitor.ready import tell_systemd
+from lapstrake.farm.monitor.tracing import Tracing, start_tracing
 from lapstrake.farm.pages.routes import page_routes
-from lapstrake.farm.serving.assembly import Parts, assemble
+from lapstrake.farm.serving.assembly import assemble
 from lapstrake.farm.serving.beside import Beside
 from lapstrake.farm.serving.settings import ServeSettings, check_access, check_settings
+from lapstrake.farm.serving.stopping import PatientServer, Stopping
 from lapstrake.web.access_log import AccessLog, Logged
 from lapstrake.web.keys import signing_key
 from lapstrake.web.listening import address_of, listen
 from lapstrake.web.sendfile_protocol import SendfileProtocol
-from lapstrake.web.stopping import told_to_stop
 
 _GRACE_SECONDS = 20
-"""How long requests may go on after the server was told to stop."""
+"""How long requests may go on after the server has stopped to take new ones."""
 _KEEP_ALIVE_SECONDS = 75
 
 
 def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
-    """Serve until told to stop (SIGTERM, SIGINT).
+    """Serve until told to stop (SIGTERM, SIGINT); what it builds may end before that.
 
     Args:
         settings: see there.
@@ -43,51 +46,73 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
 
     Raises:
         ConfigError: a setting is wrong, or the address is taken.
+        FarmError: another server works on this farm.
         Unavailable: the database cannot be reached.
     """
     farm = settings.config.farm
     check_settings(farm)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    with assemble(settings.config) as parts, listen(farm.listen, key="farm.listen") as listener:
-        loopback = check_access(farm, parts.tokens)
-        parts.state.desk.reconcile()
+    start_logs(settings.log_format)
+    stopping, tracing = Stopping(), start_tracing("lapstrake-serve")
+    with (
+        listen(farm.listen, key="farm.listen") as listener,
+        assemble(settings.config, stopping=stopping) as parts,
+        nullcontext() if tracing is None else closing(tracing),
+    ):
+        state = parts.state
+        loopback = check_access(farm, state.tokens)
+        state.desk.reconcile()
         url = address_of(listener, tls=farm.tls_certificate is not None)
-        app = _application(settings, parts, url, loopback=loopback, on_ready=on_ready)
+        beside = Beside(settings, parts, url)
+        running = _Running(beside=beside, stopping=stopping, ready=lambda: on_ready(url))
+        app = create_app(
+            state,
+            more=page_routes(state.desk, state.config, state.contents),
+            lifespan=running.lifespan,
+        )
+        guarded = _guarded(settings, state, app, tracing, loopback=loopback)
         try:
-            uvicorn.Server(_uvicorn_config(settings, app)).run(sockets=[listener])
+            PatientServer(_uvicorn_config(settings, guarded), running.end).run(sockets=[listener])
         except Interrupted:
             return  # uvicorn tells what stopped it once more after it has stopped
 
 
-def _application(
-    settings: ServeSettings,
-    parts: Parts,
-    url: str,
-    *,
-    loopback: bool,
-    on_ready: Callable[[str], None],
-) -> ASGIApp:
-    """Everything that answers requests, and what runs beside it."""
-    farm = settings.config.farm
-    state = parts.state
-    beside = Beside(settings, parts, url)
+@dataclass(slots=True, kw_only=True)
+class _Running:
+    """The server's life: what begins before the first request, and ends before the last one."""
+
+    beside: Beside
+    stopping: Stopping
+    ready: Callable[[], None]
+    streams: Streams | None = None
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await run_in_threadpool(beside.begin)
-        async with streaming(state.desk) as app.state.streams:
-            with told_to_stop(app.state.streams.close):
-                on_ready(url)
-                yield
-        await run_in_threadpool(beside.end)
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        async with streaming(app.state.farm.desk) as streams:
+            self.streams = app.state.streams = streams
+            self.beside.begin()
+            self.ready()
+            tell_systemd("READY=1")
+            yield
 
-    gate = Gate(
-        app=create_app(
-            state, more=page_routes(state.desk, state.config, state.contents), lifespan=lifespan
-        ),
-        tokens=parts.tokens,
+    def end(self) -> None:
+        """In a thread of its own; requests are answered meanwhile."""
+        self.stopping.tell()
+        tell_systemd("STOPPING=1")
+        self.beside.end()
+        if self.streams is not None:
+            self.streams.close_soon()
+
+
+def _guarded(
+    settings: ServeSettings, state: State, app: ASGIApp, tracing: Tracing | None, *, loopback: bool
+) -> ASGIApp:
+    """The application behind its gate, watched."""
+    farm = settings.config.farm
+    gate: ASGIApp = Gate(
+        app=app,
+        tokens=state.tokens,
         sessions=Sessions(
-            parts.tokens, signing_key(state.place.private / "farm.key", what="the farm's key")
+            state.tokens, signing_key(state.place.private / "farm.key", what="the farm's key")
         ),
         rates=Rates(farm.requests),
         answer=problem_answer,
@@ -95,6 +120,10 @@ def _application(
         host=urlsplit(farm.url).hostname or "",
         anonymous_read=farm.anonymous_read,
     )
+    gate = state.metrics.measured(gate)
+    if tracing is not None:
+        tracing.watch(state.desk)
+        gate = tracing.traced(gate)
     if settings.access_log is AccessLog.OFF:
         return gate
     return Logged(app=gate, form=settings.access_log)

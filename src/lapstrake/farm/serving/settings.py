@@ -10,6 +10,7 @@ from lapstrake.config.model import Config, FarmConfig
 from lapstrake.errors import ConfigError
 from lapstrake.farm.access.tokens import Tokens
 from lapstrake.farm.base import Scope
+from lapstrake.farm.monitor.logs import LogForm
 from lapstrake.web.access_log import AccessLog
 from lapstrake.web.listening import check_tls, is_loopback, listen_address
 
@@ -23,12 +24,14 @@ class ServeSettings:
         config_dir: its folder as named on the command line, for reading it again.
         overrides: settings of the command line, for reading it again and for the builder.
         access_log: how requests are told.
+        log_format: how all else is.
     """
 
     config: Config
     config_dir: Path | None = None
     overrides: Mapping[str, str] = field(default_factory=dict)
     access_log: AccessLog = AccessLog.TEXT
+    log_format: LogForm = LogForm.TEXT
 
 
 def check_settings(farm: FarmConfig) -> None:

@@ -22,6 +22,7 @@ class Streams:
     """
 
     def __init__(self, desk: Desk) -> None:
+        self._loop = asyncio.get_running_loop()
         self.logs = LogStreams(desk)
         self.feed = Feed(desk, self._hear)
 
@@ -33,6 +34,10 @@ class Streams:
         """End all streams, so that the server can stop."""
         self.logs.close()
         self.feed.close()
+
+    def close_soon(self) -> None:
+        """The same, from any thread."""
+        self._loop.call_soon_threadsafe(self.close)
 
     async def _keep_alive(self) -> None:
         while True:
