@@ -36,7 +36,9 @@ def launch(change: Change, row: TaskRow) -> None:
             if rank_of(row.priority) > leader.rank:
                 put(change, leader, rank=rank_of(row.priority))
             return
-    row.lost, row.cores, row.rank = 0, 0, rank_of(row.priority)
+    row.lost, row.cores = 0, 0
+    if row.rank // rank_of(1) != row.priority:  # else placement knew it while it waited
+        row.rank = rank_of(row.priority)
     change.set_state(row, TaskState.QUEUED)
     enqueue(change, row)
 

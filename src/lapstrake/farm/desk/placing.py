@@ -10,13 +10,13 @@ from sqlalchemy import select
 from lapstrake.farm.base import Forecast, Task, TaskState
 from lapstrake.farm.desk import flow
 from lapstrake.farm.desk.base import DeskBase
-from lapstrake.farm.desk.values import task_of
-from lapstrake.farm.model import states
-from lapstrake.farm.placement.base import Measured
+from lapstrake.farm.desk.values import spec_of, task_of
+from lapstrake.farm.model import queues, states
+from lapstrake.farm.placement.base import Measured, Place
 from lapstrake.farm.tables.rows import AttemptRow, TaskRow
 
 _UNFINISHED = tuple(state for state in TaskState if state not in states.ENDED)
-_PLACEABLE = frozenset({TaskState.NEW, TaskState.WAITING, TaskState.QUEUED})
+_PLACEABLE = (TaskState.WAITING, TaskState.QUEUED)
 
 
 class PlacingDesk(DeskBase):
@@ -59,24 +59,33 @@ class PlacingDesk(DeskBase):
         with self.database.read() as session:
             return tuple(_measured(row, name) for row, name in session.execute(query))
 
-    def place(self, task: int, *, queue: str, priority: int, cores: int = 0) -> bool:
-        """Say where a task waits and how urgent it is.
+    def standings(self) -> Mapping[int, Place]:
+        """Where each task waits that no worker has, as the engine was told."""
+        columns = (TaskRow.id, TaskRow.queue, TaskRow.rank, TaskRow.cores)
+        query = select(*columns).where(TaskRow.state.in_(_PLACEABLE))
+        with self.database.read() as session:
+            return {
+                task: Place(queue, rank, cores)
+                for task, queue, rank, cores in session.execute(query)
+            }
+
+    def place(self, places: Mapping[int, Place]) -> int:
+        """Say where tasks wait and how urgent they are.
 
         Args:
-            task: which.
-            queue: the engine's; see `lapstrake.farm.model.queues`.
-            priority: the engine's: `lapstrake.farm.desk.flow.rank_of`.
-            cores: processors that its worker should use, 0 for as it likes.
+            places: by task.
 
         Returns:
-            whether it was still to be placed: no worker has it, and it has not ended.
+            how many were still to be placed: no worker has them, and they have not ended.
         """
         with self._change() as change:
-            row = change.session.get(TaskRow, task)
-            if row is None or row.state not in _PLACEABLE:
-                return False
-            flow.put(change, row, rank=priority, queue=queue, cores=cores)
-            return True
+            query = select(TaskRow).where(TaskRow.id.in_(places), TaskRow.state.in_(_PLACEABLE))
+            rows = change.session.scalars(query).all()
+            for row in rows:
+                place, spec = places[row.id], spec_of(row)
+                queue = place.queue or queues.queue_of(spec.arch, spec.requires)
+                flow.put(change, row, rank=place.priority, queue=queue, cores=place.cores)
+        return len(rows)
 
     def foresee(self, forecasts: Mapping[int, Forecast]) -> None:
         """Keep when tasks are thought to run; those before are forgotten."""

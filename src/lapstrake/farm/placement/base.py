@@ -121,3 +121,18 @@ class Schedule:
     placed: Sequence[Placed]
     makespan: float
     rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a task waits: the engine's queue and priority, and the processors it will get.
+
+    Attributes:
+        queue: empty for the one of its requirements.
+        priority: see `lapstrake.farm.placement.critical.urgency`.
+        cores: 0 for as its worker likes.
+    """
+
+    queue: str
+    priority: int
+    cores: int = 0

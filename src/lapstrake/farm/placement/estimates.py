@@ -10,14 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
 
 from lapstrake.farm.placement.base import Measured
 from lapstrake.farm.placement.efficiency import Appetite, gain, learn_appetites
 from lapstrake.farm.placement.fleet import Floats
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 ANCHOR = "glibc"
 _SPEEDS_SPREAD = 1.0
@@ -172,6 +175,8 @@ class _Fit:
 
     def _cross(self, weights: Floats) -> csr_array[np.float64, tuple[int, int]]:
         """Packages by machines: the weights of the builds that connect them."""
+        from scipy.sparse import coo_array  # takes long to load, and not every server has built
+
         shape = len(self.work), len(self.speed)
         return coo_array((weights, (self.package_of, self.machine_of)), shape=shape).tocsr()
 

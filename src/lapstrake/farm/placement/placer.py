@@ -9,7 +9,7 @@ from lapstrake.config.model import PlacementKind
 from lapstrake.farm.base import Forecast, Task, TaskState, Worker, WorkerState
 from lapstrake.farm.model import queues
 from lapstrake.farm.placement.assign import critical_path, least_makespan
-from lapstrake.farm.placement.base import Load, Machine, Placed, Schedule
+from lapstrake.farm.placement.base import Load, Machine, Place, Placed, Schedule
 from lapstrake.farm.placement.critical import LEVELS, ranks, urgency
 from lapstrake.farm.placement.estimates import Estimates
 from lapstrake.farm.placement.simulate import Busy, replay
@@ -20,21 +20,6 @@ _STAGES = 4
 """Waiting tasks for each slot up to which all are bound to machines, not only the next ones."""
 _OVERDUE = 0.1
 """What is left, as a part of the estimate, of a build that takes longer than estimated."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a task waits: the engine's queue and priority, and the processors it will get.
-
-    Attributes:
-        queue: empty for the one of its requirements.
-        priority: see `lapstrake.farm.placement.critical.urgency`.
-        cores: 0 for as its worker likes.
-    """
-
-    queue: str
-    priority: int
-    cores: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

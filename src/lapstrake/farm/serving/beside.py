@@ -11,9 +11,11 @@ from lapstrake.farm.contents import keeper
 from lapstrake.farm.serving.assembly import Parts
 from lapstrake.farm.serving.builder import Builder
 from lapstrake.farm.serving.loops import Loop, Loops
+from lapstrake.farm.serving.placing import Placer
 from lapstrake.farm.serving.settings import ServeSettings
 
 _SWEEP_SECONDS = 2.0
+_PLACEMENT_SECONDS = 1.0
 _WATCH_SECONDS = 10.0
 _HOUR = 3600.0
 
@@ -60,6 +62,8 @@ def _loops(parts: Parts, options: Sequence[str]) -> Iterator[Loop]:
     refresh = partial(keeper.refresh_branches, place, options)
     yield Loop(name="place", seconds=_WATCH_SECONDS, work=parts.place.check)
     yield Loop(name="sweep", seconds=_SWEEP_SECONDS, work=desk.sweep)
+    placer = Placer(desk, lambda: parts.state.config.farm.placement, desk.clock)
+    yield Loop(name="placement", seconds=_PLACEMENT_SECONDS, work=placer.tick)
     yield Loop(name="expire", seconds=_WATCH_SECONDS, work=desk.expire)
     yield Loop(name="room", seconds=_WATCH_SECONDS, work=room.watch)
     yield Loop(name="tidy", seconds=_HOUR, work=room.tidy)
