@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
 from lapstrake.farm.base import OutputFile, Peaks, TaskKind, TaskSpec, TaskState
-from lapstrake.farm.tables.database import Database
+from lapstrake.farm.tables.database import SCHEMA, Database
 from lapstrake.farm.tables.rows import AttemptRow, EventRow, TaskRow
 
 NAMES = ("hello", "jq", "curl", "zlib", "openssl", "git", "bash", "coreutils", "cmake", "perl")
@@ -35,12 +35,18 @@ def fill_tasks(database: Database, count: int, *, queued: int = 0, seed: int = 5
         numbers = range(start, min(start + _MANY, count))
         rows = [_task(chance, now, place, count, queued) for place in numbers]
         with database.write() as session:
-            ids = session.scalars(insert(TaskRow).returning(TaskRow.id), rows).all()
-            numbered = list(zip(ids, rows, strict=True))
+            first = (session.scalar(select(func.max(TaskRow.id))) or 0) + 1
+            numbered = list(enumerate(rows, first))
+            session.execute(insert(TaskRow), [row | {"id": id} for id, row in numbered])
             attempts = [_attempt(chance, id, row) for id, row in numbered if row["attempt"]]
             if attempts:
                 session.execute(insert(AttemptRow), attempts)
             session.execute(insert(EventRow), list(_events(numbered)))
+    if not database.is_sqlite:
+        with database.write() as session:
+            last = select(func.max(TaskRow.id)).scalar_subquery()
+            name = func.pg_get_serial_sequence(f"{SCHEMA}.tasks", "id")
+            session.execute(select(func.setval(name, last)))
 
 
 def _task(chance: random.Random, now: float, place: int, count: int, queued: int) -> dict[str, Any]:
@@ -54,6 +60,7 @@ def _task(chance: random.Random, now: float, place: int, count: int, queued: int
         "kind": TaskKind.BUNDLE.value,
         "name": name,
         "branch": "stable",
+        "arch": "amd64",
         "spec": asdict(spec),
         "state": state.value,
         "reason": "no worker has taken it yet" if waits else "",

@@ -1,4 +1,4 @@
-"""Lines of logs as people see them: terminal colours become classes, control characters signs.
+"""Lines of logs as people see them: terminal colours become classes, control characters are named.
 
 Colours and weight are kept (ECMA-48, "Select Graphic Rendition"), all that moves a cursor or sets
 a title is dropped, and of what a carriage return overwrites, only the last is shown. Each line
@@ -21,7 +21,7 @@ _SEQUENCE = re.compile(
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # titles, links
     r"|\x1b[ -/]*[0-~]"  # the rest
 )
-_CONTROL = {code: 0x2400 + code for code in range(32) if code != 9} | {0x7F: 0x2421}
+_CONTROL = {code: f"^{chr(code ^ 0x40)}" for code in (*range(9), *range(10, 32), 0x7F)}
 _WEIGHTS = {1: "bold", 2: "dim", 3: "italic", 4: "underline"}
 _ENDS = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",)}
 _EXTENDED = (38, 48)

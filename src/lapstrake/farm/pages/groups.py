@@ -18,10 +18,10 @@ from lapstrake.farm.pages.graph import Layout, layout
 from lapstrake.farm.pages.lists import SHOWN, query_of
 from lapstrake.farm.pages.site import Site, acted, moved, number, page, shown
 
-COLUMN, ROW, WIDTH, HEIGHT = 220, 44, 168, 32
+COLUMN, ROW, WIDTH, HEIGHT = 204, 44, 156, 32
 """The graph's grid and the size of its boxes, in its own units."""
 _MOST_DRAWN = 600
-_LETTERS = 19
+_LETTERS = 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,14 +8,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lapstrake.farm.base import Task, TaskFilter, TaskState, Wait
+from lapstrake.farm.base import Task, TaskFilter, TaskState
 from lapstrake.farm.model.states import ENDED
+from lapstrake.farm.monitor.overview import in_turn
 from lapstrake.farm.pages.site import Site, page, shown
 
 _RUNNING = (TaskState.FETCHING, TaskState.BUILDING, TaskState.PUBLISHING)
-_WAITING = (TaskState.WAITING, TaskState.QUEUED)
 _SHOWN = 12
 _QUEUE = 50
+_EXPLAINED = 10
+"""Why a task waits is looked up for these; of what is behind them one may ask."""
 
 
 def overview_routes(site: Site) -> list[BaseRoute]:
@@ -36,17 +38,17 @@ def _start(site: Site, request: Request) -> Response:
 
 
 def _queue(site: Site, request: Request) -> Response:
-    waiting = _some(site, _WAITING, _QUEUE)
-    reasons: list[tuple[Task, Sequence[Wait]]] = [
-        (task, site.desk.why(task.id)) for task in waiting
-    ]
+    queued = in_turn(site.desk.database, _QUEUE)
+    held = _some(site, (TaskState.WAITING, TaskState.NEW), _QUEUE)
+    reasons = [(task, site.desk.why(task.id)) for task in queued[:_EXPLAINED]]
     counts = site.desk.counts()
     return page(
         request,
         "queue.html",
-        waiting=reasons,
+        explained=reasons,
+        queued=queued[_EXPLAINED:],
+        held=held,
         counts=counts,
-        more=sum(counts.get(state, 0) for state in _WAITING) - len(waiting),
         running=_some(site, _RUNNING, _QUEUE),
     )
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from lapstrake.farm.base import ResourceSample
 from lapstrake.formats.amounts import duration_text, size_text
 
-WIDTH, HEIGHT = 480, 150
+WIDTH, HEIGHT = 400, 140
 """Of a picture, in its own units."""
-LEFT, RIGHT, TOP, BOTTOM = 62, 8, 10, 22
+LEFT, RIGHT, TOP, BOTTOM = 66, 8, 10, 22
 """Room for what is written at its edges."""
+BOX = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT}
+"""The same for templates."""
+
 _MOST_POINTS = 240
 _TICKS = 3
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -64,7 +68,7 @@ class Plot:
         """It in words."""
         said = [f"{curve.name}: {curve.last}, at most {curve.peak}" for curve in self.curves]
         limit = [f"limit {self.limit[1]}"] if self.limit else []
-        return f"{self.title} over {self.times[-1][1] if self.times else '0 s'}. " + "; ".join(
+        return f"{self.title} from {self.times[0][1]} to {self.times[-1][1]}. " + "; ".join(
             [*said, *limit]
         )
 
@@ -105,6 +109,20 @@ def resource_plots(samples: Sequence[ResourceSample], *, memory_limit: int = 0) 
     ]
 
 
+def moments_plot(title: str, unit: str, points: Sequence[Point], text: Text) -> Plot:
+    """A plot of what happened at moments.
+
+    Args:
+        title: what it is.
+        unit: what the values are.
+        points: seconds since 1970, in order, and values.
+        text: writes a value.
+    """
+    begin = points[0][0]
+    moved = [(at - begin, value) for at, value in points]
+    return _plot(title, unit, [("took", moved)], text, when=lambda at: _day(begin + at))
+
+
 def nice_top(value: float, *, binary: bool = False) -> float:
     """A round number that is not below a value.
 
@@ -127,6 +145,7 @@ def _plot(
     curves: Sequence[tuple[str, Sequence[Point]]],
     text: Text,
     limit: float = 0,
+    when: Text = duration_text,
 ) -> Plot:
     highest = max((value for _, points in curves for _, value in points), default=0.0)
     shows_limit = 0 < limit <= highest * 4
@@ -154,7 +173,7 @@ def _plot(
         ticks=tuple(
             (height(top * n / (_TICKS - 1)), text(top * n / (_TICKS - 1))) for n in range(_TICKS)
         ),
-        times=tuple((place(end * n / 2), duration_text(end * n / 2)) for n in range(3)),
+        times=tuple((place(end * n / 2), when(end * n / 2)) for n in range(3)),
         limit=(height(limit), text(limit)) if shows_limit else None,
     )
 
@@ -175,6 +194,10 @@ def _thinned(points: Sequence[Point]) -> list[Point]:
         max(points[start : start + share], key=lambda point: point[1])
         for start in range(0, len(points), share)
     ]
+
+
+def _day(moment: float) -> str:
+    return time.strftime("%m-%d %H:%M", time.gmtime(moment))
 
 
 def _size(value: float) -> str:

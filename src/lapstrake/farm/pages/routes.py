@@ -9,6 +9,7 @@ from lapstrake.config.model import Config
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.pages.groups import group_routes
+from lapstrake.farm.pages.history import history_routes
 from lapstrake.farm.pages.login import login_routes
 from lapstrake.farm.pages.logs import log_routes
 from lapstrake.farm.pages.overview import overview_routes
@@ -34,6 +35,7 @@ def page_routes(desk: Desk, config: Config, contents: Contents) -> list[BaseRout
         *log_routes(site),
         *group_routes(site),
         *worker_routes(site),
+        *history_routes(site),
         *stock_routes(site),
         *submit_routes(site),
         *login_routes(site),

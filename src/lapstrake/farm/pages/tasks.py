@@ -13,7 +13,7 @@ from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.model.states import ENDED
 from lapstrake.farm.pages.lists import SHOWN, query_of, task_filter
 from lapstrake.farm.pages.logs import log_view
-from lapstrake.farm.pages.plots import resource_plots
+from lapstrake.farm.pages.plots import BOX, resource_plots
 from lapstrake.farm.pages.site import Site, acted, asked_number, moved, number, page, shown
 from lapstrake.farm.problems import Invalid, Unknown
 
@@ -70,6 +70,7 @@ def _task(site: Site, request: Request) -> Response:
         waits=() if over else site.desk.why(task.id),
         plots=resource_plots(samples, memory_limit=task.spec.memory),
         samples=samples,
+        box=BOX,
         events=site.desk.events(task=task.id, limit=_HISTORY).items,
         log=log_view(site, request, task, attempt) if attempt else None,
         may_cancel=not over,

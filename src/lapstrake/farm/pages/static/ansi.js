@@ -36,8 +36,7 @@ function node(text, classes) {
 }
 
 function signs(text) {
-  return text.replace(/[\x00-\x08\x0a-\x1f\x7f]/g, (letter) =>
-    letter === "\x7f" ? "\u2421" : String.fromCharCode(0x2400 + letter.charCodeAt(0)));
+  return text.replace(/[\x00-\x08\x0a-\x1f\x7f]/g, (letter) => `^${String.fromCharCode(letter.charCodeAt(0) ^ 0x40)}`);
 }
 
 function apply(style, codes) {

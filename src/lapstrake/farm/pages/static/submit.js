@@ -11,7 +11,9 @@ export function openForm(form) {
 
   for (const each of form.querySelectorAll(".scripted")) each.hidden = false;
   form.bundle.addEventListener("change", () => choose(form.bundle.files[0] ?? null, form.bundle.files[0]?.name));
-  form.querySelector("#folder").addEventListener("change", (event) => {
+  const folder = form.querySelector("#folder");
+  form.querySelector("#choose-folder").addEventListener("click", () => folder.click());
+  folder.addEventListener("change", (event) => {
     const files = [...event.target.files].map((file) => ({ path: file.webkitRelativePath, file }));
     chooseFolder(files);
   });

@@ -1,0 +1,69 @@
+"""What pages show of the whole farm: whose turn it is, and how much was built when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Integer, cast, func, select
+
+from lapstrake.farm.base import Task, TaskState
+from lapstrake.farm.desk.values import task_of
+from lapstrake.farm.tables.database import Database
+from lapstrake.farm.tables.rows import TaskRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throughput:
+    """What ended in one stretch of time.
+
+    Attributes:
+        begin: when it begins.
+        state: how tasks ended.
+        tasks: how many did.
+        seconds: how long they took on average, from their start.
+    """
+
+    begin: float
+    state: TaskState
+    tasks: int
+    seconds: float
+
+
+def in_turn(database: Database, limit: int) -> Sequence[Task]:
+    """The queued tasks, those first that are to be built first."""
+    query = (
+        select(TaskRow)
+        .where(TaskRow.state == TaskState.QUEUED)
+        .order_by(TaskRow.rank.desc(), TaskRow.id)
+        .limit(limit)
+    )
+    with database.read() as session:
+        return [task_of(row) for row in session.scalars(query)]
+
+
+def throughput(database: Database, *, since: float, step: int) -> Sequence[Throughput]:
+    """How many tasks ended, by stretches of time and states; stretches without any are left out.
+
+    Args:
+        database: the farm's.
+        since: when the first stretch begins.
+        step: seconds of one stretch.
+    """
+    stretch = cast((TaskRow.finished - since) / step, Integer)
+    query = (
+        select(stretch, TaskRow.state, func.count(), func.avg(TaskRow.finished - TaskRow.started))
+        .where(TaskRow.finished >= since, TaskRow.started > 0)
+        .group_by(stretch, TaskRow.state)
+        .order_by(stretch)
+    )
+    with database.read() as session:
+        return [
+            Throughput(
+                begin=since + number * step,
+                state=TaskState(state),
+                tasks=tasks,
+                seconds=float(seconds),
+            )
+            for number, state, tasks, seconds in session.execute(query)
+        ]
