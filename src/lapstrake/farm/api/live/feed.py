@@ -108,4 +108,4 @@ class Feed:
 
 
 def _written(each: Event) -> bytes:
-    return event(json.dumps(asdict(each)), name=each.kind, id=each.id)
+    return event(json.dumps(asdict(each)), id=each.id)

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1/events", tags=["events"], responses=problems(
 Of = Annotated[int | None, Query(ge=1, le=LARGEST)]
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Events named by their kind, with their ids; the data is an Event as JSON.",
+        "description": "Events with their ids; the data of each is an Event as JSON.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
