@@ -205,7 +205,7 @@ def _checked_url(url: str) -> str:
         good = False
     if not good or parts.query or parts.fragment or parts.username is not None:
         raise FarmError(
-            f"{parts.hostname if good else url!r} is no address of a farm's server",
+            f"{url.rpartition('@')[2]!r} is no address of a farm's server",
             resolution="Set farm.server (or $LAPSTRAKE_SERVER) to http://HOST:PORT or "
             "https://HOST; a token goes into a file, or $LAPSTRAKE_TOKEN.",
         )
