@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lapstrake.errors import BranchError, LapstrakeError, UsageError
 from lapstrake.farm.problems import Unknown
+from lapstrake.formats.aptindex import parse_release
 from lapstrake.names import BranchName, Digest
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.generation import load_generation
@@ -69,18 +70,13 @@ class Shelves:
         folder = self._folder(branch)
         generation = load_generation(folder)
         files = [
-            ShelfFile(
-                name=entry.location.removeprefix("./"),
-                digest=f"sha256:{entry.sha256}",
-                size=entry.size,
-            )
+            ShelfFile(name=name, digest=f"sha256:{entry.sha256}", size=entry.size)
             for entry in generation.entries
             if not arches or entry.architecture in {*arches, "all"}
+            for name in dict.fromkeys((entry.location.removeprefix("./"), entry.name))
         ]
-        by_hash = folder / "by-hash" / "SHA256" / generation.digest.hex
         names = [folder / name for name in (*_INDEX, *_KEYS)]
-        found = [path for path in (by_hash, *names) if path.is_file()]
-        files += [_summed(folder, path) for path in found]
+        files += [_summed(folder, path) for path in (*_hashed(folder), *names) if path.is_file()]
         return ShelfState(digest=str(generation.digest), files=tuple(files))
 
     def find(self, digest: Digest) -> Path | None:
@@ -128,6 +124,15 @@ def unknown_branch(place: Workplace, name: str) -> Unknown:
         resolution=f"The branches are: {', '.join(known) or 'none'}.",
         fields={"branches": known},
     )
+
+
+def _hashed(folder: Path) -> list[Path]:
+    """The index's files by their sums, as apt asks for them."""
+    try:
+        sums = parse_release((folder / "InRelease").read_bytes()).values()
+    except FileNotFoundError:
+        return []
+    return [folder / "by-hash" / "SHA256" / digits for digits, _ in sums]
 
 
 def _summed(folder: Path, path: Path) -> ShelfFile:

@@ -15,7 +15,7 @@ from lapstrake.errors import FarmError
 from lapstrake.farm.contents.shelves import ShelfFile, ShelfState
 from lapstrake.farm.problems import Unknown
 from lapstrake.farm.worker.link import Link
-from lapstrake.host.files import write_atomic
+from lapstrake.host.files import link_atomic, write_atomic
 from lapstrake.host.locks import locked
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.generation import PRIVATE
@@ -64,19 +64,29 @@ def _follow(link: Link, state: ShelfState, folder: Path) -> bool:
     wanted = {file.name: file for file in sorted(state.files, key=_turn)}
     for name in wanted:
         _check_name(name)
+    here: dict[str, Path] = {}
     for name, file in wanted.items():
-        if held.get(name) == file.digest and _is_whole(folder / name, file):
-            continue
-        try:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            link.fetch(file.digest, folder / name, size=file.size)
-        except Unknown:  # replaced since the server told us
-            return False
+        path = folder / name
+        if held.get(name) != file.digest or not _is_whole(path, file):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                _have(link, file, path, here.get(file.digest))
+            except Unknown:  # replaced since the server told us
+                return False
+        here[file.digest] = path
     digests = {name: file.digest for name, file in wanted.items()}
     if digests != held:
         write_atomic(folder / PRIVATE / _HELD, json.dumps(digests).encode(), durable=False)
         _drop(folder, keep={*digests, *held})
     return True
+
+
+def _have(link: Link, file: ShelfFile, path: Path, same: Path | None) -> None:
+    """Fetch a file, unless the copy has its bytes under another name."""
+    if same is not None:
+        link_atomic(same, path)
+    else:
+        link.fetch(file.digest, path, size=file.size)
 
 
 def _held(folder: Path) -> Mapping[str, str]:
