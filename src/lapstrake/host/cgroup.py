@@ -11,6 +11,7 @@ import itertools
 import os
 import signal
 import time
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,20 +151,40 @@ def create(limits: Limits) -> ControlGroup | None:
     return group
 
 
+def made_by(makers: Collection[int]) -> tuple[ControlGroup, ...]:
+    """The groups that some processes have made with `create`, and not removed, to look at."""
+    found: dict[str, dict[str, Path]] = {}
+    unified = _is_unified()
+    for controller, folder in _all_groups():
+        number = folder.name.removeprefix(_PREFIX).partition(".")[0]
+        if number.isdigit() and int(number) in makers:
+            names = (*_WANTED, "cpu") if unified else (controller,)
+            found.setdefault(folder.name, {}).update(dict.fromkeys(names, folder))
+    return tuple(ControlGroup(folders=folders, unified=unified) for folders in found.values())
+
+
+def is_grouped(process: int) -> bool:
+    """Whether a process is in a group of `create`."""
+    return any(f"/{_PREFIX}" in path for path in _paths(Path(f"/proc/{process}/cgroup")).values())
+
+
 def sweep() -> int:
     """Remove the groups of killed runs, as far as nothing lives in them; gives how many.
 
     They are where `create` would make them: below our own group, or below one above it.
     """
-    swept = 0
+    return sum(_remove(folder) for _, folder in _all_groups() if not _is_alive(folder.name))
+
+
+def _all_groups() -> Iterator[tuple[str, Path]]:
+    """The folders of all groups that processes of ours have made, with their controllers."""
     for controller, path in _paths(_OWN).items():
         top = _MOUNT if _is_unified() else _MOUNT / _BARE.get(controller, controller)
         here = top / path.lstrip("/")
         for folder in (here, *here.parents):
             if folder.is_relative_to(_MOUNT):
-                left = [each for each in folder.glob(f"{_PREFIX}*") if not _is_alive(each.name)]
-                swept += sum(_remove(group) for group in left)
-    return swept
+                for group in tuple(folder.glob(f"{_PREFIX}*")):
+                    yield controller, group
 
 
 def _remove(group: Path) -> bool:

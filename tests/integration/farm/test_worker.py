@@ -107,7 +107,7 @@ def test_limits_hold(farm: Farm, worker: FarmWorker) -> None:
     slow = submit(farm.client, farm.bundle("slow", "sleep 60"), seconds=1)
     hungry = submit(
         farm.client,
-        farm.bundle("hungry", "head -c 300M /dev/zero | tail -c 200M | sleep 60"),
+        farm.bundle("hungry", "head -c 300M /dev/zero | tail -c 200M > sum"),
         memory=100 << 20,
     )
     assert wait_for(farm.client, slow, "failed")["exit_code"] == 19

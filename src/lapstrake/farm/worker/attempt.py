@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from lapstrake.config.model import RunnerName
 from lapstrake.errors import LapstrakeError, LimitError
-from lapstrake.farm.base import Job, Result
+from lapstrake.farm.base import Job, Result, TaskKind
 from lapstrake.farm.client.answer import read, write
 from lapstrake.farm.worker import containers
 from lapstrake.farm.worker.link import Link
@@ -25,6 +26,7 @@ from lapstrake.farm.worker.setup import (
 )
 from lapstrake.farm.worker.shipping import Shipper
 from lapstrake.host import files, sandbox
+from lapstrake.host.cgroup import ControlGroup
 
 _LOOK_SECONDS = 0.05
 _LATE_SECONDS = 10.0  # the build itself ends first, and says more
@@ -73,10 +75,10 @@ class Attempt:
     def _build(self, shipper: Shipper) -> Result:
         began = time.monotonic()
         process = self._start()
-        workspaces = self._config.work_dir / ".builder" / "store" / "workspaces"
         sampler = Sampler(
             process.process.pid,
-            workspaces=workspaces,
+            workspaces=self._workspaces(),
+            containers=self._containers,
             networked=self._job.spec.network,
             on_sample=shipper.add,
         )
@@ -90,6 +92,20 @@ class Attempt:
         result = late or self._result(process.process.returncode)
         peaks = joined(peaks, result.peaks)
         return replace(result, peaks=replace(peaks, wall_seconds=time.monotonic() - began))
+
+    def _workspaces(self) -> Path:
+        """Where the build's process has its workspaces; see `lapstrake.farm.worker.sync`."""
+        own = self._config.work_dir
+        return (
+            own if self._setup.worker.embedded else own / "worker"
+        ) / ".builder/store/workspaces"
+
+    def _containers(self) -> tuple[ControlGroup, ...]:
+        """The containers of this build, where it can have any."""
+        docker = self._config.runner.name is RunnerName.DOCKER
+        if docker or self._job.spec.kind is TaskKind.ARTIFACT:
+            return containers.groups_of_executor(self._setup.executor)
+        return ()
 
     def _start(self) -> sandbox.SandboxProcess:
         """Start the build below a keeper that kills all of it when it ends, or we do."""

@@ -104,13 +104,19 @@ class _Work:
 
     def _place(self, config: Config) -> Workplace:
         """The place to build in, with the branch as the server has it."""
+        from lapstrake.host import cgroup
+
         if self.worker.embedded:
             from lapstrake.place.foreign import place_for
 
-            return place_for(own_place(config, self.log), Arch(self.job.spec.arch))
-        from lapstrake.farm.worker.sync import prepare_place
+            place = place_for(own_place(config, self.log), Arch(self.job.spec.arch))
+        else:
+            from lapstrake.farm.worker.sync import prepare_place
 
-        return prepare_place(self.job, self.link, config, self.log)
+            place = prepare_place(self.job, self.link, config, self.log)
+        place.store.recover()  # what killed builds left
+        cgroup.sweep()
+        return place
 
     def _request(self, config: Config) -> Any:  # noqa: ANN401 - imported late
         """The job as the build understands it."""
@@ -160,16 +166,12 @@ class _Work:
 
 
 def own_place(config: Config, progress: Progress) -> Workplace:
-    """The place of the configuration; what killed builds left in it is removed first."""
-    from lapstrake.host import cgroup
+    """The place of the configuration: the server's own."""
     from lapstrake.place.workplace import Workplace
     from lapstrake.runner.choose import choose
 
     runner = choose(config.runner.name.value, config.runner)
-    place = Workplace(config=config, runner=runner, progress=progress)
-    place.store.recover()
-    cgroup.sweep()
-    return place
+    return Workplace(config=config, runner=runner, progress=progress)
 
 
 def labelled(config: Config, labels: Mapping[str, str]) -> Config:

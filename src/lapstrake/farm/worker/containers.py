@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from lapstrake.errors import RunnerError
 from lapstrake.farm.base import Job
+from lapstrake.host.cgroup import ControlGroup
 
 _WORKER = "lapstrake.worker"
 _EXECUTOR = "lapstrake.executor"
@@ -28,6 +29,24 @@ def remove_of_executor(executor: str) -> int:
 def remove_of_worker(worker: str) -> int:
     """Remove what a former process of the worker left; gives how many."""
     return _remove(f"{_WORKER}={worker}")
+
+
+def groups_of_executor(executor: str) -> tuple[ControlGroup, ...]:
+    """The control groups of the containers that a slot's build runs in now.
+
+    Raises:
+        RunnerError: the engine does not answer.
+    """
+    from lapstrake.host.engine import find_engine
+
+    engine = find_engine()
+    found = []
+    for name in engine.labelled("container", f"{_EXECUTOR}={executor}"):
+        facts = engine.inspect("container", name)
+        number = facts["State"]["Pid"] if facts else 0
+        group = ControlGroup.of_process(number, name) if number else None
+        found += [group] if group else []
+    return tuple(found)
 
 
 def _remove(label: str) -> int:

@@ -7,23 +7,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import astuple, fields
 from pathlib import Path
 
 import psutil
 
+from lapstrake.errors import LapstrakeError
 from lapstrake.farm.base import Peaks, ResourceSample
+from lapstrake.host import cgroup
+from lapstrake.host.cgroup import ControlGroup
 from lapstrake.host.supervise import SAMPLE_SECONDS, tree_size
 
+_FIRST_SECONDS = 0.5  # many builds are short
+_NAMES = tuple(field.name for field in fields(Peaks))
 _WALK_SHARE = 20  # a walk over the workspaces may take at most 1/20 of the time
 
 
 class Sampler:
-    """Measures a tree of processes every 3 s, in a thread of its own, until it is stopped.
+    """Measures a build every 3 s, in a thread of its own, until it is stopped.
 
     Args:
-        root: the uppermost process.
+        root: the uppermost of its processes.
         workspaces: the folder whose entries ``PURPOSE-PID-…`` belong to process PID of the tree.
+        containers: gives the control groups of the containers it has, which are nobody's children.
         networked: whether to count the machine's network; a build's own is empty.
         on_sample: told of each.
     """
@@ -33,11 +41,12 @@ class Sampler:
         root: int,
         *,
         workspaces: Path,
+        containers: Callable[[], Sequence[ControlGroup]],
         networked: bool,
         on_sample: Callable[[ResourceSample], None],
     ) -> None:
         self._root, self._workspaces, self._networked = root, workspaces, networked
-        self._on_sample = on_sample
+        self._containers, self._on_sample = containers, on_sample
         self._began = time.monotonic()
         self._network = network_bytes()
         self._disk, self._next_walk = 0, 0.0
@@ -54,26 +63,28 @@ class Sampler:
         return self.peaks
 
     def _run(self) -> None:
-        pause = 0.2  # the first one soon: many builds are short
+        pause = _FIRST_SECONDS
         while not self._stopped.wait(pause):
             try:
                 sample = self._measure()
-                self.peaks = raised(self.peaks, sample)
+                self.peaks = joined(self.peaks, peaks_of(sample))
                 self._on_sample(sample)
-            except (psutil.Error, OSError, ValueError):
+            except (psutil.Error, OSError, ValueError, LapstrakeError):
                 pass
             pause = SAMPLE_SECONDS
 
     def _measure(self) -> ResourceSample:
         tree = processes_of(self._root)
-        memory, cpu = 0, 0.0
+        groups = cgroup.made_by({process.pid for process in tree})
+        containers = self._containers()
+        memory = sum(group.memory() for group in (*groups, *containers))
+        cpu = sum(group.cpu_seconds() for group in containers)
         for process in tree:
-            try:
+            with suppress(psutil.Error):
                 times = process.cpu_times()
-                memory += process.memory_info().rss
-            except psutil.Error:
-                continue
-            cpu += times.user + times.system + times.children_user + times.children_system
+                cpu += times.user + times.system + times.children_user + times.children_system
+                if not (groups and cgroup.is_grouped(process.pid)):
+                    memory += process.memory_info().rss
         self._cpu = max(self._cpu, cpu)
         received, sent = network_bytes()
         return ResourceSample(
@@ -81,7 +92,7 @@ class Sampler:
             cpu_seconds=round(self._cpu, 2),
             memory=memory,
             disk=self._measure_disk({process.pid for process in tree}),
-            processes=len(tree),
+            processes=len(tree) + sum(group.processes() for group in containers),
             received=received - self._network[0] if self._networked else 0,
             sent=sent - self._network[1] if self._networked else 0,
         )
@@ -91,11 +102,7 @@ class Sampler:
         began = time.monotonic()
         if began < self._next_walk or not self._workspaces.is_dir():
             return self._disk
-        folders = [
-            folder
-            for folder in self._workspaces.iterdir()
-            if folder.is_dir() and _owner(folder.name) in tree
-        ]
+        folders = [each for each in self._workspaces.iterdir() if _owner(each.name) in tree]
         self._disk = sum(tree_size(folder) for folder in folders)
         self._next_walk = began + _WALK_SHARE * (time.monotonic() - began)
         return self._disk
@@ -120,30 +127,23 @@ def network_bytes() -> tuple[int, int]:
     return received, sent
 
 
-def raised(peaks: Peaks, sample: ResourceSample) -> Peaks:
-    """The most of everything, with one more sample."""
+def peaks_of(sample: ResourceSample) -> Peaks:
+    """What one sample says of the most."""
     return Peaks(
-        wall_seconds=max(peaks.wall_seconds, sample.seconds),
-        cpu_seconds=max(peaks.cpu_seconds, sample.cpu_seconds),
-        memory=max(peaks.memory, sample.memory),
-        disk=max(peaks.disk, sample.disk),
-        processes=max(peaks.processes, sample.processes),
-        received=max(peaks.received, sample.received),
-        sent=max(peaks.sent, sample.sent),
+        wall_seconds=sample.seconds,
+        cpu_seconds=sample.cpu_seconds,
+        memory=sample.memory,
+        disk=sample.disk,
+        processes=sample.processes,
+        received=sample.received,
+        sent=sample.sent,
     )
 
 
 def joined(one: Peaks, other: Peaks) -> Peaks:
     """The larger of each."""
-    return Peaks(
-        wall_seconds=max(one.wall_seconds, other.wall_seconds),
-        cpu_seconds=max(one.cpu_seconds, other.cpu_seconds),
-        memory=max(one.memory, other.memory),
-        disk=max(one.disk, other.disk),
-        processes=max(one.processes, other.processes),
-        received=max(one.received, other.received),
-        sent=max(one.sent, other.sent),
-    )
+    pairs = zip(astuple(one), astuple(other), strict=True)
+    return Peaks(**dict(zip(_NAMES, (max(pair) for pair in pairs), strict=True)))
 
 
 def _owner(name: str) -> int:
