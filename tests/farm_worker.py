@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +66,7 @@ def farm_worker(
     work_dir: Path,
     *words: str,
     name: str = "w1",
+    prefix: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
 ) -> Iterator[FarmWorker]:
     """Work for a farm until the block ends.
@@ -75,12 +76,13 @@ def farm_worker(
         work_dir: the worker's own; the server's when ``--embedded`` is among the words.
         words: of the command line, after ``worker``.
         name: on the farm.
+        prefix: the words of a program that runs it elsewhere.
         variables: of its environment: ``LAPSTRAKE_TOKEN``.
     """
     log = work_dir / f"worker-{name}-{time.monotonic_ns()}.log"
     with log.open("wb") as said:
         process = subprocess.Popen(
-            cli_command("worker", "--server", url, "--name", name, *words),
+            [*prefix, *cli_command("worker", "--server", url, "--name", name, *words)],
             env=cli_environment(work_dir, **(variables or {})),
             cwd=work_dir,
             stdin=subprocess.DEVNULL,

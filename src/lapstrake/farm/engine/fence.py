@@ -50,6 +50,7 @@ class Fence:
         self._kill = kill
         self._seconds = seconds
         self._give_back = give_back
+        self._returned = threading.Event()
         self._over = threading.Event()
         self._ending = threading.Lock()  # held for good by the first of both: the run, the process
         self._lost = False
@@ -73,6 +74,7 @@ class Fence:
         trace: TracebackType | None,
     ) -> None:
         """The run is over; does not return when this process ends on its account."""
+        self._returned.set()
         # A killed build returns too: it must not count as done while the process still ends.
         self._ending.acquire()
         self._over.set()
@@ -107,6 +109,7 @@ class Fence:
             return  # it was over in this very moment
         _LOG.warning("%s: this slot ends", why)
         _within(_KILLING, self._kill)
+        self._returned.wait(_KILLING)  # it may have something to clear away
         if last is not None:
             _within(_GRACE, last)
         os._exit(FENCED)  # raising would end the run as if it had been built
