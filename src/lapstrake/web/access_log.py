@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -32,10 +33,12 @@ class Logged:
     Args:
         app: what answers.
         form: text or JSON.
+        quiet: requests that are told of only when they fail: method and path match it.
     """
 
     app: ASGIApp
     form: AccessLog
+    quiet: re.Pattern[str] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let it answer, then tell."""
@@ -58,9 +61,16 @@ class Logged:
             await self.app(scope, receive, count)
         finally:
             milliseconds = (time.perf_counter() - begun) * 1000
-            facts = _facts(scope, status, 0 if scope["method"] == "HEAD" else size, milliseconds)
-            line = json.dumps(facts) if self.form is AccessLog.JSON else _text(facts)
-            sys.stderr.write(line + "\n")
+            if not self._is_quiet(scope, status):
+                size = 0 if scope["method"] == "HEAD" else size
+                facts = _facts(scope, status, size, milliseconds)
+                line = json.dumps(facts) if self.form is AccessLog.JSON else _text(facts)
+                sys.stderr.write(line + "\n")
+
+    def _is_quiet(self, scope: Scope, status: int) -> bool:
+        if self.quiet is None or not 0 < status < 400:
+            return False
+        return self.quiet.fullmatch(f"{scope['method']} {scope['path']}") is not None
 
 
 def _facts(scope: Scope, status: int, size: int, milliseconds: float) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lapstrake.config.model import FarmConfig
 from lapstrake.farm.access.rates import Rates
 from lapstrake.farm.access.scopes import allowed_by
 from lapstrake.farm.access.sessions import COOKIE, Sessions
@@ -49,8 +50,7 @@ class Gate:
         answer: writes a problem.
         loopback: whether only this machine reaches the server: as long as there are no tokens,
             whoever is here may do everything.
-        host: the server's public name, empty when it has none.
-        anonymous_read: whether those without a token may look.
+        farm: gives the settings that hold now.
     """
 
     app: ASGIApp
@@ -59,8 +59,7 @@ class Gate:
     rates: Rates
     answer: Answer
     loopback: bool
-    host: str = ""
-    anonymous_read: bool = False
+    farm: Callable[[], FarmConfig]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it."""
@@ -93,26 +92,29 @@ class Gate:
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         viewer = self.sessions.viewer(cookie) if cookie else None
         if viewer is None and self.loopback and not self.tokens.any:
-            _check_host(headers.get("host", ""), self.host)
+            _check_host(headers.get("host", ""), urlsplit(self.farm().url).hostname)
             viewer = Viewer(name="local", scopes=EVERYTHING)
         if viewer is not None:
             _check_origin(scope["method"], headers)
-        elif self.anonymous_read:
+        elif self.farm().anonymous_read:
             viewer = Viewer(scopes=implied(Right.READ))
-        self.rates.count(f"token {viewer.name}" if viewer and viewer.name else client[0])
+        self._count(f"token {viewer.name}" if viewer and viewer.name else client[0])
         return viewer or Viewer()
 
     def _bearer(self, authorization: str, client: str) -> Viewer:
         scheme, _, secret = authorization.partition(" ")
         token = self.tokens.find(secret.strip()) if scheme.lower() == "bearer" else None
         if token is None:
-            self.rates.count(client)
+            self._count(client)
             raise NoToken(
                 "the token is no good: unknown, removed or too old",
                 resolution="Ask for another: lapstrake farm token add NAME, on the server.",
             )
-        self.rates.count(f"token {token.name}")
+        self._count(f"token {token.name}")
         return _viewer(token)
+
+    def _count(self, who: str) -> None:
+        self.rates.count(who, self.farm().requests)
 
 
 def _viewer(token: Token) -> Viewer:
@@ -142,7 +144,7 @@ def _check_scope(scope: Scope, viewer: Viewer) -> None:
     )
 
 
-def _check_host(host: str, ours: str) -> None:
+def _check_host(host: str, ours: str | None) -> None:
     """Refuse pages of others whose name was made to mean this machine (DNS rebinding)."""
     name = urlsplit(f"//{host}").hostname or ""
     if name == ours or is_loopback(name):

@@ -13,28 +13,27 @@ from lapstrake.farm.problems import TooMany
 
 
 class Rates:
-    """Counts the requests of each token, and of each address that shows none.
+    """Counts the requests of each token, and of each address that shows none."""
 
-    Args:
-        a_minute: how many of each.
-    """
-
-    def __init__(self, a_minute: int) -> None:
+    def __init__(self) -> None:
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self.a_minute = a_minute
 
-    def count(self, who: str) -> None:
+    def count(self, who: str, a_minute: int) -> None:
         """One more.
+
+        Args:
+            who: sends it.
+            a_minute: how many there may be.
 
         Raises:
             TooMany: it is one too many; ``retry_after`` of the problem is in seconds.
         """
-        most = RateLimitItemPerMinute(self.a_minute)
+        most = RateLimitItemPerMinute(a_minute)
         if self._limiter.hit(most, who):
             return
         seconds = max(1, math.ceil(self._limiter.get_window_stats(most, who)[0] - time.time()))
         raise TooMany(
-            f"more than {self.a_minute} requests a minute",
+            f"more than {a_minute} requests a minute",
             resolution=f"Wait {seconds} s, or raise farm.requests on the server.",
             fields={"retry_after": seconds},
         )

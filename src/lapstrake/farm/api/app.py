@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +17,7 @@ from lapstrake import __version__
 from lapstrake.errors import LapstrakeError
 from lapstrake.farm.api import routers
 from lapstrake.farm.api.answers import error_answer
+from lapstrake.farm.api.documents import describe
 from lapstrake.farm.api.state import State
 from lapstrake.farm.problems import Problem
 
@@ -38,13 +41,13 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        separate_input_output_schemas=False,
         lifespan=lifespan,
     )
     app.state.farm = state
     for router in routers.ALL:
         app.include_router(router)
     app.router.routes.extend(more)
+    app.openapi = partial(_described, app)  # type: ignore[method-assign]
     kinds: tuple[type[Exception], ...] = (
         Problem,
         LapstrakeError,
@@ -56,3 +59,10 @@ def create_app(
     for kind in kinds:
         app.add_exception_handler(kind, error_answer)
     return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, made at the first call."""
+    if not app.openapi_schema:
+        app.openapi_schema = describe(FastAPI.openapi(app))
+    return app.openapi_schema

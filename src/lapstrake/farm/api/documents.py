@@ -39,3 +39,12 @@ def problems(*more: int) -> Responses:
         }
         for status in sorted({*_EVERYWHERE, *more})
     }
+
+
+def describe(document: dict[str, Any]) -> dict[str, Any]:
+    """Complete the OpenAPI document with what is the same for all calls."""
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {})["ProblemDocument"] = ProblemDocument.model_json_schema()
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"token": []}]
+    return document

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lapstrake.farm.api import health, layers, seed, transfer
+from lapstrake.farm.api import docs, health, layers, seed, transfer
 from lapstrake.farm.api.v1 import (
     attempts,
     branches,
@@ -33,5 +33,6 @@ ALL: tuple[APIRouter, ...] = (
     tokens.router,
     webhooks.router,
     health.router,
+    docs.router,
 )
 """In the order in which they are looked at."""

@@ -34,7 +34,6 @@ class State:
     Attributes:
         desk: all changes of state.
         contents: bundles, layers and results by digest.
-        config: the whole configuration.
         place: where the server keeps its branches.
         engine: the engine's address for the server's own builder; other workers get
             ``farm.worker_database``.
@@ -47,7 +46,6 @@ class State:
 
     desk: Desk
     contents: Contents
-    config: Config
     place: Workplace
     engine: str
     tokens: Tokens
@@ -55,6 +53,11 @@ class State:
     metrics: Metrics
     checks: Sequence[Check] = ()
     own_work: Callable[[], str] = _nothing
+
+    @property
+    def config(self) -> Config:
+        """The configuration; it may be read again while the server runs."""
+        return self.desk.config
 
 
 def state_of(request: Request) -> State:

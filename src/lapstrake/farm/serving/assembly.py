@@ -77,13 +77,13 @@ def assemble(config: Config, *, stopping: Check) -> Iterator[Parts]:
         desk = Desk(database, dispatch, contents, publisher(workplace, contents), config)
         room = Room(workplace, contents, desk.referenced)
         contents.make_room = room.make
+        desk.lacking_room = room.lacking
         webhooks = Webhooks(database)
         sender = Sender(webhooks, private=config.farm.webhook_private)
         opened.callback(sender.close)
         state = State(
             desk=desk,
             contents=contents,
-            config=config,
             place=workplace,
             engine=engine_address(config),
             tokens=Tokens(database),

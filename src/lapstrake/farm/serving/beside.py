@@ -68,6 +68,7 @@ def _loops(parts: Parts, options: Sequence[str]) -> Iterator[Loop]:
     yield Loop(name="room", seconds=_WATCH_SECONDS, work=room.watch)
     yield Loop(name="tidy", seconds=_HOUR, work=room.tidy)
     yield Loop(name="branches", seconds=keeper.period(place), work=refresh)
+    yield Loop(name="pruning", seconds=_HOUR, work=desk.prune)
     yield Loop(name="webhooks", seconds=_SWEEP_SECONDS, work=sender.tick)
     yield Loop(name="old deliveries", seconds=_HOUR, work=sender.prune)
 

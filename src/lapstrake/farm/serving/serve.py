@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from lapstrake.config.model import Config
 from lapstrake.errors import Interrupted
 from lapstrake.farm.access.gate import Gate
 from lapstrake.farm.access.rates import Rates
@@ -25,6 +27,7 @@ from lapstrake.farm.monitor.tracing import Tracing, start_tracing
 from lapstrake.farm.pages.routes import page_routes
 from lapstrake.farm.serving.assembly import assemble
 from lapstrake.farm.serving.beside import Beside
+from lapstrake.farm.serving.reload import on_hangup
 from lapstrake.farm.serving.settings import ServeSettings, check_access, check_settings
 from lapstrake.farm.serving.stopping import PatientServer, Stopping
 from lapstrake.web.access_log import AccessLog, Logged
@@ -35,6 +38,11 @@ from lapstrake.web.sendfile_protocol import SendfileProtocol
 _GRACE_SECONDS = 20
 """How long requests may go on after the server has stopped to take new ones."""
 _KEEP_ALIVE_SECONDS = 75
+_OFTEN = re.compile(
+    r"POST /api/v1/workers/[^/]+/heartbeat|PATCH /api/v1/tasks/\d+/attempts/\d+/log"
+    r"|POST /api/v1/tasks/\d+/attempts/\d+/samples|GET /(health|ready|metrics)"
+)
+"""What comes every few seconds: told of only when it fails."""
 
 
 def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
@@ -62,7 +70,7 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
         loopback = check_access(farm, state.tokens)
         state.desk.reconcile()
         url = address_of(listener, tls=farm.tls_certificate is not None)
-        beside = Beside(settings, parts, url)
+        beside = Beside(settings, parts, farm.url if farm.tls_certificate is not None else url)
         running = _Running(beside=beside, stopping=stopping, ready=lambda: on_ready(url))
         app = create_app(
             state,
@@ -70,8 +78,10 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
             lifespan=running.lifespan,
         )
         guarded = _guarded(settings, state, app, tracing, loopback=loopback)
+        config = _uvicorn_config(settings, guarded)
+        on_hangup(settings, lambda: state.config, partial(_use, state, config))
         try:
-            PatientServer(_uvicorn_config(settings, guarded), running.end).run(sockets=[listener])
+            PatientServer(config, running.end).run(sockets=[listener])
         except Interrupted:
             return  # uvicorn tells what stopped it once more after it has stopped
 
@@ -103,22 +113,27 @@ class _Running:
             self.streams.close_soon()
 
 
+def _use(state: State, server: uvicorn.Config, config: Config) -> None:
+    """Let another configuration hold, and a renewed certificate be shown."""
+    state.desk.config = config
+    if server.ssl is not None and server.ssl_certfile is not None:
+        server.ssl.load_cert_chain(server.ssl_certfile, server.ssl_keyfile)
+
+
 def _guarded(
     settings: ServeSettings, state: State, app: ASGIApp, tracing: Tracing | None, *, loopback: bool
 ) -> ASGIApp:
     """The application behind its gate, watched."""
-    farm = settings.config.farm
     gate: ASGIApp = Gate(
         app=app,
         tokens=state.tokens,
         sessions=Sessions(
             state.tokens, signing_key(state.place.private / "farm.key", what="the farm's key")
         ),
-        rates=Rates(farm.requests),
+        rates=Rates(),
         answer=problem_answer,
         loopback=loopback,
-        host=urlsplit(farm.url).hostname or "",
-        anonymous_read=farm.anonymous_read,
+        farm=lambda: state.config.farm,
     )
     gate = state.metrics.measured(gate)
     if tracing is not None:
@@ -126,7 +141,7 @@ def _guarded(
         gate = tracing.traced(gate)
     if settings.access_log is AccessLog.OFF:
         return gate
-    return Logged(app=gate, form=settings.access_log)
+    return Logged(app=gate, form=settings.access_log, quiet=_OFTEN)
 
 
 def _uvicorn_config(settings: ServeSettings, app: ASGIApp) -> uvicorn.Config:

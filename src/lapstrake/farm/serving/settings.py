@@ -53,6 +53,11 @@ def check_settings(farm: FarmConfig) -> None:
             f" ({farm.heartbeat:g} s each)",
             resolution="Make farm.heartbeat smaller, or farm.dead_after larger.",
         )
+    if farm.tls_certificate is not None and not farm.url and farm.slots:
+        raise ConfigError(
+            "farm.url is empty: the server's own builder needs the name that is in the certificate",
+            resolution="Set farm.url to https://NAME:PORT, or farm.slots to 0.",
+        )
     check_tls(farm.tls_certificate, farm.tls_key, section="farm")
 
 
