@@ -30,6 +30,7 @@ from lapstrake.host.cgroup import ControlGroup
 
 _LOOK_SECONDS = 0.05
 _LATE_SECONDS = 10.0  # the build itself ends first, and says more
+_RESULT_BYTES = 1 << 16
 _KILLED = 137
 
 
@@ -56,8 +57,14 @@ class Attempt:
 
     def run(self) -> Result | None:
         """Build; ``None`` when it is not ours any more. All that it started is dead then."""
-        files.remove_tree(self._folder.path)
-        self._folder.path.mkdir(parents=True)
+        try:
+            files.remove_tree(self._folder.path)
+            self._folder.path.mkdir(parents=True)
+            # The result finds room even when the build has filled the disk.
+            self._folder.result.write_bytes(b" " * _RESULT_BYTES)
+        except OSError as refused:
+            full = files.disk_error(refused, doing=f"beginning task {self._job.task}")
+            return Result(ok=False, error=full.brief, exit_code=full.exit_code)
         shipper = Shipper(self._link, self._job, self._folder, self.lose)
         try:
             result = self._build(shipper)
@@ -88,7 +95,7 @@ class Attempt:
             process.close()
             peaks = sampler.stop()
         if self._lost.is_set() or late:
-            containers.remove_of_executor(self._setup.executor)
+            containers.remove_of_executor(self._config, self._setup.executor)
         result = late or self._result(process.process.returncode)
         peaks = joined(peaks, result.peaks)
         return replace(result, peaks=replace(peaks, wall_seconds=time.monotonic() - began))
@@ -104,7 +111,7 @@ class Attempt:
         """The containers of this build, where it can have any."""
         docker = self._config.runner.name is RunnerName.DOCKER
         if docker or self._job.spec.kind is TaskKind.ARTIFACT:
-            return containers.groups_of_executor(self._setup.executor)
+            return containers.groups_of_executor(self._config, self._setup.executor)
         return ()
 
     def _start(self) -> sandbox.SandboxProcess:
@@ -115,20 +122,23 @@ class Attempt:
             folder=self._folder.path,
             executor=self._setup.executor,
         )
-        self._folder.setup.touch(mode=0o600)  # it has the token
-        self._folder.setup.write_bytes(write(setup))
         log = os.open(self._folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+        reader, writer = os.pipe()
         plan = sandbox.SandboxPlan(
-            argv=(*program("lapstrake.farm.worker.building"), str(self._folder.setup)),
+            argv=tuple(program("lapstrake.farm.worker.building")),
             env=environment(),
             cwd=str(Path.cwd()),
             confined=False,
             adopts=True,
         )
-        try:
-            return sandbox.spawn(plan, stdout=log)
-        finally:
-            os.close(log)
+        with os.fdopen(writer, "wb") as pipe:
+            try:
+                process = sandbox.spawn(plan, stdin=reader, stdout=log)
+            finally:
+                os.close(log)
+                os.close(reader)
+            pipe.write(write(setup))  # by a pipe, since it has the token
+        return process
 
     def _wait(self, process: sandbox.SandboxProcess) -> Result | None:
         """Wait for its end, or for a reason to end it; a result only when it was too slow."""

@@ -1,6 +1,6 @@
 """The process of one build: everything from the bundle to results that the server has.
 
-It is started by the slot (``python -m lapstrake.farm.worker.building FILE``), and killed with all
+It is started by the slot (``python -m lapstrake.farm.worker.building``), and killed with all
 that came of it when the slot ends. How it went is in the attempt's folder at its end.
 """
 
@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lapstrake.errors import LapstrakeError
+from lapstrake.errors import LapstrakeError, StoreError
 from lapstrake.farm.base import OutputFile, Peaks, Result, TaskKind
 from lapstrake.farm.client.answer import read, write
 from lapstrake.farm.client.http import Connection
@@ -37,13 +38,15 @@ _LOG_PLACE = "whole log"
 
 def main() -> int:
     """Read the setup, do the work, write the result."""
-    setup = read(BuildSetup, Path(sys.argv[1]).read_bytes())
+    setup = read(BuildSetup, sys.stdin.buffer.read())
     folder = AttemptFolder(path=setup.folder)
     with AttemptLog(folder) as log:
         result = _guarded(setup, folder, log)
         if not result.ok:
-            log.note(f"failed: {result.error}")
-    files.write_atomic(folder.result, write(result), durable=False)
+            with suppress(StoreError):  # the result says the same, and has its room
+                log.note(f"failed: {result.error}")
+    with folder.result.open("r+b") as file:  # JSON may be followed by spaces, as they are there
+        file.write(write(result))
     return 0
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lapstrake.config.model import Config
 from lapstrake.errors import RunnerError
 from lapstrake.farm.base import Job
 from lapstrake.host.cgroup import ControlGroup
@@ -21,17 +22,17 @@ def labels(worker: str, executor: str, job: Job) -> Mapping[str, str]:
     return {_WORKER: worker, _EXECUTOR: executor, _TASK: f"{job.task}/{job.attempt}"}
 
 
-def remove_of_executor(executor: str) -> int:
+def remove_of_executor(config: Config, executor: str) -> int:
     """Remove what a slot that ended, or whose build was killed, left; gives how many."""
-    return _remove(f"{_EXECUTOR}={executor}")
+    return _remove(config, f"{_EXECUTOR}={executor}")
 
 
-def remove_of_worker(worker: str) -> int:
+def remove_of_worker(config: Config, worker: str) -> int:
     """Remove what a former process of the worker left; gives how many."""
-    return _remove(f"{_WORKER}={worker}")
+    return _remove(config, f"{_WORKER}={worker}")
 
 
-def groups_of_executor(executor: str) -> tuple[ControlGroup, ...]:
+def groups_of_executor(config: Config, executor: str) -> tuple[ControlGroup, ...]:
     """The control groups of the containers that a slot's build runs in now.
 
     Raises:
@@ -39,7 +40,7 @@ def groups_of_executor(executor: str) -> tuple[ControlGroup, ...]:
     """
     from lapstrake.host.engine import find_engine
 
-    engine = find_engine()
+    engine = find_engine(config.runner.docker)
     found = []
     for name in engine.labelled("container", f"{_EXECUTOR}={executor}"):
         facts = engine.inspect("container", name)
@@ -49,11 +50,11 @@ def groups_of_executor(executor: str) -> tuple[ControlGroup, ...]:
     return tuple(found)
 
 
-def _remove(label: str) -> int:
+def _remove(config: Config, label: str) -> int:
     from lapstrake.host.engine import find_engine
 
     try:
-        engine = find_engine()
+        engine = find_engine(config.runner.docker)
         left = engine.labelled("container", label)
     except RunnerError:  # there is no engine: then there are no containers
         return 0

@@ -41,6 +41,7 @@ class SlotKeeper:
     ) -> None:
         self._number, self._worker, self._facts = number, worker, facts
         self._welcome, self._wake = welcome, wake
+        self._config = worker.config()
         self._companion: Companion | None = None
         self._ended = threading.Event()
         self._starts = 0
@@ -123,7 +124,9 @@ class SlotKeeper:
 
     def _bury(self) -> None:
         """Its process is dead: what it built is dead, too, but for containers."""
-        containers.remove_of_executor(self.slot.executor)
+        # An engine may take its time, or hang.
+        words = (self._config, self.slot.executor)
+        threading.Thread(target=containers.remove_of_executor, args=words, daemon=True).start()
         self._companion = None
         self.slot = Slot(number=self._number, executor=self.slot.executor, state=SlotState.STOPPED)
         good = time.monotonic() - self._started > _GOOD_SECONDS

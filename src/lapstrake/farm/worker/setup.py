@@ -98,11 +98,6 @@ class AttemptFolder:
         return self.path / "log"
 
     @property
-    def setup(self) -> Path:
-        """The `BuildSetup` that the build's process reads."""
-        return self.path / "setup.json"
-
-    @property
     def begun(self) -> Path:
         """There when all is fetched, and the build itself runs."""
         return self.path / "begun"

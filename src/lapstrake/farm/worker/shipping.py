@@ -14,7 +14,15 @@ from pathlib import Path
 from lapstrake.errors import FarmError
 from lapstrake.farm.base import Job, ResourceSample, TaskState
 from lapstrake.farm.client.answer import UnreachableError
-from lapstrake.farm.problems import Problem, TooMany, Unavailable, Unknown, WrongState
+from lapstrake.farm.problems import (
+    NoRoom,
+    Problem,
+    TooLarge,
+    TooMany,
+    Unavailable,
+    Unknown,
+    WrongState,
+)
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.setup import AttemptFolder
 
@@ -42,7 +50,7 @@ class Shipper:
         self._on_lost = on_lost
         self._offset = 0
         self._samples: deque[ResourceSample] = deque(maxlen=_MOST_SAMPLES)
-        self._begun = False
+        self._begun = self._full = False
         self._ended = threading.Event()
         self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
@@ -73,7 +81,7 @@ class Shipper:
             except (WrongState, Unknown):
                 self._on_lost()
                 return
-            except (UnreachableError, Unavailable, TooMany):
+            except (UnreachableError, Unavailable, TooMany, NoRoom):
                 pause = min(pause * 2, _LONGEST_PAUSE)
             except FarmError as refused:
                 _LOG.warning("task %d: its log is refused: %s", self._job.task, refused.brief)
@@ -86,13 +94,20 @@ class Shipper:
         if not self._begun and self._folder.begun.exists():
             self._link.set_state(self._job, TaskState.BUILDING)
             self._begun = True
-        piece = read_piece(self._folder.log, self._offset)
+        piece = b"" if self._full else read_piece(self._folder.log, self._offset)
         if piece:
-            self._offset = self._link.append_log(self._job, self._offset, piece)
+            self._send_piece(piece)
         samples = tuple(self._samples)
         if samples:
             self._send_samples(samples)
         return bool(piece)
+
+    def _send_piece(self, piece: bytes) -> None:
+        try:
+            self._offset = self._link.append_log(self._job, self._offset, piece)
+        except TooLarge as full:
+            _LOG.warning("task %d: %s", self._job.task, full.brief)
+            self._full = True
 
     def _send_samples(self, samples: tuple[ResourceSample, ...]) -> None:
         """Samples are nice to have: what the server does not take is dropped."""

@@ -24,6 +24,7 @@ from lapstrake.farm.worker import containers
 from lapstrake.farm.worker.facts import disk_free, facts_of
 from lapstrake.farm.worker.keeping import SlotKeeper
 from lapstrake.farm.worker.link import Link
+from lapstrake.farm.worker.room import WorkerRoom
 from lapstrake.farm.worker.setup import WorkerSetup, worker_folder
 from lapstrake.host import files
 from lapstrake.host.locks import locked
@@ -68,6 +69,7 @@ class Supervisor:
             capabilities=capabilities,
             embedded=setup.embedded,
         )
+        self._room = WorkerRoom(self._config, embedded=setup.embedded)
         self._news: queue.SimpleQueue[_Told | None] = queue.SimpleQueue()
         self._stopping = False
         self._drained = False
@@ -103,7 +105,7 @@ class Supervisor:
     def _clean_up(self) -> None:
         """Remove what a former process of this worker left."""
         files.remove_tree(worker_folder(self._config, self._setup.name))
-        containers.remove_of_worker(self._setup.name)
+        containers.remove_of_worker(self._config, self._setup.name)
 
     def _succeed(self, folder: Path) -> str:
         """Note our incarnation; gives that of the process before us, which is dead."""
@@ -152,7 +154,7 @@ class Supervisor:
     def _work(self, welcome: Welcome) -> None:
         """Keep the slots running, and tell the server, until told to stop and all have ended."""
         while True:
-            wanted = not self._stopping and not self._drained and self._has_room()
+            wanted = not self._stopping and not self._drained and self._room.is_there()
             starts = [keeper.slot.executor for keeper in self._keepers]
             for keeper in self._keepers:
                 keeper.tend(wanted=wanted)
@@ -194,7 +196,7 @@ class Supervisor:
             memory_free=psutil.virtual_memory().available,
             disk_free=disk_free(self._config),
             clock=time.time(),
-            draining=self._stopping or not self._has_room(),
+            draining=self._stopping or not self._room.is_there(),
         )
         try:
             orders = self._link.heartbeat(self._setup.name, beat)
@@ -213,10 +215,6 @@ class Supervisor:
         for task in orders.cancel:
             for keeper in self._keepers:
                 keeper.cancel(task)
-
-    def _has_room(self) -> bool:
-        """Whether there is disk for another build."""
-        return disk_free(self._config) >= self._config.farm.disk_low
 
     def _say_goodbye(self) -> None:
         try:
