@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import subprocess
 import tarfile
@@ -144,11 +143,11 @@ def until(true: Callable[[], object], seconds: float = 20.0) -> None:
 def running(mark: str) -> list[int]:
     """The processes of this machine with a word in their command line."""
     found = []
-    for number in filter(str.isdigit, os.listdir("/proc")):
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            words = Path("/proc", number, "cmdline").read_bytes().split(b"\0")
+            words = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
         if mark.encode() in words:
-            found.append(int(number))
+            found.append(int(folder.name))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Farm:
         """An archive of a bundle whose step ``build`` runs some lines."""
         return pack(self.shop.bundle(name, steps={"build": build}))
 
-    def worker(self, *words: str, name: str = "w1") -> FarmWorker:
+    def worker(self, *words: str, name: str = "w1") -> AbstractContextManager[FarmWorker]:
         """Start a worker; see `farm_worker`."""
         return farm_worker(self.server.url, self.shop.work_dir, "--embedded", *words, name=name)
 
