@@ -44,7 +44,7 @@ class Claims:
     """
 
     def __init__(self, url: str, executor: str, serves: Callable[[str], bool]) -> None:
-        # One connection for whoever takes or ends a run, one for whoever asks if it is still ours.
+        # One for whoever takes or ends a run, one for whoever asks if it is ours: seldom both.
         self._client = connect(url, connections=2)
         self._rows = self._client._sys_db  # for what it cannot do itself
         self._runs = self._rows.tables.workflow_status

@@ -37,7 +37,7 @@ def connect(url: str, *, connections: int) -> DBOSClient:
 
     Args:
         url: ``sqlite:///FILE`` (its folder exists) or ``postgresql://USER:PASSWORD@HOST/NAME``.
-        connections: the most to hold.
+        connections: the most at a time; half of them are kept open.
 
     Raises:
         ConfigError: the address is none of these.
@@ -105,7 +105,7 @@ def _open(url: str, connections: int) -> sa.Engine:
 
 def _open_sqlite(address: sa.URL, connections: int) -> sa.Engine:
     engine = sa.create_engine(
-        address, pool_size=connections, max_overflow=0, connect_args={"check_same_thread": False}
+        address, **_pool(connections), connect_args={"check_same_thread": False}
     )
 
     @event.listens_for(engine, "connect")
@@ -123,6 +123,9 @@ def _open_sqlite(address: sa.URL, connections: int) -> sa.Engine:
 def _open_postgres(address: sa.URL, connections: int) -> sa.Engine:
     given = {name: word for name, word in _PATIENCE.items() if name not in address.query}
     patient = address.set(drivername="postgresql+psycopg").update_query_dict(given)
-    return sa.create_engine(
-        patient, pool_size=connections, max_overflow=0, pool_timeout=10, pool_pre_ping=True
-    )
+    return sa.create_engine(patient, **_pool(connections), pool_timeout=10, pool_pre_ping=True)
+
+
+def _pool(connections: int) -> dict[str, int]:
+    kept = max(1, connections // 2)
+    return {"pool_size": kept, "max_overflow": connections - kept}

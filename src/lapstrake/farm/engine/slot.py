@@ -12,7 +12,7 @@ from lapstrake.farm.engine.claims import Claim, Claims
 from lapstrake.farm.engine.fence import Fence
 from lapstrake.farm.problems import Unavailable
 
-_POLL = 0.2
+_POLL = 0.15
 _BACK_OFF = 1.0
 _LAST_WORDS = 5.0
 _LOG = logging.getLogger("lapstrake.farm.engine")
