@@ -40,6 +40,9 @@ class Span:
     classes: str = ""
 
 
+_CUT = Span(" … (cut: the whole log has the rest)", "dim")
+
+
 def line_spans(line: str) -> tuple[Span, ...]:
     """What a line looks like.
 
@@ -47,9 +50,8 @@ def line_spans(line: str) -> tuple[Span, ...]:
         line: one line, without its end.
     """
     shown = line.rstrip("\r").rpartition("\r")[2]
-    cut = len(shown) - _LONGEST
     spans = tuple(_spans(shown[:_LONGEST]))
-    return (*spans, Span(f" … {cut} more", "dim")) if cut > 0 else spans
+    return (*spans, _CUT) if len(shown) > _LONGEST else spans
 
 
 def plain(line: str) -> str:

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 
 from lapstrake.farm.access.viewer import viewer_of
 from lapstrake.farm.base import Group, GroupState, Member
+from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.model.states import ENDED
 from lapstrake.farm.pages.graph import Layout, layout
 from lapstrake.farm.pages.lists import SHOWN, query_of
@@ -87,6 +88,15 @@ def progress(group: Group) -> Mapping[str, int]:
     return Counter(member.state for member in group.members)
 
 
+def expected_end(desk: Desk, group: Group) -> float:
+    """When placement thinks that the last member ends; 0 when it does not know of all."""
+    forecasts = [
+        desk.forecast(member.task) for member in group.members if member.state not in ENDED
+    ]
+    known = [forecast.finish for forecast in forecasts if forecast is not None]
+    return max(known) if known and len(known) == len(forecasts) else 0.0
+
+
 def _arrow(points: tuple[tuple[int, float], ...]) -> str:
     """A curve from box to box, through the gaps that are left for it."""
     rows = [round(row * ROW + 6 + HEIGHT / 2, 1) for _, row in points]
@@ -120,6 +130,7 @@ def _group(site: Site, request: Request) -> Response:
         failed=tuple(member for member in group.members if member.state in _BAD),
         running=group.state is GroupState.RUNNING,
         size=(WIDTH, HEIGHT),
+        end=expected_end(site.desk, group),
     )
 
 

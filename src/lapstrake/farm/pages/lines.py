@@ -11,10 +11,12 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 _BLOCK = 1 << 18
 _MOST_BYTES = 1 << 22
 """Of one window, however long its lines are."""
+_LONGEST = 1 << 16
 _KEPT = 64
 _SEARCH_SECONDS = 3.0
 _SEARCH_BLOCK = 1 << 20
@@ -28,7 +30,7 @@ class Window:
         first: the number of the first line, from 1.
         lines: without their ends.
         total: lines of the whole log.
-        end: where in the file the last line ends: what follows it begins there.
+        end: where in the file the last whole line of the log ends: what comes begins there.
     """
 
     first: int
@@ -62,6 +64,7 @@ class LineIndex:
         self._path = path
         self._before = array("Q", [0])
         self._size = 0
+        self._whole = 0
         self._lines = 0
         self._lock = threading.Lock()
 
@@ -76,13 +79,14 @@ class LineIndex:
         with self._lock:
             self._grow()
             loose = over and self._size > 0 and not self._ends_whole()
-            total, size = self._lines + loose, self._size
+            total, size, end = self._lines + loose, self._size, self._whole
             first = max(total + 1 + first if first < 0 else first, 1)
             start, skip = self._block_of(first)
         if first > total:
-            return Window(first=first, lines=(), total=total, end=size)
+            return Window(first=first, lines=(), total=total, end=end)
         count = min(count, total - first + 1)
-        return self._read(first, count, total=total, start=start, skip=skip, size=size)
+        lines = self._read(count, start=start, skip=skip, size=size)
+        return Window(first=first, lines=tuple(lines), total=total, end=end)
 
     def _grow(self) -> None:
         """Count what has been added; whole blocks are never read again."""
@@ -92,6 +96,7 @@ class LineIndex:
             while block := file.read(_BLOCK):
                 self._lines = self._before[-1] + block.count(b"\n")
                 self._size = start + len(block)
+                self._whole = start + block.rfind(b"\n") + 1 if b"\n" in block else self._whole
                 if len(block) < _BLOCK:
                     return
                 self._before.append(self._lines)
@@ -107,19 +112,24 @@ class LineIndex:
         block = max(bisect_left(self._before, line) - 1, 0)
         return block * _BLOCK, line - 1 - self._before[block]
 
-    def _read(
-        self, first: int, count: int, *, total: int, start: int, skip: int, size: int
-    ) -> Window:
-        lines: list[str] = []
+    def _read(self, count: int, *, start: int, skip: int, size: int) -> Iterator[str]:
         with self._path.open("rb") as file:
             file.seek(start)
             for _ in range(skip):
                 file.readline()
             begin = file.tell()
-            while len(lines) < count and file.tell() - begin < _MOST_BYTES:
-                line = file.readline(size - file.tell())
-                lines.append(line.removesuffix(b"\n").decode("utf-8", "replace"))
-            return Window(first=first, lines=tuple(lines), total=total, end=file.tell())
+            for _ in range(count):
+                yield _line(file, size)
+                if file.tell() - begin > _MOST_BYTES:
+                    return
+
+
+def _line(file: BinaryIO, size: int) -> str:
+    """The next line, or the beginning of a very long one."""
+    line = piece = file.readline(min(_LONGEST, size - file.tell()))
+    while not piece.endswith(b"\n") and file.tell() < size:
+        piece = file.readline(min(_BLOCK, size - file.tell()))
+    return line.removesuffix(b"\n").decode("utf-8", "replace")
 
 
 class LineIndexes:

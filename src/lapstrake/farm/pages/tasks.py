@@ -73,6 +73,7 @@ def _task(site: Site, request: Request) -> Response:
         box=BOX,
         events=site.desk.events(task=task.id, limit=_HISTORY).items,
         log=log_view(site, request, task, attempt) if attempt else None,
+        forecast=None if over else site.desk.forecast(task.id),
         may_cancel=not over,
         may_retry=task.state in _AGAIN,
     )

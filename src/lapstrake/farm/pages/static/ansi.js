@@ -6,10 +6,10 @@ const ENDS = { 22: ["bold", "dim"], 23: ["italic"], 24: ["underline"] };
 const COLOURS = [[30, "fg"], [90, "fg"], [40, "bg"], [100, "bg"]];
 
 export function lineNodes(line) {
-  const shown = line.replace(/\r+$/, "").split("\r").pop();
-  const cut = shown.length - LONGEST;
-  const nodes = spans(cut > 0 ? shown.slice(0, LONGEST) : shown);
-  if (cut > 0) nodes.push(node(` … ${cut} more`, ["dim"]));
+  const shown = line.replace(/\r+$/, "").split(/\r|\u240d/).pop(); // a stream shows \r as a sign
+  const letters = shown.length > LONGEST ? [...shown] : shown; // a letter may be two of JavaScript's
+  const nodes = spans(letters.length > LONGEST ? letters.slice(0, LONGEST).join("") : shown);
+  if (letters.length > LONGEST) nodes.push(node(" … (cut: the whole log has the rest)", ["dim"]));
   return nodes;
 }
 

@@ -68,7 +68,6 @@ export function followEvents(path) {
   stream(() => path, (source) => {
     source.onopen = renewSoon;
     source.onmessage = renewSoon;
-    source.addEventListener("event", renewSoon);
   });
   const every = Math.min(...[...document.querySelectorAll("[data-every]")].map((each) => Number(each.dataset.every)));
   if (Number.isFinite(every)) setInterval(() => document.querySelector("[data-every]") && renewSoon(), every * 1000);

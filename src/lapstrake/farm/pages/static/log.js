@@ -13,10 +13,10 @@ export function openLog(part) {
   let first = Number(data.first);
   let last = Number(data.last);
   let total = Number(data.total);
-  let end = Number(data.end);
+  let heard = total; // lines up to here have come, by the page or by the stream
   let live = data.over !== "yes";
   let follow = live && data.line === "0" && !location.hash;
-  let loading = false;
+  let loading = null;
   let hits = [];
   let hit = -1;
 
@@ -59,35 +59,36 @@ export function openLog(part) {
     return { rows: [...fresh.children], info: fresh.dataset };
   }
 
-  async function load(from, count, where) {
-    if (loading) return;
-    loading = true;
+  function load(from, count, where) {
+    loading ??= take(from, count, where).finally(() => { loading = null; });
+    return loading;
+  }
+
+  async function take(from, count, where) {
     try {
       const { rows, info } = await fetchRows(from, count);
       total = Math.max(total, Number(info.total));
       if (where === "before") {
+        if (from + rows.length !== first) return; // the stream has moved the window meanwhile
         const height = box.scrollHeight;
         box.prepend(...rows);
         box.scrollTop += box.scrollHeight - height;
         first = from;
         dropFrom(false);
       } else if (where === "after") {
-        box.append(...rows);
-        last += rows.length;
-        end = Math.max(end, Number(info.end));
+        const fresh = rows.slice(last + 1 - from);
+        box.append(...fresh);
+        last += fresh.length;
         dropFrom(true);
       } else {
         box.replaceChildren(...rows);
         first = Number(info.first);
         last = Number(info.last);
-        end = Number(info.end);
       }
       mark();
       tell();
     } catch {
       part.querySelector(".counted").textContent = "The server did not answer; scroll to try again.";
-    } finally {
-      loading = false;
     }
   }
 
@@ -118,6 +119,7 @@ export function openLog(part) {
 
   async function goTo(line, focus = false) {
     setFollow(false);
+    await loading;
     if (line < first || line > last) await load(Math.max(line - 100, 1), WINDOW, "only");
     const target = document.getElementById(`L${line}`);
     if (!target) return;
@@ -152,7 +154,10 @@ export function openLog(part) {
     if (on) toEnd();
   }
   async function toEnd() {
-    if (last < total) await load(Math.max(total - WINDOW + 1, 1), WINDOW, "only");
+    await loading;
+    for (let tries = 0; follow && last < heard && tries < 3; tries += 1) {
+      await load(Math.max(heard - WINDOW + 1, 1), 4 * WINDOW, "only");
+    }
     box.scrollTop = box.scrollHeight;
   }
   button.addEventListener("click", () => setFollow(!follow));
@@ -166,7 +171,7 @@ export function openLog(part) {
   // Rows of pieces that come close together are shown at once.
   let waiting = [];
   let frame = 0;
-  function take(lines) {
+  function takeLive(lines) {
     waiting.push(...lines);
     if (!frame) frame = requestAnimationFrame(show);
   }
@@ -174,16 +179,17 @@ export function openLog(part) {
     frame = 0;
     const lines = waiting;
     waiting = [];
-    const atEnd = last === total;
-    total += lines.length;
-    if (atEnd && (follow || box.childElementCount < MOST_ROWS)) {
-      const some = lines.slice(-MOST_ROWS);
-      if (some.length < lines.length) {
+    const begin = heard + 1;
+    heard += lines.length;
+    total = Math.max(total, heard);
+    if (last >= begin - 1 && last < heard && (follow || box.childElementCount < MOST_ROWS)) {
+      const some = lines.slice(last + 1 - begin).slice(-MOST_ROWS);
+      if (heard - some.length > last) {
         box.replaceChildren();
-        first = total - some.length + 1;
+        first = heard - some.length + 1;
       }
-      box.append(...some.map((line, place) => row(total - some.length + 1 + place, line)));
-      last = total;
+      box.append(...some.map((line, place) => row(heard - some.length + 1 + place, line)));
+      last = heard;
       dropFrom(true);
     }
     if (follow) box.scrollTop = box.scrollHeight;
@@ -191,14 +197,12 @@ export function openLog(part) {
   }
 
   function followStream() {
-    let offset = end;
-    let known = total;
+    let offset = Number(data.end);
     stream(() => `${data.log}/events?attempt=${attempt}&offset=${offset}`, (source, close) => {
       source.addEventListener("lines", (event) => {
         const lines = event.data.split("\n");
         offset = Number(event.lastEventId) || offset;
-        known += lines.length;
-        take(lines);
+        takeLive(lines);
       });
       source.addEventListener("attempt", (event) => {
         const other = JSON.parse(event.data).attempt;
@@ -255,8 +259,8 @@ export function openLog(part) {
   async function toHit(place) {
     if (!hits.length) return;
     hit = (place + hits.length) % hits.length;
-    found.textContent = `${hit + 1} of ${hits.length}${hits.whole ? "" : " or more"}`;
     await goTo(hits[hit]);
+    found.textContent = `${hit + 1} of ${hits.length}${hits.whole ? "" : " or more"}`;
   }
 
   form.addEventListener("submit", async (event) => {
