@@ -21,6 +21,7 @@ from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.mirror import mirror_repository
 from lapstrake.farm.worker.sources import ServerSources
 from lapstrake.names import BranchName, Digest
+from lapstrake.progress import Silent
 from lapstrake.repository.check import check_repository
 from lapstrake.repository.flat import Repository
 from lapstrake.repository.open import repository_of
@@ -144,34 +145,34 @@ def _fetched(server: FarmServer) -> int:
 def test_a_copy_of_a_repository(
     server: FarmServer, link: Link, repository: Repository, tmp_path: Path
 ) -> None:
-    place, copy = open_work_dir(tmp_path / "worker"), tmp_path / "copy"
+    copy = tmp_path / "copy"
     theirs = Repository(copy, BranchName("stable"), _no_key)
-    mirror_repository(link, "stable", copy, place)
+    mirror_repository(link, "stable", copy, {"amd64"}, Silent())
     assert theirs.packages() == ()
 
     repository.publish([package(tmp_path / "tree", name) for name in ("one", "two")])
-    mirror_repository(link, "stable", copy, place)
+    mirror_repository(link, "stable", copy, {"amd64"}, Silent())
     assert check_repository(copy) == ()
     assert theirs.state() == repository.state()
     assert theirs.packages() == repository.packages()
 
     before = _fetched(server)
-    mirror_repository(link, "stable", copy, place)
+    mirror_repository(link, "stable", copy, {"amd64"}, Silent())
     assert _fetched(server) == before, "nothing was new"
 
     repository.publish([package(tmp_path / "tree", "one", " rebuilt")])
     repository.remove("two")
     for _ in range(2):  # what goes stays for one more round
-        mirror_repository(link, "stable", copy, place)
+        mirror_repository(link, "stable", copy, {"amd64"}, Silent())
         repository.publish([package(tmp_path / "tree", "three")])
-    mirror_repository(link, "stable", copy, place)
+    mirror_repository(link, "stable", copy, {"amd64"}, Silent())
     assert check_repository(copy) == ()
     assert [entry.package for entry in theirs.packages()] == ["one", "three"]
     assert not (copy / "two_1_all.deb").exists()
 
     damaged = copy / "three_1_all.deb"
     damaged.write_bytes(b"short")
-    mirror_repository(link, "stable", copy, place)
+    mirror_repository(link, "stable", copy, {"amd64"}, Silent())
     assert check_repository(copy) == ()
 
 
@@ -248,6 +249,6 @@ def test_a_state_that_changes_meanwhile_is_asked_for_again(
         return answers.pop() if answers else real(kind, path, **params)  # type: ignore[arg-type]
 
     monkeypatch.setattr(link.connection, "get", get)
-    mirror_repository(link, "stable", tmp_path / "copy", open_work_dir(tmp_path / "worker"))
+    mirror_repository(link, "stable", tmp_path / "copy", {"amd64"}, Silent())
     assert check_repository(tmp_path / "copy") == ()
     assert not answers

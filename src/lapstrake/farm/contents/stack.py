@@ -96,6 +96,40 @@ class PackedLayer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BaseRecipe:
+    """How a base OS is made where the server has none, see `lapstrake.config.model.BaseConfig`.
+
+    Attributes:
+        method, suite, variant, packages, url: as there.
+        checksum: of what `url` names, or empty.
+        listed: the base OS' own source list.
+    """
+
+    method: str
+    suite: str
+    variant: str
+    packages: tuple[str, ...] = ()
+    url: str = ""
+    checksum: str = ""
+    listed: ListText | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackSettings:
+    """What the server decides for all workers.
+
+    Attributes:
+        maintainer: what packages name as theirs (``build.maintainer``).
+        dependency_names: what AOSC's packages are called (``dependency_names``).
+        base: how to make a base OS; ``None`` in what a worker sends.
+    """
+
+    maintainer: str = ""
+    dependency_names: Mapping[str, str] = field(default_factory=dict)
+    base: BaseRecipe | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StackDocument:
     """A branch for one architecture.
 
@@ -107,8 +141,7 @@ class StackDocument:
         instance: the branch's own.
         served: whether the server itself keeps it fresh; otherwise workers do.
         layers: base and instance, lowest first; empty when there are none yet.
-        maintainer: what packages name as theirs (``build.maintainer``).
-        dependency_names: what AOSC's packages are called (``dependency_names``).
+        settings: what the server decides.
     """
 
     branch: str
@@ -118,8 +151,7 @@ class StackDocument:
     instance: StackInstance | None = None
     served: bool = False
     layers: tuple[StackLayer, ...] = ()
-    maintainer: str = ""
-    dependency_names: Mapping[str, str] = field(default_factory=dict)
+    settings: StackSettings = field(default_factory=StackSettings)
 
     @property
     def name(self) -> BranchName:

@@ -6,18 +6,21 @@ import hashlib
 
 from pydantic import TypeAdapter, ValidationError
 
+from lapstrake.baseos.current import configured_base
 from lapstrake.branch.instance import Branch, current_branch
 from lapstrake.config.branches import one_branch
 from lapstrake.errors import BranchError, LapstrakeError, UsageError
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.contents.shelves import unknown_branch
 from lapstrake.farm.contents.stack import (
+    BaseRecipe,
     ListText,
     PackedLayer,
     StackBase,
     StackDocument,
     StackInstance,
     StackLayer,
+    StackSettings,
 )
 from lapstrake.farm.problems import Invalid, Unknown
 from lapstrake.formats.sources_list import SourceList
@@ -26,6 +29,7 @@ from lapstrake.host.layer_archive import pack_layer
 from lapstrake.layer.store import Layer
 from lapstrake.names import Arch, BranchName, CacheKey
 from lapstrake.place.foreign import place_for
+from lapstrake.place.lists import base_list
 from lapstrake.place.state import StateFiles
 from lapstrake.place.workplace import Workplace
 
@@ -56,17 +60,15 @@ class Stacks:
         listed = one_branch(self._place.config.folder, name)
         own = self._own(name, machine)
         found = own or self._shared(name, machine, listed)
-        config = self._place.config
         return StackDocument(
             branch=branch,
             arch=arch,
-            listed=ListText(style=listed.style.value, text=listed.text),
+            listed=_text_of(listed),
             base=found.base if found else None,
             instance=found.instance if found else None,
             served=own is not None,
             layers=found.layers if found else (),
-            maintainer=config.build.maintainer,
-            dependency_names=config.dependency_names,
+            settings=_settings(self._place),
         )
 
     def accept(self, document: StackDocument) -> None:
@@ -196,6 +198,28 @@ def stack_document(place: Workplace, branch: Branch) -> StackDocument | None:
             for layer in (branch.base, branch.instance)
         ),
     )
+
+
+def _settings(place: Workplace) -> StackSettings:
+    base = configured_base(place)
+    listed = base_list(base)
+    return StackSettings(
+        maintainer=place.config.build.maintainer,
+        dependency_names=place.config.dependency_names,
+        base=BaseRecipe(
+            method=base.method.value,
+            suite=base.suite,
+            variant=base.variant,
+            packages=base.packages,
+            url=base.url,
+            checksum=str(base.checksum or ""),
+            listed=_text_of(listed) if listed else None,
+        ),
+    )
+
+
+def _text_of(listed: SourceList) -> ListText:
+    return ListText(style=listed.style.value, text=listed.text)
 
 
 def _stack_name(branch: BranchName, arch: Arch) -> str:

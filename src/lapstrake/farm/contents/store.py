@@ -45,7 +45,7 @@ class ContentStore:
     def __init__(self, folder: Path, *, upload_limit: int, disk_low: int) -> None:
         self._blobs = LocalBlobs(folder)
         self._uploads = Uploads(self._blobs.scratch)
-        self._limit = upload_limit
+        self.upload_limit = upload_limit
         self._low = disk_low
         self.folder = folder
         self.make_room: Callable[[], None] = _nothing
@@ -209,11 +209,11 @@ class ContentStore:
         self._blobs.delete(name)
 
     def _require_size(self, size: int, trusted: bool) -> None:
-        if not trusted and size > self._limit:
+        if not trusted and size > self.upload_limit:
             raise TooLarge(
-                f"an upload may have {size_text(self._limit)}",
+                f"an upload may have {size_text(self.upload_limit)}",
                 resolution="Send less, or raise farm.upload_limit on the server.",
-                fields={"limit": self._limit},
+                fields={"limit": self.upload_limit},
             )
 
     def _require_room(self, size: int, trusted: bool) -> None:

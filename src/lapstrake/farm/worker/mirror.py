@@ -8,8 +8,9 @@ what went stays for one more round.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from lapstrake.errors import FarmError
 from lapstrake.farm.contents.shelves import ShelfFile, ShelfState
@@ -17,7 +18,7 @@ from lapstrake.farm.problems import Unknown
 from lapstrake.farm.worker.link import Link
 from lapstrake.host.files import link_atomic, write_atomic
 from lapstrake.host.locks import locked
-from lapstrake.place.workplace import Workplace
+from lapstrake.progress import Progress
 from lapstrake.repository.generation import PRIVATE
 from lapstrake.source.archive_tree import RefusedEntry, safe_parts
 
@@ -26,36 +27,34 @@ _LAST = ("Packages.xz", "Packages.gz", "Packages", "Release.gpg", "Release", "In
 _TRIES = 3
 
 
-def mirror_repository(link: Link, branch: str, folder: Path, place: Workplace) -> None:
+def mirror_repository(
+    link: Link, branch: str, folder: Path, arches: Collection[str], progress: Progress
+) -> None:
     """Bring a copy up to date.
 
     Args:
         link: to the server.
         branch: the branch.
         folder: the copy; made when missing.
-        place: whose progress hears of it, and for whose architecture packages are wanted.
+        arches: packages of these are wanted, and those for all.
+        progress: hears of it when another build is at it.
 
     Raises:
         FarmError: the server's repository changes faster than it can be copied, or names files
             that no repository has.
     """
-    arches = f"{place.config.arch}"
     private = folder / PRIVATE
     private.mkdir(parents=True, exist_ok=True)
-    with locked(private / "lock", what=f"the copy of {branch}", on_wait=place.progress.headline):
+    path = f"/api/v1/branches/{quote(branch, safe='')}/repository"
+    with locked(private / "lock", what=f"the copy of {branch}", on_wait=progress.headline):
         for _ in range(_TRIES):
-            state = _asked(link, branch, arches)
+            state = link.connection.get(ShelfState, path, arch=",".join(sorted(arches)))
             if _follow(link, state, folder):
                 return
     raise FarmError(
         f"the repository of {branch} changes faster than it can be copied",
         resolution="Retry the task.",
     )
-
-
-def _asked(link: Link, branch: str, arches: str) -> ShelfState:
-    path = f"/api/v1/branches/{branch}/repository"
-    return link.connection.get(ShelfState, path, arch=arches)
 
 
 def _follow(link: Link, state: ShelfState, folder: Path) -> bool:

@@ -14,20 +14,19 @@ from urllib.parse import quote
 
 from lapstrake.branch.instance import Branch, enter_branch
 from lapstrake.config.model import Config, RefreshMode
-from lapstrake.config.places import LISTS_NAME
-from lapstrake.errors import FarmError
 from lapstrake.farm.base import Job
 from lapstrake.farm.contents.stack import PackedLayer, StackDocument, StackLayer
+from lapstrake.farm.contents.stacks import stack_document
+from lapstrake.farm.worker.configured import configured
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.mirror import mirror_repository
 from lapstrake.farm.worker.sources import ServerSources
-from lapstrake.formats.sources_list import ListStyle
-from lapstrake.host.files import temporary_name, write_atomic
+from lapstrake.host.files import temporary_name
 from lapstrake.host.layer_archive import pack_layer, unpack_layer
 from lapstrake.layer.store import Layer
 from lapstrake.names import Arch, CacheKey
 from lapstrake.place.foreign import place_for, require_machine
-from lapstrake.place.state import StateFiles
+from lapstrake.place.state import BranchState, StateFiles
 from lapstrake.place.workplace import Workplace
 from lapstrake.progress import Progress
 from lapstrake.runner.choose import choose
@@ -39,7 +38,7 @@ def prepare_place(job: Job, link: Link, config: Config, progress: Progress) -> W
     Args:
         job: what is to be built.
         link: to the server.
-        config: the worker's own; what it keeps lies below ``work_dir/worker``.
+        config: the worker's own, see `lapstrake.farm.worker.configured`.
         progress: hears what is fetched.
 
     Returns:
@@ -55,34 +54,19 @@ def prepare_place(job: Job, link: Link, config: Config, progress: Progress) -> W
     path = f"/api/v1/branches/{quote(spec.branch, safe='')}/stack"
     document = link.connection.get(StackDocument, path, arch=arch.value)
     home = Workplace(
-        config=worker_config(config, document),
+        config=configured(config, document),
         runner=choose(config.runner.name.value, config.runner),
         progress=progress,
         elsewhere=ServerSources(link, progress),
     )
     place = place_for(home, arch)
-    _write_list(home, document)
     adopt(place, link, document)
     if not document.served:
         _keep_fresh(place, link, document)
-    mirror_repository(link, spec.branch, place.output(document.name), place)
+    arches = frozenset({arch.value, spec.target or arch.value})
+    mirror_repository(link, spec.branch, place.output(document.name), arches, progress)
     fixed = replace(place.config, refresh=replace(place.config.refresh, mode=RefreshMode.NEVER))
     return replace(place, config=fixed)
-
-
-def worker_config(config: Config, document: StackDocument) -> Config:
-    """A worker's configuration, with what the server decides for all of them.
-
-    What a worker keeps is a copy, and lies apart: nobody's own repository is overwritten.
-    """
-    folder = config.work_dir / "worker"
-    return replace(
-        config,
-        work_dir=folder,
-        folder=folder / "branches",
-        build=replace(config.build, maintainer=document.maintainer),
-        dependency_names=document.dependency_names,
-    )
 
 
 def adopt(place: Workplace, link: Link, document: StackDocument) -> None:
@@ -106,13 +90,11 @@ def adopt(place: Workplace, link: Link, document: StackDocument) -> None:
         remembered = state.branch(document.name)
         if remembered.current != instance:
             place.progress.headline(f"{document.branch} is now {instance.layer.short}")
-            state.set_branch(document.name, remembered.with_instance(instance))
+            state.set_branch(document.name, BranchState(instances=(instance,), checked=time.time()))
 
 
 def share(place: Workplace, link: Link, branch: Branch) -> None:
     """Give the server what this worker made of a branch."""
-    from lapstrake.farm.contents.stacks import stack_document
-
     document = stack_document(place, branch)
     if document is None:
         return
@@ -132,23 +114,6 @@ def _keep_fresh(place: Workplace, link: Link, document: StackDocument) -> None:
         known = document.instance.layer if document.instance else ""
         if branch.instance.key.hex != known:
             share(place, link, branch)
-
-
-def _write_list(home: Workplace, document: StackDocument) -> None:
-    """Put the branch's list where the configuration of this worker has it."""
-    listed = document.listed
-    if listed is None or listed.style not in set(ListStyle):
-        raise FarmError(f"the server tells no source list of {document.branch}")
-    folder = home.config.folder
-    assert folder is not None  # noqa: S101 - `worker_config` sets it
-    lists = folder / LISTS_NAME
-    file = lists / f"{document.name}.{listed.style}"
-    lists.mkdir(parents=True, exist_ok=True)
-    if not file.exists() or file.read_text("utf-8") != listed.text:
-        write_atomic(file, listed.text.encode())
-    for style in ListStyle:
-        if style != listed.style:
-            (lists / f"{document.name}.{style}").unlink(missing_ok=True)
 
 
 def _fetch_layer(place: Workplace, link: Link, wanted: StackLayer) -> Layer:
