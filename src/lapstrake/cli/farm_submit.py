@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,8 +14,12 @@ from lapstrake.cli.output import printable, write_stderr
 from lapstrake.errors import TaskError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lapstrake.farm.base import Task, TaskSpec
     from lapstrake.farm.client.farm import Farm
+
+T = TypeVar("T", int, float)
 
 _PRIORITY = click.IntRange(-100, 100)
 
@@ -129,11 +133,6 @@ def _spec(branch: str, options: dict[str, Any]) -> TaskSpec:
     from lapstrake.config.units import parse_duration, parse_size
     from lapstrake.farm.base import Requirements, TaskKind, TaskSpec
 
-    try:
-        memory = parse_size(options["memory"]) if options["memory"] else 0
-        seconds = parse_duration(options["seconds"]) if options["seconds"] else 0.0
-    except ValueError as wrong:
-        raise UsageError(str(wrong)) from wrong
     return TaskSpec(
         kind=TaskKind.ARTIFACT if options["package"] else TaskKind.BUNDLE,
         name=options["name"],
@@ -149,6 +148,14 @@ def _spec(branch: str, options: dict[str, Any]) -> TaskSpec:
         requires=Requirements(
             capabilities=tuple(sorted(set(options["require"]))), worker=options["worker"]
         ),
-        seconds=seconds,
-        memory=memory,
+        seconds=_amount(parse_duration, "--time", options["seconds"]),
+        memory=_amount(parse_size, "--memory", options["memory"]),
     )
+
+
+def _amount(parse: Callable[[str], T], option: str, text: str | None) -> T:
+    """An option's size or time; 0 when it is not given."""
+    try:
+        return parse(text or "0")
+    except ValueError as wrong:
+        raise UsageError(f"{option}: {wrong}") from wrong

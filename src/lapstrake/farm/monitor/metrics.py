@@ -11,7 +11,7 @@ import time
 from collections import Counter as Count
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
@@ -41,6 +41,7 @@ class Metrics:
         self._turn = threading.Lock()
         self._since = desk.clock()
         self._seen: set[tuple[int, int]] = set()
+        disable_created_metrics()  # type: ignore[no-untyped-call] # lines that tell nothing
         self._registry = CollectorRegistry()
         self._attempts = Counter(
             "lapstrake_attempts_ended",
