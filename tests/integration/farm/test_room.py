@@ -82,6 +82,10 @@ def test_layers_make_room(place: Workplace) -> None:
         BaseState(key=base.key, origin="a test", loaded=0.0, arch="amd64")
     )
     old, used = _layer(place, "old", 16 * _MIB), _layer(place, "used", 12 * _MIB)
+    records = [place.builds / name for name in ("old", "young")]
+    for record in records:
+        record.mkdir(parents=True)
+    os.utime(records[0], (_DAY_AGO - 60, _DAY_AGO - 60))
     room = Room(place)
     with place.store.lease([used]):
         room.watch()
@@ -89,6 +93,7 @@ def test_layers_make_room(place: Workplace) -> None:
     left = {layer.key for layer in place.store.layers()}
     assert left == {base.key, used.key}
     assert old.key not in left
+    assert [record.exists() for record in records] == [False, True]
 
 
 def test_nothing_to_remove(place: Workplace) -> None:

@@ -198,6 +198,16 @@ def test_apt_reads_the_repository(
     assert state["digest"] == str(repository.state())
 
 
+def test_the_site_of_artifacts(server: FarmServer, client: httpx2.Client) -> None:
+    site = server.work_dir / "farm" / "artifacts"
+    site.mkdir(exist_ok=True)
+    (site / "sys-portable-1.0-ABC.tar.gz").write_bytes(b"0123456789")
+    part = client.get("/artifacts/sys-portable-1.0-ABC.tar.gz", headers={"Range": "bytes=8-"})
+    assert (part.status_code, part.content) == (206, b"89")
+    for name in ("other", ".hidden", "..%2Fengine.db", "%00", ""):
+        assert client.get(f"/artifacts/{name}").status_code == 404, name
+
+
 def test_sources_are_shared(
     server: FarmServer, client: httpx2.Client, link: Link, tmp_path: Path
 ) -> None:

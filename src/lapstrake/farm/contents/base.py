@@ -78,3 +78,11 @@ class Contents(Protocol):
     def take_note(self, name: str, data: bytes) -> None:
         """Keep a small document in place of the one of this name."""
         ...
+
+    def notes(self, prefix: str) -> Iterator[str]:
+        """The names of documents that begin with a prefix."""
+        ...
+
+    def drop_note(self, name: str) -> None:
+        """Forget a document."""
+        ...

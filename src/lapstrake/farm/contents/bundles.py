@@ -164,13 +164,13 @@ def read_bundle(location: BundleLocation, arch: str = "") -> Bundle | None:
 
     Args:
         location: where it is.
-        arch: the machine that builds it; this one when empty.
+        arch: the machine that builds it; this one when empty, or unknown.
 
     Raises:
         Invalid: it is wrong; the detail names file and line.
     """
     try:
-        return read(location, arch=Arch(arch) if arch else host_arch())
+        return read(location, arch=Arch(arch) if arch in set(Arch) else host_arch())
     except (NeedsShell, NotForArch):
         return None
     except BundleError as wrong:

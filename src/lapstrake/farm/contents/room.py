@@ -12,6 +12,7 @@ from lapstrake.errors import LapstrakeError
 from lapstrake.farm.contents.stacks import Stacks
 from lapstrake.farm.contents.store import ContentStore
 from lapstrake.formats.amounts import size_text
+from lapstrake.host.files import remove_tree
 from lapstrake.host.supervise import free_bytes
 from lapstrake.place.answers import forget_old
 from lapstrake.place.kept import collect_packages
@@ -22,6 +23,8 @@ _IDLE_LAYERS = 300.0
 """Seconds: what a build made just now, it is about to use."""
 _IDLE_CONTENTS = 3600.0
 """Seconds: what was just uploaded, a task is about to name."""
+_RECORD_SECONDS = 86400.0
+"""Seconds for which a worker keeps its own records of builds."""
 _PAUSE = 10.0
 """Seconds between two times that room is made, however many ask for it."""
 _MARGIN = 4
@@ -71,6 +74,8 @@ class Room:
         """Remove what is of no use any more, however much room there is; for every hour or so."""
         if self._contents is not None:
             self._contents.forget_uploads()
+        else:
+            self._forget_builds()
         freed = self._collect_contents()
         if freed:
             _LOG.info("removed %s of content that no task needs", size_text(freed))
@@ -90,11 +95,21 @@ class Room:
                 "the disk had %s left; now it has %s", size_text(before), size_text(self.free)
             )
 
+    def _forget_builds(self) -> None:
+        """Remove a worker's own records of builds; the server has them."""
+        latest = time.time() - _RECORD_SECONDS
+        builds = self._place.builds
+        for record in builds.iterdir() if builds.is_dir() else ():
+            if record.lstat().st_mtime <= latest:
+                remove_tree(record)
+
     def _collect_contents(self) -> int:
         if self._contents is None or self._referenced is None:
             return 0
-        kept = {*self._referenced(), *Stacks(self._place, self._contents).kept()}
-        return self._contents.collect(kept, idle=_IDLE_CONTENTS)
+        stacks = Stacks(self._place, self._contents)
+        freed = self._contents.collect({*self._referenced(), *stacks.kept()}, idle=_IDLE_CONTENTS)
+        stacks.forget_gone()
+        return freed
 
     def _collect_layers(self, wanted: int) -> None:
         """Remove layers, then package files, until so many bytes more are free."""

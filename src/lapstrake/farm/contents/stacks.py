@@ -112,6 +112,13 @@ class Stacks:
             raise Invalid(f"{packed.digest} is not here, or has not {packed.size} bytes")
         self._take_note(_arch(arch), _key(key).hex, packed)
 
+    def forget_gone(self) -> None:
+        """Forget layers whose files were collected; who asks for one has it packed again."""
+        for name in tuple(self._contents.notes("layers/")):
+            _, arch, key = name.split("/")
+            if self._note(Arch(arch), key) is None:
+                self._contents.drop_note(name)
+
     def kept(self) -> frozenset[str]:
         """The digests of packed layers that a branch's stack needs now."""
         digests = set()
