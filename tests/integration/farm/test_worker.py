@@ -23,9 +23,29 @@ from farm_worker import (
     until,
     wait_for,
 )
+from lapstrake.config.model import host_arch
+from lapstrake.farm.client.http import Connection
+from lapstrake.farm.client.uploads import upload
 from roots import clone
 from shop import Shop
 
+_TOOL = """
+[package]
+name = "tool"
+type = "toolchain"
+version = "1.0"
+checksum = ["lapstrake.toml"]
+
+[platform]
+build = '''
+echo '>>> making tool'
+test -e {host} || echo in a root
+echo every word
+mkdir -p out
+echo x > out/cc
+'''
+output = "out"
+"""
 _QUICK = ("farm.heartbeat=0.5s",)
 
 
@@ -184,3 +204,24 @@ def test_two_workers_of_one_name(farm: Farm, worker: FarmWorker) -> None:
         assert rival.wait() == 31
         assert "in use" in rival.said()
         assert "Traceback" not in rival.said()
+
+
+def test_an_artifact_is_built_in_a_root_and_packed(farm: Farm, worker: FarmWorker) -> None:
+    project = farm.shop.scratch() / "tool"
+    project.mkdir()
+    (project / "lapstrake.toml").write_text(_TOOL.format(host=project))
+    archive = farm.shop.scratch() / "tool.tar"
+    archive.write_bytes(pack(project))
+    digest = upload(Connection(farm.server.url), archive)
+    spec = {"kind": "artifact", "bundle": digest, "arch": host_arch().value}
+    answer = farm.client.post("/api/v1/tasks", json={"spec": spec})
+    assert answer.status_code == 201, answer.text
+    task = answer.json()["id"]
+    status = wait_for(farm.client, task)
+    log = farm.log(task)
+    assert status["state"] == "success", log
+    (output,) = status["outputs"]
+    assert output["name"].startswith("tool-")
+    assert ">>> making tool\n" in log
+    assert "in a root\n" in log
+    assert "every word\n" in log

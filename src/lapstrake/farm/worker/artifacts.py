@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lapstrake.artifact.builders.choose import default_name
 from lapstrake.artifact.building.build import BuildRequest, build_artifacts
 from lapstrake.artifact.building.workshop import write_archive
 from lapstrake.artifact.depot import Depot
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
 
 def build_archives(
-    folder: Path, spec: TaskSpec, config: Config, progress: Progress, target: Path
+    folder: Path,
+    spec: TaskSpec,
+    config: Config,
+    progress: Progress,
+    *,
+    target: Path,
+    trusting: bool,
 ) -> str:
     """Build what a task wants of a project, and write its archives.
 
@@ -28,6 +35,8 @@ def build_archives(
         config: where artifacts are kept.
         progress: hears it.
         target: the folder that gets the archives; made when missing.
+        trusting: whether it may run its commands on this machine itself; otherwise all is built in
+            roots as soon as one of its packages would be built so.
 
     Returns:
         the version of the package, or of the project.
@@ -35,7 +44,13 @@ def build_archives(
     depot = Depot(config=config, environment=os.environ)
     project = read_project(folder, depot=depot, progress=progress)
     names = (spec.package,) if spec.package else ()
-    request = BuildRequest(names=names, jobs=config.build.jobs, force=spec.fresh)
+    builders = {default_name(each) for each in project.packages if not each.type.is_platform}
+    request = BuildRequest(
+        names=names,
+        jobs=config.build.jobs,
+        force=spec.fresh,
+        builder="root" if "local" in builders and not trusting else "",
+    )
     built = build_artifacts(project, request, depot, progress)
     wanted = names or tuple(each.package.name for each in built if each.builder) or ("",)
     for name in wanted:

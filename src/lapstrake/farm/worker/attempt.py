@@ -17,6 +17,7 @@ from lapstrake.farm.worker import containers
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.sampling import Sampler, joined
 from lapstrake.farm.worker.setup import (
+    TRUSTING,
     AttemptFolder,
     BuildSetup,
     SlotSetup,
@@ -121,6 +122,7 @@ class Attempt:
             job=self._job,
             folder=self._folder.path,
             executor=self._setup.executor,
+            trusting=TRUSTING in self._setup.facts.capabilities,
         )
         log = os.open(self._folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
         reader, writer = os.pipe()

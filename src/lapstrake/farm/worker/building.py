@@ -76,7 +76,7 @@ class _Work:
 
     def __init__(self, setup: BuildSetup, folder: AttemptFolder, log: AttemptLog) -> None:
         self.job, self.folder, self.log = setup.job, folder, log
-        self.worker, self.executor = setup.worker, setup.executor
+        self.worker, self.executor, self.trusting = setup.worker, setup.executor, setup.trusting
         self.link = Link(Connection(setup.worker.server, setup.worker.token, patience=_PATIENCE))
 
     def run(self) -> Result:
@@ -156,7 +156,18 @@ class _Work:
         from lapstrake.farm.worker.artifacts import build_archives
 
         project = self._sources(config)
-        version = build_archives(project, self.job.spec, config, self.log, self.folder.output)
+        branch = self.job.spec.branch or config.artifacts.branch  # whose root it is built in
+        self.job = replace(self.job, spec=replace(self.job.spec, branch=branch))
+        config = self._place(config).config
+        config = replace(config, artifacts=replace(config.artifacts, branch=branch))
+        version = build_archives(
+            project,
+            self.job.spec,
+            config,
+            self.log,
+            target=self.folder.output,
+            trusting=self.trusting,
+        )
         return Result(ok=True, outputs=self._shared(), version=version)
 
     def _shared(self) -> tuple[OutputFile, ...]:

@@ -16,6 +16,10 @@ from lapstrake.farm.monitor.logs import LogForm
 TOKEN_VARIABLE = "LAPSTRAKE_TOKEN"  # noqa: S105 - the variable's name
 """Where a token may be; it is not handed on to what we start."""
 
+TRUSTING = "local"
+"""The capability that a worker only has if its user says so: uploaded projects may be built on the
+machine itself, by the builder `local`, and not only in roots and containers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSetup:
@@ -74,12 +78,14 @@ class BuildSetup:
         job: what to build.
         folder: the attempt's; its output, result and log go there.
         executor: the slot's name, for labels.
+        trusting: whether the worker lets projects run their commands on the machine itself.
     """
 
     worker: WorkerSetup
     job: Job
     folder: Path
     executor: str
+    trusting: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

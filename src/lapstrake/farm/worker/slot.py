@@ -45,6 +45,7 @@ def main() -> None:
     slot = SlotProcess(setup)
     threading.Thread(target=slot.listen, name="orders", daemon=True).start()
     slot.run()
+    os._exit(0)  # a thread that waits for the next order would be in the way of all else
 
 
 class SlotProcess:
