@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from lapstrake.config.model import FarmConfig
 from lapstrake.farm.base import TaskState
+from lapstrake.farm.desk import words
 from lapstrake.farm.engine.base import RunId
 from lapstrake.farm.model import states
 from lapstrake.farm.problems import Unknown
@@ -26,6 +27,8 @@ class Change:
         now: the server's time.
         config: ``[farm]``.
         longest: seconds a build may take when its spec does not say; ``None`` for any time.
+        keys: those of `lapstrake.farm.model.identity` that any task has, of those that matter to
+            this change; ``None`` to look each up.
         has: whether the content store has a digest.
         enqueue, cancel, moved: what the engine is told once the rows are kept.
         events: what the listeners are told.
@@ -37,6 +40,7 @@ class Change:
     config: FarmConfig
     longest: float | None = None
     has: Callable[[str], bool] = bool
+    keys: set[str] | None = None
     enqueue: dict[RunId, tuple[str, int]] = field(default_factory=dict)
     cancel: list[RunId] = field(default_factory=list)
     moved: dict[RunId, tuple[str, int]] = field(default_factory=dict)
@@ -82,7 +86,7 @@ class Change:
         if state is TaskState.FETCHING and not row.started:
             row.started = self.now
         row.finished = self.now if state in states.ENDED else 0.0
-        self.tell(f"task.{state.value}", reason, task=row)
+        self.tell(f"task.{state.value}", words.moved(row, reason), task=row)
 
     def deadline(self, state: TaskState, seconds: float = 0.0) -> float:
         """When a state is given up that begins now; 0 for never.

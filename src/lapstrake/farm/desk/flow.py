@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
 
 from lapstrake.farm.base import GroupState, TaskSpec, TaskState
+from lapstrake.farm.desk import words
 from lapstrake.farm.desk.change import Change, run_of
 from lapstrake.farm.desk.values import dump, member_of, outputs_of, spec_of
 from lapstrake.farm.model import groups, identity, queues, states
 from lapstrake.farm.problems import WrongState
 from lapstrake.farm.tables.rows import AttemptRow, GroupRow, TaskRow
+
+_AT_ONCE = 500
+_SHARED = (TaskState.SUCCESS, *sorted(states.WITH_ENGINE))
 
 
 def launch(change: Change, row: TaskRow) -> None:
@@ -23,19 +27,18 @@ def launch(change: Change, row: TaskRow) -> None:
     spec = spec_of(row)
     row.key, row.same_as = identity.key_of(spec), None
     row.queue = queues.queue_of(spec.arch, spec.requires)
-    if not spec.fresh:
-        if identity.is_pinned(spec):
-            made = _same(change, row, (TaskState.SUCCESS,))
-            if made is not None and all(change.has(output.digest) for output in outputs_of(made)):
-                _share(change, row, made, f"the same as task {made.id}, which was built before")
-                return
-        leader = _same(change, row, tuple(states.WITH_ENGINE))
-        if leader is not None and (identity.is_pinned(spec) or leader.state == TaskState.QUEUED):
-            row.same_as = leader.id
-            _wait(change, row, f"task {leader.id} builds the same")
-            if rank_of(row.priority) > leader.rank:
-                put(change, leader, rank=rank_of(row.priority))
+    twin = None if spec.fresh else _twin(change, row)
+    pinned = identity.is_pinned(spec)
+    if twin is not None and twin.state == TaskState.SUCCESS:
+        if pinned and all(change.has(output.digest) for output in outputs_of(twin)):
+            _share(change, row, twin, f"the same as task {twin.id}, which was built before")
             return
+    elif twin is not None and (pinned or twin.state == TaskState.QUEUED):
+        row.same_as = twin.id
+        _wait(change, row, f"task {twin.id} builds the same")
+        if rank_of(row.priority) > twin.rank:
+            put(change, twin, rank=rank_of(row.priority))
+        return
     row.lost, row.cores = 0, 0
     if row.rank // rank_of(1) != row.priority:  # else placement knew it while it waited
         row.rank = rank_of(row.priority)
@@ -91,32 +94,33 @@ def lose(change: Change, row: TaskRow, why: str) -> bool:
     if row.lost >= change.config.attempts:
         end(change, row, TaskState.ERROR, f"{row.lost} workers were lost with it; the last: {why}")
         return False
-    change.set_state(row, TaskState.QUEUED, f"{why}; another worker will take it")
+    change.set_state(row, TaskState.QUEUED, f"{why}; another worker takes it")
     return True
 
 
 def advance(change: Change, group: int) -> None:
-    """Start, skip and close what a group's rules say."""
+    """Start, skip and close what a group's rules say, until nothing follows any more."""
     above = change.session.get_one(GroupRow, group)
     change.session.flush()
-    rows = {
-        row.member: row
-        for row in change.session.scalars(select(TaskRow).where(TaskRow.group_id == group))
-    }
-    members = [member_of(row) for row in rows.values()]
-    following = groups.advance(members, stop=above.stop, cancelled=above.cancelled)
-    for name, reason in following.skip.items():
-        before = TaskState(rows[name].state)
-        change.set_state(rows[name], TaskState.SKIPPED, reason)
-        if before is TaskState.QUEUED:
-            change.cancel.append(run_of(rows[name]))
-        change.ended.append(rows[name])
-    for name in following.start:
-        if rows[name].state == TaskState.WAITING and rows[name].same_as is None:
-            launch(change, rows[name])
+    query = select(TaskRow).where(TaskRow.group_id == group).order_by(TaskRow.id)
+    rows = {row.member: row for row in change.session.scalars(query)}
+    while True:
+        change.groups.discard(group)
+        members = [member_of(row) for row in rows.values()]
+        following = groups.advance(members, stop=above.stop, cancelled=above.cancelled)
+        for name, reason in following.skip.items():
+            end(change, rows[name], TaskState.SKIPPED, reason)
+        starting = [rows[name] for name in following.start if rows[name].same_as is None]
+        if len(starting) > 1:
+            expect(change, starting)
+        for row in starting:
+            launch(change, row)
+        change.keys = None
+        if group not in change.groups:  # no result was there already: nothing more follows
+            break
     if following.state is not GroupState.RUNNING and above.state == GroupState.RUNNING:
         above.state, above.finished = following.state.value, change.now
-        change.tell(f"group.{following.state.value}", above.name, group=above.id)
+        change.tell(f"group.{above.state}", words.group(above, rows.values()), group=above.id)
 
 
 def rank_of(priority: int, within: int = 0) -> int:
@@ -145,12 +149,20 @@ def _followers(change: Change, row: TaskRow) -> None:
             launch(change, follower)  # the first takes over, the others wait for that one
 
 
-def _same(change: Change, row: TaskRow, wanted: tuple[TaskState, ...]) -> TaskRow | None:
-    """The newest other task that makes the same and stands so."""
+def _twin(change: Change, row: TaskRow) -> TaskRow | None:
+    """The newest other task that makes the same, if it has made it or the engine has it.
+
+    Never one that waits itself: so nothing ever waits in a circle.
+    """
+    if change.keys is not None:
+        seen = row.key in change.keys
+        change.keys.add(row.key)
+        if not seen:
+            return None
     change.session.flush()
     query = (
         select(TaskRow)
-        .where(TaskRow.key == row.key, TaskRow.state.in_(wanted), TaskRow.id != row.id)
+        .where(TaskRow.key == row.key, TaskRow.state.in_(_SHARED), TaskRow.id != row.id)
         .where(TaskRow.same_as.is_(None))
         .order_by(TaskRow.id.desc())
         .limit(1)
@@ -161,7 +173,9 @@ def _same(change: Change, row: TaskRow, wanted: tuple[TaskState, ...]) -> TaskRo
 def _share(change: Change, row: TaskRow, made: TaskRow, reason: str) -> None:
     row.outputs, row.version, row.same_as = made.outputs, made.version, made.id
     row.exit_code = 0
-    end(change, row, TaskState.SUCCESS, reason)
+    change.set_state(row, TaskState.SUCCESS, reason)
+    if row.group_id is not None:  # nobody else waits for one that only shares
+        change.groups.add(row.group_id)
 
 
 def _wait(change: Change, row: TaskRow, reason: str) -> None:
@@ -180,9 +194,9 @@ def new_row(
     member: str = "",
     needs: Iterable[str] = (),
 ) -> TaskRow:
-    """A new task; a group's member waits for the others at once."""
+    """A new task, to be given to `add`; a group's member waits for the others at once."""
     state = TaskState.NEW if group is None else TaskState.WAITING
-    row = TaskRow(
+    return TaskRow(
         kind=spec.kind.value,
         name=spec.name,
         branch=spec.branch,
@@ -198,10 +212,23 @@ def new_row(
         changed=change.now,
         deadline=change.deadline(state),
     )
-    change.session.add(row)
+
+
+def add(change: Change, rows: Sequence[TaskRow]) -> None:
+    """Keep new tasks; they get their numbers in this order."""
+    change.session.add_all(rows)
     change.session.flush()
-    change.tell(f"task.{state.value}", spec.name, task=row)
-    return row
+    for row in rows:
+        change.tell(f"task.{row.state}", words.moved(row, ""), task=row)
+
+
+def expect(change: Change, rows: Sequence[TaskRow]) -> None:
+    """Look at once whether others make the same as any of the tasks that are launched next."""
+    wanted = [identity.key_of(spec_of(row)) for row in rows]
+    change.keys = set()
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = TaskRow.key.in_(wanted[start : start + _AT_ONCE])
+        change.keys.update(change.session.scalars(select(TaskRow.key).where(some)))
 
 
 def again(change: Change, row: TaskRow, reason: str) -> None:
@@ -225,6 +252,6 @@ def again(change: Change, row: TaskRow, reason: str) -> None:
 def reopen(change: Change, group: GroupRow) -> None:
     """Let a group go on that had ended."""
     if group.state != GroupState.RUNNING:
-        change.tell("group.running", group.name, group=group.id)
+        change.tell("group.running", "the group goes on", group=group.id)
     group.state, group.finished, group.cancelled = GroupState.RUNNING.value, 0.0, False
     change.groups.add(group.id)

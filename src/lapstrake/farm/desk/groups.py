@@ -53,11 +53,11 @@ class GroupDesk(DeskBase):
                 )
                 change.session.add(row)
                 change.session.flush()
-                change.tell("group.running", spec.name, group=row.id)
+                change.tell("group.running", f"made by {owner or 'nobody'}", group=row.id)
                 for name, reason in found.unread.items():
                     text = f"what {name} needs is not known: {reason}"
                     change.tell("group.unread", text, group=row.id)
-                for member in named:
+                rows = [
                     flow.new_row(
                         change,
                         member.spec,
@@ -67,6 +67,9 @@ class GroupDesk(DeskBase):
                         member=member.name,
                         needs=found.needs[member.name],
                     )
+                    for member in named
+                ]
+                flow.add(change, rows)
                 made.append(row.id)
                 change.groups.add(row.id)
             flow.settle(change)

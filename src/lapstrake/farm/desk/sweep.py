@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-
 from sqlalchemy import select
 
 from lapstrake.farm.base import TaskState, WorkerState
@@ -35,8 +34,12 @@ class SweepDesk(AttemptDesk):
             dead = [run for run in running if is_dead(run.executor, workers)]
             self._give_up(change, workers, running)
             _unpin(change, workers.values())
+            rows = {run: change.task(run.run.task) for run in dead}
         if dead:
             self.dispatch.give_back(dead)
+        for run, row in rows.items():
+            if run.queue != row.queue:
+                self.dispatch.move(run.run, row.queue, priority=row.rank)
         self.enqueue_missing()
         self.publish_pending()
 
@@ -47,7 +50,7 @@ class SweepDesk(AttemptDesk):
             for row in change.session.scalars(query.order_by(TaskRow.id)).all():
                 if row.state == TaskState.WAITING and _holds(change, row):
                     row.deadline = change.deadline(TaskState.WAITING)
-                elif row.deadline:  # nothing that ended before it took it along
+                elif 0 < row.deadline < change.now:  # an end before it may have moved it
                     flow.end(change, row, TaskState.ERROR, f"it was {row.state} for too long")
                     flow.settle(change)
 

@@ -42,7 +42,9 @@ class TaskDesk(DeskBase):
         with self._change() as change:
             made = remembered(change, owner, key, content)
             if not made:
-                made.append(flow.new_row(change, spec, owner=owner, priority=priority).id)
+                row = flow.new_row(change, spec, owner=owner, priority=priority)
+                flow.add(change, [row])
+                made.append(row.id)
             return task_of(change.task(made[0]))
 
     def submit(self, spec: TaskSpec, owner: str, *, priority: int = 0, key: str = "") -> Task:
@@ -84,6 +86,8 @@ class TaskDesk(DeskBase):
                     flow.new_row(change, spec, owner=owner, priority=each)
                     for spec, each in zip(checked, priorities, strict=True)
                 ]
+                flow.add(change, rows)
+                flow.expect(change, rows)
                 for row in rows:
                     flow.launch(change, row)
                 made.extend(row.id for row in rows)

@@ -39,6 +39,10 @@ class TaskRow(Base):
         Index("ix_tasks_group_id_id", "group_id", "id"),
         Index("ix_tasks_key_state", "key", "state"),
         Index("ix_tasks_finished_id", "finished", "id"),
+        Index("ix_tasks_name_finished_id", "name", "finished", "id"),
+        Index("ix_tasks_worker_finished_id", "worker", "finished", "id"),
+        Index("ix_tasks_branch_finished_id", "branch", "finished", "id"),
+        Index("ix_tasks_state_rank_id", "state", "rank", "id", "queue"),
         {"sqlite_autoincrement": True},
     )
 
