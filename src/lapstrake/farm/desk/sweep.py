@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+
 from sqlalchemy import select
 
 from lapstrake.farm.base import TaskState, WorkerState
