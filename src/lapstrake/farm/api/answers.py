@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from lapstrake.errors import LapstrakeError
 from lapstrake.farm.problems import PROBLEMS, Invalid, NoRoom, Problem
@@ -68,7 +69,16 @@ def problem_answer(
 async def error_answer(request: Request, failed: Exception) -> Response:
     """Whatever a handler raises."""
     headers = failed.headers if isinstance(failed, HTTPException) else None
+    if isinstance(failed, HTTPException) and failed.status_code == 405:
+        headers = {"Allow": ", ".join(sorted(_methods(request)))}
     return problem_answer(_problem(request, failed), request.url.path, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """What a path takes: all routes together, where the framework looks at the first only."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in fitting for method in route.methods or ()}
 
 
 def _problem(request: Request, failed: Exception) -> Problem:

@@ -17,7 +17,7 @@ from lapstrake import __version__
 from lapstrake.errors import LapstrakeError
 from lapstrake.farm.api import routers
 from lapstrake.farm.api.answers import error_answer
-from lapstrake.farm.api.documents import describe
+from lapstrake.farm.api.documents import describe, problems
 from lapstrake.farm.api.state import State
 from lapstrake.farm.problems import Problem
 
@@ -45,7 +45,7 @@ def create_app(
     )
     app.state.farm = state
     for router in routers.ALL:
-        app.include_router(router)
+        app.include_router(router, responses=problems())
     app.router.routes.extend(more)
     app.openapi = partial(_described, app)  # type: ignore[method-assign]
     kinds: tuple[type[Exception], ...] = (

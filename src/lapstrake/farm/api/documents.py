@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from lapstrake.farm.api.answers import MEDIA_TYPE
-from lapstrake.farm.problems import PROBLEMS
+from lapstrake.farm.api.answers import MEDIA_TYPE, Broken, NoMethod
+from lapstrake.farm.problems import PROBLEMS, Problem
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -25,19 +25,16 @@ class ProblemDocument(BaseModel):
     instance: str
 
 
-_TITLES = {kind.status: kind.title for kind in PROBLEMS}
-_EVERYWHERE = (400, 401, 403, 404, 405, 413, 422, 429, 500, 503)
-
-
-def problems(*more: int) -> Responses:
-    """The problems of a call: those of every one, and its own."""
+def problems() -> Responses:
+    """The problems that any call may answer with."""
     schema = {"$ref": "#/components/schemas/ProblemDocument"}
+    kinds: list[type[Problem]] = [*PROBLEMS, NoMethod, Broken]
     return {
-        status: {
-            "description": _TITLES.get(status, "Problem"),
+        kind.status: {
+            "description": kind.title,
             "content": {MEDIA_TYPE: {"schema": schema}},
         }
-        for status in sorted({*_EVERYWHERE, *more})
+        for kind in sorted(kinds, key=lambda kind: kind.status)
     }
 
 

@@ -9,11 +9,10 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from lapstrake import __version__
-from lapstrake.farm.api.documents import problems
 from lapstrake.farm.api.state import Check, StateOf
 from lapstrake.farm.problems import Problem, Unavailable
 
-router = APIRouter(tags=["health"], responses=problems())
+router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):

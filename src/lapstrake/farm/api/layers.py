@@ -17,7 +17,7 @@ from lapstrake.farm.contents.stacks import Stacks
 from lapstrake.farm.problems import Invalid
 from lapstrake.web.sending import FileAnswer
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", include_in_schema=False)
 
 _LONGEST = Query(max_length=200)
 
@@ -56,9 +56,9 @@ def repository(state: StateOf, branch: str, arch: Annotated[str, _LONGEST] = "")
     return Shelves(state.place).state(branch, arches)
 
 
-@router.api_route(
+@router.head("/sources/{digest}", include_in_schema=False, response_class=Response)
+@router.get(
     "/sources/{digest}",
-    methods=["GET", "HEAD"],
     tags=["content"],
     response_class=Response,
     responses=ANY_FILE,

@@ -10,7 +10,11 @@ from lapstrake.farm.api.requests import LARGEST, Text
 from lapstrake.farm.api.state import StateOf
 from lapstrake.farm.base import Page, Task, TaskFilter, TaskState
 
-After = Annotated[str, Query(max_length=64, description="`next` of the page before")]
+_PAGE_BEFORE = "`next` of the page before"
+After = Annotated[str, Query(pattern=r"^[0-9]{0,18}$", description=_PAGE_BEFORE)]
+AfterMoment = Annotated[
+    str, Query(pattern=r"^([0-9]{1,12}\.[0-9]{1,9}-[0-9]{1,18})?$", description=_PAGE_BEFORE)
+]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 

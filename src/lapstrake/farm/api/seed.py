@@ -12,7 +12,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from lapstrake.farm.api.builder import BuilderStatus, builder_status
-from lapstrake.farm.api.documents import problems
 from lapstrake.farm.api.listing import ListedTasks
 from lapstrake.farm.api.receiving import receive
 from lapstrake.farm.api.requests import BranchBody, BundleBody, Id, NewBody, SpecBody
@@ -21,7 +20,7 @@ from lapstrake.farm.base import OutputFile, Page, Task, TaskState
 from lapstrake.farm.desk.intake import take_bundle
 from lapstrake.farm.problems import Invalid, TooLarge
 
-router = APIRouter(tags=["seed"], responses=problems(409, 507))
+router = APIRouter(tags=["seed"])
 
 Key = Annotated[str, Header(alias="Idempotency-Key", max_length=255)]
 _LARGEST_WORDS = 1 << 16

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
+from pydantic import Field, StrictInt
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -25,9 +25,12 @@ router = APIRouter()
 
 BYTES = "application/octet-stream"
 _PIECE = 1 << 20
+_FILE: dict[str, Any] = {BYTES: {}, "text/plain": {}}
 ANY_FILE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {BYTES: {}}},
-    206: {"content": {BYTES: {}}},
+    200: {"description": "The file", "content": _FILE},
+    206: {"description": "A part of it", "content": _FILE},
+    304: {"description": "The client has it"},
+    416: {"description": "It has no such part"},
 }
 UploadId = Annotated[str, Path(alias="upload", pattern="^[0-9a-f]{32}$")]
 DigestText = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
@@ -41,7 +44,7 @@ class UploadWish:
         size: bytes, if that is known.
     """
 
-    size: Annotated[int, Field(ge=0, le=1 << 62)] | None = None
+    size: Annotated[StrictInt, Field(ge=0, le=1 << 62)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,8 @@ def begin_upload(state: StateOf, viewer: ViewerOf, wish: UploadWish | None = Non
     return UploadBegun(id=state.contents.begin_upload(size, trusted=_is_worker(viewer)))
 
 
-@router.api_route("/api/v1/uploads/{upload}", methods=["GET", "HEAD"], tags=["content"])
+@router.head("/api/v1/uploads/{upload}", include_in_schema=False)
+@router.get("/api/v1/uploads/{upload}", tags=["content"])
 def upload_offset(state: StateOf, upload: UploadId, response: Response) -> UploadOffset:
     """How far an upload got; also in the header ``Upload-Offset``."""
     offset = state.contents.offset(upload)
@@ -99,7 +103,7 @@ def upload_offset(state: StateOf, upload: UploadId, response: Response) -> Uploa
 @router.patch(
     "/api/v1/uploads/{upload}",
     tags=["content"],
-    openapi_extra={"requestBody": {"content": {BYTES: {}}, "required": True}},
+    openapi_extra={"requestBody": {"content": {BYTES: {}}}},
 )
 async def append_to_upload(
     request: Request,
@@ -128,14 +132,14 @@ def missing_content(state: StateOf, names: ContentNames) -> list[str]:
     return [digest for digest in names.digests if not state.contents.has(digest)]
 
 
-@router.api_route(
+@router.head("/api/v1/content/{digest}", include_in_schema=False, response_class=Response)
+@router.get(
     "/api/v1/content/{digest}",
-    methods=["GET", "HEAD"],
     tags=["content"],
     response_class=Response,
     responses=ANY_FILE,
 )
-def content(request: Request, state: StateOf, digest: str) -> Response:
+def content(request: Request, state: StateOf, digest: DigestText) -> Response:
     """Bytes by their digest; files of the branches' repositories, too."""
     wanted = sha256_digest(digest)
     path = Shelves(state.place).find(wanted)
@@ -151,9 +155,9 @@ def content(request: Request, state: StateOf, digest: str) -> Response:
     return FileAnswer(request, path, headers)
 
 
-@router.api_route(
+@router.head("/repository/{branch}/{file:path}", include_in_schema=False, response_class=Response)
+@router.get(
     "/repository/{branch}/{file:path}",
-    methods=["GET", "HEAD"],
     tags=["branches"],
     response_class=Response,
     responses=ANY_FILE,
@@ -168,9 +172,9 @@ def repository_file(request: Request, state: StateOf, branch: str, file: str) ->
         raise Unknown(f"the repository of {branch} has no {file[:200]!r}") from None
 
 
-@router.api_route(
+@router.head("/artifacts/{name}", include_in_schema=False, response_class=Response)
+@router.get(
     "/artifacts/{name}",
-    methods=["GET", "HEAD"],
     tags=["artifacts"],
     response_class=Response,
     responses=ANY_FILE,

@@ -9,15 +9,12 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from lapstrake.farm.api.documents import problems
 from lapstrake.farm.api.requests import LARGEST, Id
 from lapstrake.farm.api.state import StateOf
 from lapstrake.farm.base import Job, ResourceSample, Result, Task, TaskState
 from lapstrake.farm.problems import TooLarge
 
-router = APIRouter(
-    prefix="/api/v1/tasks", tags=["workers"], responses=problems(409), include_in_schema=False
-)
+router = APIRouter(prefix="/api/v1/tasks", tags=["workers"], include_in_schema=False)
 
 _LARGEST_PIECE = 4 << 20
 """Bytes of a log that come at a time."""

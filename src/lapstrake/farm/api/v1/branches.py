@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lapstrake.farm.api.documents import problems
 from lapstrake.farm.api.listing import Limit
 from lapstrake.farm.api.requests import Text
 from lapstrake.farm.api.state import StateOf
@@ -17,7 +16,7 @@ from lapstrake.farm.contents.branches import (
     one_branch,
 )
 
-router = APIRouter(prefix="/api/v1/branches", tags=["branches"], responses=problems())
+router = APIRouter(prefix="/api/v1/branches", tags=["branches"])
 
 
 @router.get("")

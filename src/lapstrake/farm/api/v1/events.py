@@ -7,20 +7,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from lapstrake.farm.api.documents import problems
 from lapstrake.farm.api.listing import After, Limit
 from lapstrake.farm.api.requests import LARGEST
 from lapstrake.farm.api.state import StateOf, StreamsOf
 from lapstrake.farm.base import Event, Page
 from lapstrake.web.events import event_stream
 
-router = APIRouter(prefix="/api/v1/events", tags=["events"], responses=problems())
+router = APIRouter(prefix="/api/v1/events", tags=["events"])
 
 Of = Annotated[int | None, Query(ge=1, le=LARGEST)]
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events with their ids; the data of each is an Event as JSON.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {}},
     }
 }
 

@@ -6,13 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header
 
-from lapstrake.farm.api.documents import problems
 from lapstrake.farm.api.listing import After, Limit
 from lapstrake.farm.api.requests import GroupBody, Id
 from lapstrake.farm.api.state import StateOf, ViewerOf
 from lapstrake.farm.base import Group, Page, Task, TaskFilter
 
-router = APIRouter(prefix="/api/v1/groups", tags=["groups"], responses=problems(409))
+router = APIRouter(prefix="/api/v1/groups", tags=["groups"])
 
 Key = Annotated[str, Header(alias="Idempotency-Key", max_length=255)]
 

@@ -9,7 +9,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lapstrake.farm.api.documents import problems
 from lapstrake.farm.api.live.logs import Look, look
 from lapstrake.farm.api.requests import LARGEST, Id
 from lapstrake.farm.api.state import StateOf, StreamsOf
@@ -17,7 +16,7 @@ from lapstrake.farm.problems import Unknown
 from lapstrake.web.events import event_stream
 from lapstrake.web.sending import FileAnswer, is_current
 
-router = APIRouter(prefix="/api/v1/tasks", tags=["logs"], responses=problems())
+router = APIRouter(prefix="/api/v1/tasks", tags=["logs"])
 
 Wanted = Annotated[int, Query(alias="attempt", ge=0, le=LARGEST, description="0 for the newest")]
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
@@ -30,7 +29,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events `attempt`, `lines`, `end`; ids are bytes of the attempt's log.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {}},
     }
 }
 

@@ -7,15 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from lapstrake.farm.api.documents import problems
-from lapstrake.farm.api.listing import After, Limit
+from lapstrake.farm.api.listing import AfterMoment, Limit
 from lapstrake.farm.api.requests import LARGEST, Text
 from lapstrake.farm.api.state import State, StateOf
 from lapstrake.farm.base import Ended, Page, Wait
 from lapstrake.farm.contents.images import ImageFacts, LayerFacts, image_store
 from lapstrake.farm.monitor.aggregates import queue_depths, queue_first, queue_running
 
-router = APIRouter(prefix="/api/v1", tags=["farm"], responses=problems())
+router = APIRouter(prefix="/api/v1", tags=["farm"])
 
 Moment = Annotated[float, Query(ge=0, le=LARGEST, allow_inf_nan=False)]
 _EXAMPLES = 3
@@ -78,7 +77,7 @@ def history(
     worker: Text = "",
     since: Moment = 0.0,
     until: Moment = 0.0,
-    after: After = "",
+    after: AfterMoment = "",
     limit: Limit = 50,
 ) -> Page[Ended]:
     """Tasks that have ended, the newest end first: how long they took, and what they used."""

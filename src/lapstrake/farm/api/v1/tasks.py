@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Header
@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lapstrake.farm.api.documents import problems
 from lapstrake.farm.api.listing import After, Limit, ListedTasks
 from lapstrake.farm.api.requests import (
     BatchBody,
@@ -20,6 +19,7 @@ from lapstrake.farm.api.requests import (
     TaskBody,
 )
 from lapstrake.farm.api.state import StateOf, ViewerOf
+from lapstrake.farm.api.transfer import ANY_FILE
 from lapstrake.farm.base import (
     Attempt,
     Event,
@@ -33,7 +33,7 @@ from lapstrake.farm.base import (
 from lapstrake.farm.problems import Invalid, Unknown
 from lapstrake.web.sending import FileAnswer, is_current
 
-router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], responses=problems(409))
+router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
 
 Key = Annotated[str, Header(alias="Idempotency-Key", max_length=255)]
 
@@ -143,15 +143,8 @@ def artifacts(state: StateOf, id: Id) -> list[OutputFile]:
     return list(state.desk.task(id).outputs)
 
 
-_BYTES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file", "content": {"application/octet-stream": {}}},
-    206: {"description": "A part of it", "content": {"application/octet-stream": {}}},
-    304: {"description": "The client has it"},
-    416: {"description": "It has no such part"},
-}
-
-
-@router.get("/{id}/artifacts/{name}", response_class=Response, responses=_BYTES)
+@router.head("/{id}/artifacts/{name}", include_in_schema=False, response_class=Response)
+@router.get("/{id}/artifacts/{name}", response_class=Response, responses=ANY_FILE)
 def artifact(state: StateOf, request: Request, id: Id, name: str) -> Response:
     """One of them; `Range` and `If-None-Match` hold."""
     found = next((each for each in state.desk.task(id).outputs if each.name == name), None)

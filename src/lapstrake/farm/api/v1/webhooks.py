@@ -7,14 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from lapstrake.farm.api.documents import problems
 from lapstrake.farm.api.listing import After, Limit
 from lapstrake.farm.api.requests import Id, WebhookBody
 from lapstrake.farm.api.state import StateOf, ViewerOf
 from lapstrake.farm.base import Page
 from lapstrake.farm.webhooks.base import Delivery, Webhook
 
-router = APIRouter(prefix="/api/v1/webhooks", tags=["webhooks"], responses=problems())
+router = APIRouter(prefix="/api/v1/webhooks", tags=["webhooks"])
 
 
 class NewWebhook(BaseModel):

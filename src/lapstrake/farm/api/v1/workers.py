@@ -6,13 +6,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from lapstrake.farm.access.tokens import EMBEDDED
-from lapstrake.farm.api.documents import problems
 from lapstrake.farm.api.requests import Text
 from lapstrake.farm.api.state import StateOf, ViewerOf
 from lapstrake.farm.base import Heartbeat, Orders, Page, Welcome, Worker, WorkerFacts
 from lapstrake.farm.problems import WrongState
 
-router = APIRouter(prefix="/api/v1/workers", tags=["workers"], responses=problems(409))
+router = APIRouter(prefix="/api/v1/workers", tags=["workers"])
 
 
 class GoodbyeBody(BaseModel):
