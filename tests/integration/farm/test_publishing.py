@@ -145,9 +145,17 @@ def test_a_branch_that_vanished(
 def test_artifacts_go_to_the_site(place: Workplace, contents: ContentStore) -> None:
     task = replace(TASK, spec=TaskSpec(kind=TaskKind.ARTIFACT, name="sys"))
     output = plain(contents, "sys-portable-1.0-ABC.tar.gz", b"archive")
-    for _ in range(2):
-        (done,) = publisher(place, contents)(task, (output,))
-        assert done.published == output.name
+    other = plain(contents, output.name, b"another")
+    fresh = replace(task, spec=replace(task.spec, fresh=True))
     site = place.config.work_dir / "farm" / "artifacts"
-    assert (site / output.name).read_bytes() == b"archive"
+    for order, sent, action, found in (
+        (task, output, "added", b"archive"),
+        (task, output, "kept", b"archive"),
+        (task, other, "kept", b"archive"),
+        (fresh, other, "replaced", b"another"),
+        (fresh, other, "kept", b"another"),
+    ):
+        (done,) = publisher(place, contents)(order, (sent,))
+        assert done.published == f"{output.name} ({action})"
+        assert (site / output.name).read_bytes() == found
     assert "no file's name" in _refused(place, contents, (replace(output, name="../a"),), task)
