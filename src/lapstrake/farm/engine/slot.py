@@ -12,7 +12,8 @@ from lapstrake.farm.engine.claims import Claim, Claims
 from lapstrake.farm.engine.fence import Fence
 from lapstrake.farm.problems import Unavailable
 
-_POLL = 0.15
+POLL = 0.15
+"""Seconds between two looks for work: what a task waits for an idle slot, at most."""
 _BACK_OFF = 1.0
 _LAST_WORDS = 5.0
 _LOG = logging.getLogger("lapstrake.farm.engine")
@@ -40,7 +41,7 @@ class Slot:
         execute: Execute,
         kill: Callable[[], None],
         fence: float,
-        poll: float = _POLL,
+        poll: float = POLL,
     ) -> None:
         self._claims = Claims(url, executor, serves)
         self._execute = execute
