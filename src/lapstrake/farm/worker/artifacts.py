@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from lapstrake.artifact.building.build import BuildRequest, build_artifacts
 from lapstrake.artifact.building.workshop import write_archive
 from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.manifest.project import read_project
+from lapstrake.farm.worker.setup import environment
+from lapstrake.host.process import clean_environment
 
 if TYPE_CHECKING:
     from lapstrake.config.model import Config
@@ -41,7 +42,8 @@ def build_archives(
     Returns:
         the version of the package, or of the project.
     """
-    depot = Depot(config=config, environment=os.environ)
+    # A project may send variables to sites that it names itself.
+    depot = Depot(config=config, environment=environment() if trusting else clean_environment())
     project = read_project(folder, depot=depot, progress=progress)
     names = (spec.package,) if spec.package else ()
     builders = {default_name(each) for each in project.packages if not each.type.is_platform}

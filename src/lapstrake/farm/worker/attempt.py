@@ -17,7 +17,6 @@ from lapstrake.farm.worker import containers
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.sampling import Sampler, joined
 from lapstrake.farm.worker.setup import (
-    TRUSTING,
     AttemptFolder,
     BuildSetup,
     SlotSetup,
@@ -122,7 +121,7 @@ class Attempt:
             job=self._job,
             folder=self._folder.path,
             executor=self._setup.executor,
-            trusting=TRUSTING in self._setup.facts.capabilities,
+            capabilities=self._setup.facts.capabilities,
         )
         log = os.open(self._folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
         reader, writer = os.pipe()

@@ -19,7 +19,7 @@ from lapstrake.farm.base import OutputFile, Peaks, Result, TaskKind
 from lapstrake.farm.client.answer import read, write
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.worker.link import Link
-from lapstrake.farm.worker.setup import AttemptFolder, BuildSetup, bounded
+from lapstrake.farm.worker.setup import LOCAL, AttemptFolder, BuildSetup, bounded
 from lapstrake.farm.worker.telling import AttemptLog
 from lapstrake.host import files
 from lapstrake.names import Arch
@@ -76,12 +76,14 @@ class _Work:
 
     def __init__(self, setup: BuildSetup, folder: AttemptFolder, log: AttemptLog) -> None:
         self.job, self.folder, self.log = setup.job, folder, log
-        self.worker, self.executor, self.trusting = setup.worker, setup.executor, setup.trusting
+        self.worker, self.executor = setup.worker, setup.executor
+        self.capabilities = setup.capabilities
         self.link = Link(Connection(setup.worker.server, setup.worker.token, patience=_PATIENCE))
 
     def run(self) -> Result:
         """Bring together what is needed, build, share what came out."""
-        config = labelled(bounded(self.worker.config(), self.job), self._labels())
+        config = bounded(self.worker.config(), self.job, self.capabilities)
+        config = labelled(config, self._labels())
         if self.job.spec.kind is TaskKind.ARTIFACT:
             return self._build_artifact(config)
         return self._build_bundle(config)
@@ -166,7 +168,7 @@ class _Work:
             config,
             self.log,
             target=self.folder.output,
-            trusting=self.trusting,
+            trusting=LOCAL in self.capabilities,
         )
         return Result(ok=True, outputs=self._shared(), version=version)
 

@@ -16,9 +16,11 @@ from lapstrake.farm.monitor.logs import LogForm
 TOKEN_VARIABLE = "LAPSTRAKE_TOKEN"  # noqa: S105 - the variable's name
 """Where a token may be; it is not handed on to what we start."""
 
-TRUSTING = "local"
+LOCAL = "local"
 """The capability that a worker only has if its user says so: uploaded projects may be built on the
 machine itself, by the builder `local`, and not only in roots and containers."""
+SECRETS = "secrets"
+"""Likewise: whoever may submit a bundle may have it read the secrets of the configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +80,14 @@ class BuildSetup:
         job: what to build.
         folder: the attempt's; its output, result and log go there.
         executor: the slot's name, for labels.
-        trusting: whether the worker lets projects run their commands on the machine itself.
+        capabilities: what the worker has.
     """
 
     worker: WorkerSetup
     job: Job
     folder: Path
     executor: str
-    trusting: bool = False
+    capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +141,10 @@ def environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if name != TOKEN_VARIABLE}
 
 
-def bounded(config: Config, job: Job) -> Config:
-    """The configuration with the limits that a job has besides."""
+def bounded(config: Config, job: Job, capabilities: tuple[str, ...]) -> Config:
+    """The configuration with the limits that a job has besides, and no secrets unless allowed."""
+    if SECRETS not in capabilities:
+        config = replace(config, secrets={})
     limits = replace(
         config.limits,
         time=_lower(config.limits.time, job.spec.seconds),

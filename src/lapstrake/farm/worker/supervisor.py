@@ -8,6 +8,7 @@ import queue
 import secrets
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -204,9 +205,18 @@ class Supervisor:
             _LOG.warning("%s", away.brief)
         except (WrongState, Unknown) as forgotten:
             _LOG.warning("%s", forgotten.brief)
-            self._link.register(replace(self._facts, clock=time.time()))
+            self._come_again()
         else:
             self._obey(orders)
+
+    def _come_again(self) -> None:
+        """Register again: the server had lost sight of us.
+
+        Raises:
+            WrongState: it has another worker of our name by now; ours must end.
+        """
+        with suppress(UnreachableError, Unavailable, TooMany):  # then with the next heartbeat
+            self._link.register(replace(self._facts, clock=time.time()))
 
     def _obey(self, orders: Orders) -> None:
         self._drained = orders.drain
