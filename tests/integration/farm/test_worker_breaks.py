@@ -70,3 +70,15 @@ def test_a_worker_takes_nothing_on_a_full_disk(work_dir: Path) -> None:
         until(lambda: client.get("/api/v1/workers/w1").json()["state"] == "draining")
         assert not worker.slots()
         assert wait_for(client, task, "queued")
+
+
+def test_a_worker_ends_when_another_has_its_name(tmp_path: Path) -> None:
+    settings = ("farm.worker_database=sqlite:////nowhere", "farm.dead_after=1h")
+    rival = {"name": "w1", "incarnation": "a", "arches": ["amd64"]}
+    with farm_server(tmp_path / "server", settings=settings) as server, server.client() as client:
+        assert client.post("/api/v1/workers/register", json=rival).status_code == 200
+        patience = {"LAPSTRAKE_FARM_DEAD_AFTER": "1s", "LAPSTRAKE_FARM_FENCE_AFTER": "0.5s"}
+        with farm_worker(server.url, tmp_path, variables=patience) as worker:
+            assert worker.wait() == 31
+            assert "there is another worker w1" in worker.said()
+            assert "--name" in worker.said()
