@@ -93,10 +93,9 @@ def test_a_log_is_followed_until_the_task_ends(farm: Farm) -> None:
     farm.hand.write(task, "first\n")
     page.open(f"/tasks/{task}")
     page.until(lambda: "Following" in page.text(".follow"))
-    for number in range(2, 1200):
-        if number % 100 == 0:
-            farm.hand.write(task, "".join(f"line {number} {n}\n" for n in range(100)))
-    page.until(lambda: "line 1100 99" in page.text(".lines"))
+    for number in range(1, 12):
+        farm.hand.write(task, "".join(f"line {number} {n}\n" for n in range(100)))
+    page.until(lambda: "line 11 99" in page.text(".lines"))
     assert page.run(
         "const box = document.querySelector('.lines');"
         "return box.scrollHeight - box.scrollTop - box.clientHeight < 5"
@@ -255,14 +254,13 @@ def test_the_keyboard_is_enough(farm: Farm) -> None:
     page.until(lambda: "cancelled" in page.text("#state"))
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_no_page_is_wider_than_its_window(farm: Farm, width: int) -> None:
+def test_no_page_is_wider_than_a_phone(farm: Farm) -> None:
     page, task = farm.page, farm.building("n" * 90)
     farm.hand.write(task, "w" * 3000 + "\n")
     farm.hand.sample(task, [_sample(second) for second in range(0, 30, 3)])
     name = "long-" * 20 + ".deb"
     farm.hand.finish(task, files={name: b"x"}, version="1:2.3.4~rc5+really-long-version-1")
-    page.resize(width, dark=width < 500)
+    page.resize(360, dark=True)
     for path in (*_PAGES, f"/tasks/{task}", "/groups/1", "/workers/hand", "/tasks/999999"):
         page.open(path)
         wide, shown = page.run("return [document.documentElement.scrollWidth, innerWidth]")

@@ -326,31 +326,43 @@ def test_lists_are_followed_to_their_end(server: FarmServer, client: httpx2.Clie
     assert seen == [f"task-{task['id']}" for task in wanted]
 
 
-def test_who_has_no_token_is_led_to_the_door_and_back(tmp_path: Path) -> None:
-    with farm_server(tmp_path) as server, server.client() as client:
-        answer = client.post("/api/v1/tokens", json={"name": "ada", "scope": "submit"})
-        assert answer.status_code == 201, answer.text
-        secret = answer.json()["secret"]
-        answer = client.get("/tasks?state=failed")
-        assert answer.status_code == 303
-        door = answer.headers["location"]
-        assert door == "/login?next=/tasks%3Fstate%3Dfailed"
-        assert "Sign in" in _page(client, door).text
-        wrong = client.post("/login", data={"token": "lst_wrong", "next": "/tasks"})
-        assert wrong.status_code == 401
-        for onward in ("//evil.example", "https://evil.example/", "/\\evil.example", "x"):
-            client.cookies.clear()
-            right = client.post("/login", data={"token": secret, "next": onward})
-            assert right.headers["location"] == "/"
-        page = _page(client, "/submit")
-        assert "Signed in as ada" in page.text
-        form = {"source": "apt:hello", "branch": "stable", "arch": "amd64"}
-        assert client.post("/submit", data=form).status_code == 403
-        csrf = next(i["value"] for i in page.all("input") if i.get("name") == "csrf")
-        assert client.post("/submit", data=form | {"csrf": csrf}).status_code == 303
-        assert client.post("/workers/x/drain", data={"csrf": csrf}).status_code == 403
-        assert client.post("/logout", data={"csrf": csrf}).status_code == 303
-        assert client.get("/tasks").status_code == 303
+def test_who_has_no_token_is_led_to_the_door_and_back(
+    server: FarmServer, client: httpx2.Client
+) -> None:
+    """The last one here: from now on the server wants tokens of everybody."""
+    admin = {"Authorization": f"Bearer {_token(client, {}, 'root', 'admin')}"}
+    secret = _token(client, admin, "ada", "submit")
+    with server.client() as guest:
+        _go_through_the_door(guest, secret)
+
+
+def _token(client: httpx2.Client, admin: dict[str, str], name: str, scope: str) -> str:
+    answer = client.post("/api/v1/tokens", json={"name": name, "scope": scope}, headers=admin)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["secret"])
+
+
+def _go_through_the_door(client: httpx2.Client, secret: str) -> None:
+    answer = client.get("/tasks?state=failed")
+    assert answer.status_code == 303
+    door = answer.headers["location"]
+    assert door == "/login?next=/tasks%3Fstate%3Dfailed"
+    assert "Sign in" in _page(client, door).text
+    wrong = client.post("/login", data={"token": "lst_wrong", "next": "/tasks"})
+    assert wrong.status_code == 401
+    for onward in ("//evil.example", "https://evil.example/", "/\\evil.example", "x"):
+        client.cookies.clear()
+        right = client.post("/login", data={"token": secret, "next": onward})
+        assert right.headers["location"] == "/"
+    page = _page(client, "/submit")
+    assert "Signed in as ada" in page.text
+    form = {"source": "apt:hello", "branch": "stable", "arch": "amd64"}
+    assert client.post("/submit", data=form).status_code == 403
+    csrf = next(i["value"] for i in page.all("input") if i.get("name") == "csrf")
+    assert client.post("/submit", data=form | {"csrf": csrf}).status_code == 303
+    assert client.post("/workers/x/drain", data={"csrf": csrf}).status_code == 403
+    assert client.post("/logout", data={"csrf": csrf}).status_code == 303
+    assert client.get("/tasks").status_code == 303
 
 
 def _bundle(folder: Path) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from lapstrake.config.model import Config
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.pages.groups import group_routes
@@ -20,15 +19,14 @@ from lapstrake.farm.pages.tasks import task_routes
 from lapstrake.farm.pages.workers import worker_routes
 
 
-def page_routes(desk: Desk, config: Config, contents: Contents) -> list[BaseRoute]:
+def page_routes(desk: Desk, contents: Contents) -> list[BaseRoute]:
     """The routes of all pages; the gate of `lapstrake.farm.access` stands before them.
 
     Args:
         desk: knows and changes all states.
-        config: the whole configuration.
         contents: takes uploads.
     """
-    site = Site(desk=desk, config=config, contents=contents)
+    site = Site(desk=desk, contents=contents)
     return [
         *overview_routes(site),
         *task_routes(site),

@@ -41,14 +41,17 @@ class Site:
     Attributes:
         desk: knows and changes all states.
         contents: takes uploads.
-        config: the whole configuration.
         indexes: where the lines of logs are.
     """
 
     desk: Desk
     contents: Contents
-    config: Config
     indexes: LineIndexes = field(default_factory=LineIndexes)
+
+    @property
+    def config(self) -> Config:
+        """The whole configuration, as it was last read."""
+        return self.desk.config
 
 
 Show = Callable[[Site, Request], Response]

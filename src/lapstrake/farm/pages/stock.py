@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from lapstrake.farm.contents.branches import branch_facts, branch_packages, one_branch
 from lapstrake.farm.contents.images import ImageFacts, ImageStore, LayerFacts, image_store
 from lapstrake.farm.pages.lists import SHOWN, query_of
 from lapstrake.farm.pages.site import Site, page, shown
+from lapstrake.farm.problems import Unknown
+from lapstrake.web.pages import address
 
 BAR = 1000
 """Of the picture of an image, in its own units."""
 _THINNEST = 3.0
 _MATRIX = 40
+_NAMED = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,7 @@ def stock_routes(site: Site) -> list[BaseRoute]:
     """The routes of branches and images."""
     return [
         shown(site, "/branches", _branches),
+        shown(site, "/branches/{name}.sources", _sources),
         shown(site, "/branches/{name}", _branch),
         shown(site, "/images", _images),
     ]
@@ -70,6 +74,19 @@ def _branch(site: Site, request: Request) -> Response:
     return page(request, "branch.html", branch=branch, listed=listed, query=query)
 
 
+def _sources(site: Site, request: Request) -> Response:
+    """What another machine's apt takes packages from, its key included; see sources.list(5)."""
+    name = one_branch(site.config, request.path_params["name"]).name
+    file = site.config.work_dir / "output" / name / f"{name}.sources"
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        raise Unknown(f"{name} has published nothing yet", resolution="Build for it.") from None
+    uri = f"URIs: {site.config.farm.url or address(request)}/repository/{name}"
+    changed = [uri if line.startswith("URIs:") else line for line in lines]
+    return PlainTextResponse("\n".join(changed) + "\n")
+
+
 def _images(site: Site, request: Request) -> Response:
     store = image_store(site.config)
     largest = max((image.size for image in store.images), default=0)
@@ -83,6 +100,14 @@ def _images(site: Site, request: Request) -> Response:
         store=store,
         bars=[(image, segments(image, store, largest)) for image in store.images],
         shared=shared[:_MATRIX],
+        names={layer.digest: _names(store, layer) for layer in shared[:_MATRIX]},
         more=max(len(shared) - _MATRIX, 0),
         width=BAR,
     )
+
+
+def _names(store: ImageStore, layer: LayerFacts) -> list[str]:
+    """The first images that have a layer."""
+    names = [image.name for image in store.images if layer.digest in image.layers]
+    more = len(names) - _NAMED
+    return [*names[:_NAMED], *([f"{more} more"] if more > 0 else [])]

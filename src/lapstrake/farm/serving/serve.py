@@ -74,7 +74,7 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
         running = _Running(beside=beside, stopping=stopping, ready=lambda: on_ready(url))
         app = create_app(
             state,
-            more=page_routes(state.desk, state.config, state.contents),
+            more=page_routes(state.desk, state.contents),
             lifespan=running.lifespan,
         )
         guarded = _guarded(settings, state, app, tracing, loopback=loopback)

@@ -269,8 +269,10 @@ export function openLog(part) {
     if (line && event.submitter !== form.querySelector("button")) {
       history.replaceState(null, "", `?attempt=${attempt}&line=${line}#L${line}`);
       await goTo(line, true);
-      return;
-    }
+    } else await search();
+  });
+
+  async function search() {
     const answer = await fetch(`${data.lines}/hits?attempt=${attempt}&q=${encodeURIComponent(form.q.value)}`);
     const document_ = answer.ok ? await answer.json() : { lines: [], whole: true };
     hits = document_.lines;
@@ -282,17 +284,18 @@ export function openLog(part) {
       found.textContent = form.q.value ? "Not found." : "";
       mark();
     }
-  });
+  }
 
   // ── begin
-  for (const old of part.querySelectorAll(".earlier, .later")) old.remove();
+  for (const old of part.querySelectorAll(".earlier, .later, .hits")) old.remove();
   if (live) {
     form.append(button);
     followStream();
   }
   tell();
   const range = chosen();
+  if (!live && data.line === "0") box.scrollTop = box.scrollHeight;
   if (range) goTo(range[0]);
+  else if (form.q.value) search();
   else setFollow(follow);
-  if (!live && !range && data.line === "0") box.scrollTop = box.scrollHeight;
 }
