@@ -47,7 +47,9 @@ def with_bundle(app: AppContext, farm: Farm, spec: TaskSpec, text: str) -> TaskS
         return replace(spec, source=text, name=text)  # the server's trees may have it
     if isinstance(found, SourcePackageRequest):
         return replace(spec, source=text, name=found.name)
-    name = found.address or found.path.stem.partition("_")[0]
+    name = found.address or found.path.name
+    if found.path.suffix == ".dsc":
+        name = found.path.name.partition("_")[0]
     with _folder_of(found.path) as folder:
         return farm.tasks.with_bundle(replace(spec, name=name), folder)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -29,7 +29,7 @@ def log(app: AppContext, /, task: int, follow: bool, attempt: int | None, tail: 
     start = 0
     if tail is not None or not follow:
         text = farm.tasks.log(task, attempt=attempt, lines=tail)
-        _show(text.data)
+        _show(text.data, sys.stdout)
         attempt, start = text.attempt, text.end
     if follow:
         with only_waiting(app, f"task {task}", f"lapstrake task cancel {task}"):
@@ -38,23 +38,38 @@ def log(app: AppContext, /, task: int, follow: bool, attempt: int | None, tail: 
 
 
 def follow_log(
-    app: AppContext, farm: Farm, task: int, *, attempt: int = 0, start: int = 0
+    app: AppContext,
+    farm: Farm,
+    task: int,
+    *,
+    attempt: int = 0,
+    start: int = 0,
+    stream: TextIO | None = None,
 ) -> TaskState | None:
-    """Print a task's log until the task ends; gives how it ended."""
+    """Print a task's log until the task ends; gives how it ended.
+
+    Args:
+        app: the command line's options.
+        farm: the server.
+        task: which.
+        attempt: begin with this one; 0 for the newest.
+        start: begin at this byte of it.
+        stream: where to; standard output when ``None``.
+    """
     follower = farm.tasks.follow(task, attempt=attempt, offset=start)
     shown = attempt
     for piece in follower:
         if shown and piece.attempt != shown:
             app.output.warn(f"attempt {shown} was lost; attempt {piece.attempt} begins anew")
         shown = piece.attempt
-        _show("\n".join([*piece.lines, ""]).encode())
+        _show("\n".join([*piece.lines, ""]).encode(), stream or sys.stdout)
     return follower.state
 
 
-def _show(piece: bytes) -> None:
+def _show(piece: bytes, stream: TextIO) -> None:
     """As it is to a file; a terminal is spared what would move its cursor."""
-    if sys.stdout.isatty():
-        sys.stdout.write(printable(piece.decode("utf-8", "replace")))
+    if stream.isatty():
+        stream.write(printable(piece.decode("utf-8", "replace")))
     else:
-        sys.stdout.buffer.write(piece)
-    sys.stdout.flush()
+        stream.buffer.write(piece)
+    stream.flush()

@@ -1,15 +1,17 @@
-"""``lapstrake task submit``: a bundle here becomes a build there."""
+"""``lapstrake task submit|wait``: a bundle here becomes a build there, and files here again."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from lapstrake.cli.context import AppContext, pass_app
 from lapstrake.cli.errors import message
 from lapstrake.cli.farm_connect import JSON, connect, json_text, only_waiting
+from lapstrake.cli.farm_tasks import NUMBER
 from lapstrake.cli.output import printable, write_stderr
 from lapstrake.errors import TaskError, UsageError
 
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
 T = TypeVar("T", int, float)
 
 _PRIORITY = click.IntRange(-100, 100)
+_FOLLOW = click.option("--follow", "-f", is_flag=True, help="Show the log meanwhile.")
+_DOWNLOAD = click.option(
+    "--download",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Put what it made there.",
+)
 
 
 @click.command()
@@ -43,13 +52,8 @@ _PRIORITY = click.IntRange(-100, 100)
 @click.option("--memory", metavar="SIZE", help="The build may use so much, such as 4G.")
 @click.option("--time", "seconds", metavar="DURATION", help="The build may take so long: 2h.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit with the build's exit code.")
-@click.option("--follow", "-f", is_flag=True, help="Show the log meanwhile; implies --wait.")
-@click.option(
-    "--download",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Put what it made there; implies --wait.",
-)
+@_FOLLOW
+@_DOWNLOAD
 @JSON
 @pass_app
 def submit(
@@ -65,7 +69,7 @@ def submit(
     BUNDLE is a folder, an archive of one, a .dsc file, apt:NAME[=VERSION], or a name in a tree
     here or on the server. With --artifact, it is a project's folder, and there is no branch.
 
-    Ctrl-C stops the waiting, not the build.
+    --follow and --download imply --wait. Ctrl-C stops the waiting, not the build.
     """
     if not branch and not options["package"]:
         raise UsageError(
@@ -75,18 +79,38 @@ def submit(
     farm = connect(app)
     spec = _with_bundle(app, farm, _spec(branch, options), bundle)
     task = farm.tasks.submit(spec, priority=options["priority"])
-    waits = options["wait"] or options["follow"] or options["download"] is not None
-    if waits:
+    if options["wait"] or options["follow"] or options["download"] is not None:
         app.output.say(f"task {task.id}: {printable(task.spec.name)}")
-        with only_waiting(app, f"task {task.id}", f"lapstrake task cancel {task.id}"):
-            task = _await(app, farm, task, follow=options["follow"])
-        if options["download"] is not None and task.state == "success":
-            farm.tasks.download(task.id, options["download"])
+        return _wait(app, farm, task.id, options["follow"], options["download"], as_json=as_json)
+    app.output.result(json_text(task) if as_json else str(task.id))
+    return 0
+
+
+@click.command()
+@click.argument("task", type=NUMBER)
+@_FOLLOW
+@_DOWNLOAD
+@JSON
+@pass_app
+def wait(app: AppContext, /, task: int, follow: bool, download: Path | None, as_json: bool) -> int:
+    """Wait until TASK has ended; exit with the build's exit code.
+
+    Ctrl-C stops the waiting, not the build.
+    """
+    return _wait(app, connect(app), task, follow, download, as_json=as_json)
+
+
+def _wait(
+    app: AppContext, farm: Farm, number: int, follow: bool, folder: Path | None, *, as_json: bool
+) -> int:
+    """Wait, show, download; gives the exit code."""
+    with only_waiting(app, f"task {number}", f"lapstrake task cancel {number}"):
+        task = _await(app, farm, number, sys.stderr if as_json else sys.stdout, follow=follow)
+        if folder is not None and task.state == "success":
+            farm.tasks.download(number, folder)
     if as_json:
         app.output.result(json_text(task))
-    elif not waits:
-        app.output.result(str(task.id))
-    return tell_end(app, task) if waits else 0
+    return tell_end(app, task)
 
 
 def tell_end(app: AppContext, task: Task) -> int:
@@ -100,19 +124,19 @@ def tell_end(app: AppContext, task: Task) -> int:
     return task.exit_code or TaskError.exit_code
 
 
-def _await(app: AppContext, farm: Farm, task: Task, *, follow: bool) -> Task:
+def _await(app: AppContext, farm: Farm, number: int, stream: TextIO, *, follow: bool) -> Task:
     if follow:
         from lapstrake.cli.farm_log import follow_log
 
-        follow_log(app, farm, task.id)
-        return farm.tasks.wait(task.id)
-    with app.output.status(f"task {task.id} is {task.state}") as tell:
+        follow_log(app, farm, number, stream=stream)
+        return farm.tasks.wait(number)
+    with app.output.status(f"waiting for task {number}") as tell:
 
         def told(seen: Task) -> None:
             where = f" on {seen.worker}" if seen.worker else ""
             tell(f"task {seen.id} is {seen.state}{where}")
 
-        return farm.tasks.wait(task.id, on_change=told)
+        return farm.tasks.wait(number, on_change=told)
 
 
 def _with_bundle(app: AppContext, farm: Farm, spec: TaskSpec, text: str) -> TaskSpec:

@@ -8,6 +8,7 @@ from lapstrake.cli.lazy import LazyGroup, row
 
 ROWS = (
     row("submit", "farm_submit:submit", "Have a bundle or an artifact built on the farm."),
+    row("wait", "farm_submit:wait", "Wait until a task has ended; exit as the build did."),
     row("list", "farm_tasks:list_", "List the tasks, the newest first."),
     row("show", "farm_tasks:show", "Show all that is known of a task."),
     row("log", "farm_log:log", "Show a task's log, also while it grows."),
