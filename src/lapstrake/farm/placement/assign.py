@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from lapstrake.farm.placement.base import Load, Machine, Schedule
 from lapstrake.farm.placement.bounds import Study
 from lapstrake.farm.placement.in_time import InTime
+from lapstrake.farm.placement.insertion import Follow, insert
 from lapstrake.farm.placement.rules import FirstIdle, Rule
 from lapstrake.farm.placement.simulate import Busy, replay
 
-_TARGETS = (1.02, 1.1)
+_TARGETS = (1.0, 1.03)
 """When all should have ended, in parts of the least time: the nearer, the more is waited for."""
-_HURRIES = (1.1, 0.9, 0.6)
+_HURRIES = (1.1, 0.6, 0.0)
 """How near to the longest path a load must lie to get all the processors that help it."""
 _GOOD_ENOUGH = 1.01
 """As near to the bound as this, nothing more is tried."""
@@ -38,7 +39,7 @@ def least_makespan(
     least = study.bounds.best
     rule: Rule = _critical_path(study)
     best = replay(loads, machines, rule, busy=busy), rule
-    for rule in _ways(study):
+    for rule in _ways(study, busy):
         if best[0].makespan <= least * _GOOD_ENOUGH and len(best[0].placed) == len(loads):
             break
         schedule = replay(loads, machines, rule, busy=busy)
@@ -56,8 +57,14 @@ def _is_better(one: Schedule, other: Schedule) -> bool:
     return (-len(one.placed), one.makespan) < (-len(other.placed), other.makespan)
 
 
-def _ways(study: Study) -> Iterator[Rule]:
+def _ways(study: Study, busy: Sequence[Busy]) -> Iterator[Rule]:
+    """The likely ones first."""
+    pressed = study.bounds.path > study.bounds.work / 2
+    if pressed:
+        yield Follow(study, insert(study, busy))
     for hurry in _HURRIES:
         for shared in (True, False):
             for target in _TARGETS:
                 yield InTime(study, target * study.bounds.best, hurry, shared=shared)
+    if not pressed:
+        yield Follow(study, insert(study, busy))

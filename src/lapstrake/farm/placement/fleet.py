@@ -29,14 +29,17 @@ class Fleet:
         self.cores = _array([m.cores for m in machines])
         self.share = _array([m.share for m in machines])
         self.slots = _array([m.slots for m in machines])
+        self.worth = self.speed * self.cores
         self.free_slots = self.slots.copy()
         self.free_cores = self.cores.copy()
         self.memory = _array([m.memory or np.inf for m in machines])
         self.free_memory = self.memory.copy()
         self.disk = _array([m.disk or np.inf for m in machines])
         self.free_disk = self.disk.copy()
-        self.next_free = np.zeros(len(machines))
-        """When a slot is expected to be free; 0 where one is."""
+        self.first_end = np.zeros(len(machines))
+        """When the next load there is expected to end; 0 where none runs."""
+        self.last_end = np.zeros(len(machines))
+        """When all are."""
         self.open = np.ones(len(machines), dtype=np.bool_)
         """Whether there is a slot and a processor free."""
         self._ends: list[list[float]] = [[] for _ in machines]
@@ -63,7 +66,14 @@ class Fleet:
 
     def _look(self, machine: int) -> None:
         ends = self._ends[machine]
-        self.next_free[machine] = 0.0 if self.free_slots[machine] > 0 else ends[0]
+        self.first_end[machine] = ends[0] if ends else 0.0
+        self.last_end[machine] = ends[-1] if ends else 0.0
+
+    def free_at(self, cores: Floats) -> Floats:
+        """When machines are expected to have a slot and so many processors; 0 for now."""
+        lacking = cores - self.free_cores
+        some = np.where(lacking > 0, self.last_end, self.first_end)
+        return np.where((lacking <= 0) & (self.free_slots > 0), 0.0, some)
 
     def able(self, load: Load) -> Bools:
         """The machines that could run it if nothing else ran there."""

@@ -66,7 +66,7 @@ class InTime:
 
     def decide(self, fleet: Fleet, now: float, start: Start) -> None:
         """See `lapstrake.farm.placement.rules.Rule`."""
-        later = np.maximum(fleet.next_free, now)
+        later = np.zeros(len(self.shape))
         kept: list[Entry] = []
         anywhere = np.ones(len(self.shape), dtype=np.bool_)
         for heap in self.heaps:
@@ -97,7 +97,10 @@ class InTime:
     def _try(
         self, entry: Entry, fleet: Fleet, now: float, later: Floats, among: Bools, start: Start
     ) -> list[Entry]:
-        """Begin a load, or give it back when it had better wait; then `later` knows of it."""
+        """Begin a load, or give it back when it had better wait for a machine.
+
+        `later` has by machine the seconds of those that wait for it already.
+        """
         number = entry[2]
         load = self.study.loads[number]
         wanted = np.minimum(self.wanted[self.shape, number], fleet.most_cores(load))
@@ -109,15 +112,16 @@ class InTime:
         if not (among[best] and finish[best] + after <= self.target):
             best = int(finish.argmin())
             whole = fleet.seconds(load, wanted)
-            waited = np.where(self._seated(number, fleet.able(load)) & ~room, later + whole, np.inf)
+            able = self._seated(number, fleet.able(load))
+            free = np.maximum(fleet.free_at(wanted), now) + later
+            waited = np.where(able & ~(room & (cores >= wanted)), free + whole, np.inf)
             other = int(waited.argmin())
             if waited[other] < finish[best]:
-                later[other] += whole[other] / fleet.slots[other]
+                later[other] += whole[other]
                 return [entry]
         if not room[best]:
             return [entry]
         start(number, best, int(cores[best]))
-        later[best] = max(now, fleet.next_free[best])
         return []
 
     def _seated(self, number: int, mask: Bools) -> Bools:
