@@ -30,7 +30,7 @@ def test_a_silent_worker_loses_its_task_to_another(world: World) -> None:
     dead_after = world.config.farm.dead_after
     pass_time(world, dead_after - 1, alive)
     assert world.desk.task(task.id).state is S.FETCHING
-    assert "silent since" in world.desk.why(task.id)[0].reason
+    assert "silent for" in world.desk.why(task.id)[0].reason
     pass_time(world, 2, alive)
     assert world.desk.worker("dead").state is WorkerState.SILENT
     waiting = world.desk.task(task.id)

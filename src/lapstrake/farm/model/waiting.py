@@ -144,7 +144,7 @@ def _nobody(facts: Facts, able: Sequence[Worker]) -> Iterable[Wait]:
             )
         elif worker.state is WorkerState.SILENT:
             yield Wait(
-                reason=f"worker {name} could build it, but is silent since {silent}",
+                reason=f"worker {name} could build it, but has been silent for {silent}",
                 advice="See whether that machine runs and reaches the server.",
             )
         else:
@@ -168,7 +168,7 @@ def _silence(facts: Facts) -> Iterable[Wait]:
         silent = facts.now - worker.seen
         if worker.facts.name == facts.worker and silent > facts.quiet / 2:
             yield Wait(
-                reason=f"worker {facts.worker} is silent since {duration_text(silent)}; others "
+                reason=f"worker {facts.worker} has been silent for {duration_text(silent)}; others "
                 f"may take the task after {duration_text(facts.quiet)}"
             )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lapstrake.farm.tables.base import Base
+from lapstrake.farm.tables.base import Base, Word, Words
 from lapstrake.farm.tables.rows import Number
 
 
@@ -20,9 +20,9 @@ class TokenRow(Base):
 
     __tablename__ = "tokens"
 
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    hash: Mapped[str] = mapped_column(String(64), unique=True)
-    scope: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(Word(64), primary_key=True)
+    hash: Mapped[str] = mapped_column(Word(64), unique=True)
+    scope: Mapped[str] = mapped_column(Word(16))
     created: Mapped[float]
     expires: Mapped[float] = mapped_column(default=0.0)
     used: Mapped[float] = mapped_column(default=0.0)
@@ -40,10 +40,10 @@ class WebhookRow(Base):
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(Number, primary_key=True)
-    url: Mapped[str] = mapped_column(Text)
+    url: Mapped[str] = mapped_column(Words)
     events: Mapped[list[str]] = mapped_column(JSON)
-    secret: Mapped[str] = mapped_column(Text)
-    owner: Mapped[str] = mapped_column(Text, default="")
+    secret: Mapped[str] = mapped_column(Words)
+    owner: Mapped[str] = mapped_column(Words, default="")
     created: Mapped[float]
     told: Mapped[int] = mapped_column(Number, default=0)
 
@@ -67,10 +67,10 @@ class DeliveryRow(Base):
     id: Mapped[int] = mapped_column(Number, primary_key=True)
     webhook: Mapped[int] = mapped_column(Number, ForeignKey("webhooks.id", ondelete="CASCADE"))
     event: Mapped[int] = mapped_column(Number)
-    kind: Mapped[str] = mapped_column(String(32))
+    kind: Mapped[str] = mapped_column(Word(32))
     body: Mapped[bytes] = mapped_column(LargeBinary)
     created: Mapped[float]
     tries: Mapped[int] = mapped_column(default=0)
     due: Mapped[float]
     status: Mapped[int] = mapped_column(default=0)
-    error: Mapped[str] = mapped_column(Text, default="")
+    error: Mapped[str] = mapped_column(Words, default="")

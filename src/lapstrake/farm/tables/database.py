@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import (
     ArgumentError,
+    DatabaseError,
     DBAPIError,
     InterfaceError,
     OperationalError,
@@ -42,7 +43,7 @@ def address(configured: str, folder: Path) -> str:
         return f"sqlite:///{folder / 'farm.db'}"
     try:
         url = make_url(configured)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise _no_address("it is no URL") from None
     if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise _no_address(f"{url.drivername!r} is no database of ours")
@@ -173,6 +174,11 @@ def problems() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise _away("the connection broke") from None
+        if type(error) is DatabaseError:  # SQLite: a file that is none, or damaged
+            raise Unavailable(
+                f"the server's database cannot be read: {error.orig}",
+                resolution="Restore it from a backup: lapstrake farm restore.",
+            ) from None
         raise
 
 

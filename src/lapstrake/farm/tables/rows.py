@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lapstrake.farm.tables.base import Base
+from lapstrake.farm.tables.base import Base, Word, Words
 
 Number = BigInteger().with_variant(Integer(), "sqlite")
 """What grows by itself: SQLite counts up plain integers only."""
@@ -47,18 +47,18 @@ class TaskRow(Base):
     )
 
     id: Mapped[int] = mapped_column(Number, primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16))
-    name: Mapped[str] = mapped_column(Text)
-    branch: Mapped[str] = mapped_column(String(64))
-    arch: Mapped[str] = mapped_column(String(32))
+    kind: Mapped[str] = mapped_column(Word(16))
+    name: Mapped[str] = mapped_column(Words)
+    branch: Mapped[str] = mapped_column(Word(64))
+    arch: Mapped[str] = mapped_column(Word(32))
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
-    key: Mapped[str] = mapped_column(String(64), default="")
-    state: Mapped[str] = mapped_column(String(16))
-    reason: Mapped[str] = mapped_column(Text, default="")
+    key: Mapped[str] = mapped_column(Word(64), default="")
+    state: Mapped[str] = mapped_column(Word(16))
+    reason: Mapped[str] = mapped_column(Words, default="")
     priority: Mapped[int] = mapped_column(default=0)
-    owner: Mapped[str] = mapped_column(Text, default="")
+    owner: Mapped[str] = mapped_column(Words, default="")
     group_id: Mapped[int | None] = mapped_column(Number, ForeignKey("groups.id"))
-    member: Mapped[str] = mapped_column(Text, default="")
+    member: Mapped[str] = mapped_column(Words, default="")
     needs: Mapped[list[str]] = mapped_column(JSON, default=list)
     created: Mapped[float]
     changed: Mapped[float]
@@ -68,13 +68,13 @@ class TaskRow(Base):
     round: Mapped[int] = mapped_column(default=0)
     attempt: Mapped[int] = mapped_column(default=0)
     lost: Mapped[int] = mapped_column(default=0)
-    worker: Mapped[str] = mapped_column(Text, default="")
-    queue: Mapped[str] = mapped_column(Text, default="")
+    worker: Mapped[str] = mapped_column(Words, default="")
+    queue: Mapped[str] = mapped_column(Words, default="")
     rank: Mapped[int] = mapped_column(default=0)
     cores: Mapped[int] = mapped_column(default=0)
     outputs: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     same_as: Mapped[int | None] = mapped_column(Number, ForeignKey("tasks.id"), index=True)
-    version: Mapped[str] = mapped_column(Text, default="")
+    version: Mapped[str] = mapped_column(Words, default="")
     exit_code: Mapped[int] = mapped_column(default=0)
 
 
@@ -90,16 +90,16 @@ class AttemptRow(Base):
     task: Mapped[int] = mapped_column(Number, ForeignKey("tasks.id"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     round: Mapped[int]
-    worker: Mapped[str] = mapped_column(Text)
-    incarnation: Mapped[str] = mapped_column(Text)
-    executor: Mapped[str] = mapped_column(Text)
+    worker: Mapped[str] = mapped_column(Words)
+    incarnation: Mapped[str] = mapped_column(Words)
+    executor: Mapped[str] = mapped_column(Words)
     started: Mapped[float]
     finished: Mapped[float] = mapped_column(default=0.0)
-    ending: Mapped[str] = mapped_column(String(16), default="")
-    error: Mapped[str] = mapped_column(Text, default="")
-    details: Mapped[str] = mapped_column(Text, default="")
+    ending: Mapped[str] = mapped_column(Word(16), default="")
+    error: Mapped[str] = mapped_column(Words, default="")
+    details: Mapped[str] = mapped_column(Words, default="")
     exit_code: Mapped[int] = mapped_column(default=0)
-    step: Mapped[str] = mapped_column(Text, default="")
+    step: Mapped[str] = mapped_column(Words, default="")
     log_size: Mapped[int] = mapped_column(BigInteger, default=0)
     cores: Mapped[int] = mapped_column(default=0)
     peaks: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
@@ -113,10 +113,10 @@ class GroupRow(Base):
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(Number, primary_key=True)
-    name: Mapped[str] = mapped_column(Text)
-    branch: Mapped[str] = mapped_column(String(64))
-    state: Mapped[str] = mapped_column(String(16), index=True)
-    owner: Mapped[str] = mapped_column(Text, default="")
+    name: Mapped[str] = mapped_column(Words)
+    branch: Mapped[str] = mapped_column(Word(64))
+    state: Mapped[str] = mapped_column(Word(16), index=True)
+    owner: Mapped[str] = mapped_column(Words, default="")
     stop: Mapped[bool] = mapped_column(default=False)
     cancelled: Mapped[bool] = mapped_column(default=False)
     priority: Mapped[int] = mapped_column(default=0)
@@ -129,12 +129,12 @@ class WorkerRow(Base):
 
     __tablename__ = "workers"
 
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    incarnation: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Word(64), primary_key=True)
+    incarnation: Mapped[str] = mapped_column(Words)
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
-    state: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(Word(16))
     drain: Mapped[bool] = mapped_column(default=False)
-    token: Mapped[str] = mapped_column(Text, default="")
+    token: Mapped[str] = mapped_column(Words, default="")
     registered: Mapped[float]
     seen: Mapped[float]
     slots: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
@@ -156,11 +156,11 @@ class EventRow(Base):
 
     id: Mapped[int] = mapped_column(Number, primary_key=True)
     at: Mapped[float] = mapped_column(index=True)
-    kind: Mapped[str] = mapped_column(String(32))
+    kind: Mapped[str] = mapped_column(Word(32))
     task: Mapped[int | None] = mapped_column(Number)
     group_id: Mapped[int | None] = mapped_column(Number)
-    worker: Mapped[str] = mapped_column(Text, default="")
-    text: Mapped[str] = mapped_column(Text, default="")
+    worker: Mapped[str] = mapped_column(Words, default="")
+    text: Mapped[str] = mapped_column(Words, default="")
 
 
 class RequestRow(Base):
@@ -168,8 +168,8 @@ class RequestRow(Base):
 
     __tablename__ = "requests"
 
-    owner: Mapped[str] = mapped_column(String(200), primary_key=True)
-    key: Mapped[str] = mapped_column(String(200), primary_key=True)
-    content: Mapped[str] = mapped_column(String(64))
+    owner: Mapped[str] = mapped_column(Word(200), primary_key=True)
+    key: Mapped[str] = mapped_column(Word(200), primary_key=True)
+    content: Mapped[str] = mapped_column(Word(64))
     made: Mapped[list[int]] = mapped_column(JSON)
     at: Mapped[float] = mapped_column(index=True)
