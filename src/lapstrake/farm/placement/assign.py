@@ -10,11 +10,13 @@ from lapstrake.farm.placement.in_time import InTime
 from lapstrake.farm.placement.insertion import Follow, insert
 from lapstrake.farm.placement.rules import FirstIdle, Rule
 from lapstrake.farm.placement.simulate import Busy, replay
+from lapstrake.farm.placement.solve import seats
 
 _TARGETS = (1.0, 1.03)
 """When all should have ended, in parts of the least time: the nearer, the more is waited for."""
 _HURRIES = (1.1, 0.6, 0.0)
 """How near to the longest path a load must lie to get all the processors that help it."""
+_SOLVER_SECONDS = 2.0
 _GOOD_ENOUGH = 1.01
 """As near to the bound as this, nothing more is tried."""
 
@@ -68,3 +70,6 @@ def _ways(study: Study, busy: Sequence[Busy]) -> Iterator[Rule]:
                 yield InTime(study, target * study.bounds.best, hurry, shared=shared)
     if not pressed:
         yield Follow(study, insert(study, busy))
+    chosen = seats(study, _SOLVER_SECONDS)
+    if chosen is not None:
+        yield Follow(study, insert(study, busy, chosen), "solver, insertion")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from heapq import heappop, heappush
 
 import numpy as np
@@ -30,7 +29,6 @@ class InTime:
         target: seconds from the beginning by when all should have ended.
         hurry: loads on chains of at least this part of the longest get all processors that help.
         shared: loads get the processors of a slot when all are taken, not those that cost least.
-        seats: by load, the machine that a solver chose, or -1; nothing for none.
     """
 
     def __init__(
@@ -40,11 +38,10 @@ class InTime:
         hurry: float,
         *,
         shared: bool = False,
-        seats: Sequence[int] = (),
     ) -> None:
         words = "shared, " if shared else ""
         self.name = f"in time {target / study.bounds.best:.2f}, {words}hurry {hurry}"
-        self.study, self.target, self.seats = study, target, seats
+        self.study, self.target = study, target
         market = study.market
         limit = hurry * study.bounds.path
         hurried = np.array(study.heads) + np.array(study.ranks) >= limit
@@ -105,14 +102,14 @@ class InTime:
         load = self.study.loads[number]
         wanted = np.minimum(self.wanted[self.shape, number], fleet.most_cores(load))
         cores = np.minimum(wanted, fleet.free_cores)
-        room = self._seated(number, fleet.room(load, cores))
+        room = fleet.room(load, cores)
         finish = np.where(room, now + fleet.seconds(load, cores), np.inf)
         best = int(np.where(among, finish, np.inf).argmin())
         after = self.study.ranks[number] - self.study.seconds[number]
         if not (among[best] and finish[best] + after <= self.target):
             best = int(finish.argmin())
             whole = fleet.seconds(load, wanted)
-            able = self._seated(number, fleet.able(load))
+            able = fleet.able(load)
             free = np.maximum(fleet.free_at(wanted), now) + later
             waited = np.where(able & ~(room & (cores >= wanted)), free + whole, np.inf)
             other = int(waited.argmin())
@@ -123,11 +120,3 @@ class InTime:
             return [entry]
         start(number, best, int(cores[best]))
         return []
-
-    def _seated(self, number: int, mask: Bools) -> Bools:
-        """The mask; of a load with a seat, nothing but that."""
-        if not self.seats or self.seats[number] < 0:
-            return mask
-        found = np.zeros_like(mask)
-        found[self.seats[number]] = mask[self.seats[number]]
-        return found

@@ -22,8 +22,15 @@ _GAPS = 48
 """Hours free that are remembered of each machine; the shortest are forgotten."""
 
 
-def insert(study: Study, busy: Sequence[Busy] = ()) -> list[Placed]:
+def insert(
+    study: Study, busy: Sequence[Busy] = (), seats: Sequence[int] | None = None
+) -> list[Placed]:
     """Give every load its machine and hours, by rank.
+
+    Args:
+        study: of the loads.
+        busy: what runs already.
+        seats: by load, the machine that it must have; ``None`` for whichever is best.
 
     Returns:
         in the order of their starts, without those that run already or fit nowhere.
@@ -38,6 +45,8 @@ def insert(study: Study, busy: Sequence[Busy] = ()) -> list[Placed]:
     for number in sorted(range(len(study.loads)), key=lambda n: -study.ranks[n]):
         load = study.loads[number]
         able = fleet.able(load)
+        if seats is not None:
+            able &= np.arange(len(able)) == seats[number]
         if number in ends or not able.any() or any(other not in ends for other in load.needs):
             continue
         cores = fleet.most_cores(load)
@@ -103,8 +112,8 @@ class Follow:
         placed: the plan.
     """
 
-    def __init__(self, study: Study, placed: Sequence[Placed]) -> None:
-        self.name = "insertion"
+    def __init__(self, study: Study, placed: Sequence[Placed], name: str = "insertion") -> None:
+        self.name = name
         self.plan = {one.load: one for one in placed}
         self.queues: list[list[tuple[float, int]]] = [[] for _ in study.machines]
         self.coming: list[list[tuple[float, int]]] = [[] for _ in study.machines]
