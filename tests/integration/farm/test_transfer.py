@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -16,7 +17,6 @@ import pytest
 
 from farm_server import FarmServer, farm_server
 from lapstrake.farm.client.http import Connection
-from lapstrake.farm.contents.shelves import ShelfState
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.mirror import mirror_repository
 from lapstrake.farm.worker.sources import ServerSources
@@ -196,6 +196,13 @@ def test_apt_reads_the_repository(
     assert (unknown.status_code, unknown.json()["branches"]) == (404, ["stable"])
     state = client.get("/api/v1/branches/stable/repository", params={"arch": "amd64"}).json()
     assert state["digest"] == str(repository.state())
+    wrong = client.get("/api/v1/branches/stable/repository", params={"arch": 'amd64,"\u20ac'})
+    assert wrong.status_code == 422
+    asked = client.get("/api/v1/branches/stable/repository")
+    known = {"If-None-Match": asked.headers["etag"]}
+    assert client.get("/api/v1/branches/stable/repository", headers=known).status_code == 304
+    repository.publish([package(tmp_path / "tree", "four", " changed")])
+    assert client.get("/api/v1/branches/stable/repository", headers=known).status_code == 200
 
 
 def test_the_site_of_artifacts(server: FarmServer, client: httpx2.Client) -> None:
@@ -250,15 +257,14 @@ def test_a_state_that_changes_meanwhile_is_asked_for_again(
 ) -> None:
     """The server publishes between its answer and our downloads."""
     repository.publish([package(tmp_path / "tree", "five")])
-    old = link.connection.get(ShelfState, "/api/v1/branches/stable/repository")
+    answers = [link.connection.call("GET", "/api/v1/branches/stable/repository")]
     repository.remove("five")
-    answers = [old]
-    real = link.connection.get
+    real = link.connection.call
 
-    def get(kind: object, path: str, **params: object) -> object:
-        return answers.pop() if answers else real(kind, path, **params)  # type: ignore[arg-type]
+    def call(method: str, path: str, **options: Any) -> httpx2.Response:
+        return answers.pop() if answers else real(method, path, **options)
 
-    monkeypatch.setattr(link.connection, "get", get)
+    monkeypatch.setattr(link.connection, "call", call)
     mirror_repository(link, "stable", tmp_path / "copy", {"amd64"}, Silent())
     assert check_repository(tmp_path / "copy") == ()
     assert not answers

@@ -13,9 +13,9 @@ from lapstrake.farm.api.transfer import ANY_FILE, BYTES, ContentName
 from lapstrake.farm.contents.shelves import ShelfState, Shelves
 from lapstrake.farm.contents.sources import find_source, keep_source
 from lapstrake.farm.contents.stack import PackedLayer, StackDocument
-from lapstrake.farm.contents.stacks import Stacks
+from lapstrake.farm.contents.stacks import Stacks, known_arch
 from lapstrake.farm.problems import Invalid
-from lapstrake.web.sending import FileAnswer
+from lapstrake.web.sending import FileAnswer, is_current
 
 router = APIRouter(prefix="/api/v1", include_in_schema=False)
 
@@ -49,11 +49,22 @@ def share_layer(state: StateOf, arch: str, key: str, packed: PackedLayer) -> Non
     Stacks(state.place, state.contents).accept_layer(arch, key, packed)
 
 
-@router.get("/branches/{branch}/repository", tags=["branches"])
-def repository(state: StateOf, branch: str, arch: Annotated[str, _LONGEST] = "") -> ShelfState:
+@router.get("/branches/{branch}/repository", response_model=ShelfState, tags=["branches"])
+def repository(
+    request: Request,
+    response: Response,
+    state: StateOf,
+    branch: str,
+    arch: Annotated[str, _LONGEST] = "",
+) -> ShelfState | Response:
     """All files of a branch's repository, to have a copy; architectures are joined by commas."""
-    arches = frozenset(filter(None, arch.split(",")))
-    return Shelves(state.place).state(branch, arches)
+    arches = frozenset(known_arch(each).value for each in arch.split(",") if each)
+    shelves = Shelves(state.place)
+    etag = f'"{shelves.mark(branch)}-{"-".join(sorted(arches))}"'
+    if is_current(request, etag):
+        return Response(status_code=304, headers={"ETag": etag})
+    response.headers["ETag"] = etag
+    return shelves.state(branch, arches)
 
 
 @router.head("/sources/{digest}", include_in_schema=False, response_class=Response)

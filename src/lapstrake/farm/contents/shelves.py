@@ -79,6 +79,14 @@ class Shelves:
         files += [_summed(folder, path) for path in (*_hashed(folder), *names) if path.is_file()]
         return ShelfState(digest=str(generation.digest), files=tuple(files))
 
+    def mark(self, branch: str) -> str:
+        """What changes with every publication, found out quickly.
+
+        Raises:
+            Unknown: there is no such branch.
+        """
+        return "-".join(f"{number:x}" for number in _mark(self._folder(branch)))
+
     def find(self, digest: Digest) -> Path | None:
         """The file with these bytes, if a repository has it."""
         output = self._place.config.work_dir / "output"

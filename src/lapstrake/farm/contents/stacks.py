@@ -92,7 +92,7 @@ class Stacks:
         Raises:
             Unknown: nobody has made such a layer.
         """
-        machine = _arch(arch)
+        machine = known_arch(arch)
         found = self._note(machine, key)
         if found is not None:
             return found
@@ -110,7 +110,7 @@ class Stacks:
         """
         if self._contents.size(packed.digest) != packed.size:
             raise Invalid(f"{packed.digest} is not here, or has not {packed.size} bytes")
-        self._take_note(_arch(arch), _key(key).hex, packed)
+        self._take_note(known_arch(arch), _key(key).hex, packed)
 
     def forget_gone(self) -> None:
         """Forget layers whose files were collected; who asks for one has it packed again."""
@@ -181,7 +181,7 @@ class Stacks:
             one_branch(self._place.config.folder, name)
         except (UsageError, BranchError) as unknown:
             raise unknown_branch(self._place, branch) from unknown
-        return name, _arch(arch)
+        return name, known_arch(arch)
 
 
 def stack_document(place: Workplace, branch: Branch) -> StackDocument | None:
@@ -237,7 +237,12 @@ def _layer_name(arch: Arch, key: str) -> str:
     return f"layers/{arch}/{key}"
 
 
-def _arch(text: str) -> Arch:
+def known_arch(text: str) -> Arch:
+    """Read an architecture's name.
+
+    Raises:
+        Invalid: there is none of this name.
+    """
     try:
         return Arch(text)
     except ValueError:

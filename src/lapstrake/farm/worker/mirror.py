@@ -7,12 +7,13 @@ what went stays for one more round.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 from lapstrake.errors import FarmError
+from lapstrake.farm.client.answer import read, write
 from lapstrake.farm.contents.shelves import ShelfFile, ShelfState
 from lapstrake.farm.problems import Unknown
 from lapstrake.farm.worker.link import Link
@@ -25,6 +26,14 @@ from lapstrake.source.archive_tree import RefusedEntry, safe_parts
 _HELD = "mirror.json"
 _LAST = ("Packages.xz", "Packages.gz", "Packages", "Release.gpg", "Release", "InRelease")
 _TRIES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """A state that was copied, and what the server calls it (``ETag``)."""
+
+    mark: str = ""
+    state: ShelfState = field(default_factory=lambda: ShelfState(digest=""))
 
 
 def mirror_repository(
@@ -48,8 +57,9 @@ def mirror_repository(
     path = f"/api/v1/branches/{quote(branch, safe='')}/repository"
     with locked(private / "lock", what=f"the copy of {branch}", on_wait=progress.headline):
         for _ in range(_TRIES):
-            state = link.connection.get(ShelfState, path, arch=",".join(sorted(arches)))
-            if _follow(link, state, folder):
+            held = _held(folder)
+            asked = _ask(link, f"{path}?arch={','.join(sorted(arches))}", held)
+            if _follow(link, asked, held, folder):
                 return
     raise FarmError(
         f"the repository of {branch} changes faster than it can be copied",
@@ -57,26 +67,34 @@ def mirror_repository(
     )
 
 
-def _follow(link: Link, state: ShelfState, folder: Path) -> bool:
+def _ask(link: Link, path: str, held: _Held) -> _Held:
+    """What the server has; it does not tell all of it again."""
+    known = {"If-None-Match": held.mark} if held.mark else {}
+    answer = link.connection.call("GET", path, headers=known, allowed=(304,))
+    if answer.status_code == 304:
+        return held
+    return _Held(mark=answer.headers.get("etag", ""), state=read(ShelfState, answer.content))
+
+
+def _follow(link: Link, asked: _Held, held: _Held, folder: Path) -> bool:
     """Fetch what is new, drop what is old; says whether the server still had everything."""
-    held = _held(folder)
-    wanted = {file.name: file for file in sorted(state.files, key=_turn)}
+    wanted = {file.name: file for file in sorted(asked.state.files, key=_turn)}
     for name in wanted:
         _check_name(name)
+    before = {file.name: file.digest for file in held.state.files}
     here: dict[str, Path] = {}
     for name, file in wanted.items():
         path = folder / name
-        if held.get(name) != file.digest or not _is_whole(path, file):
+        if before.get(name) != file.digest or not _is_whole(path, file):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 _have(link, file, path, here.get(file.digest))
             except Unknown:  # replaced since the server told us
                 return False
         here[file.digest] = path
-    digests = {name: file.digest for name, file in wanted.items()}
-    if digests != held:
-        write_atomic(folder / PRIVATE / _HELD, json.dumps(digests).encode(), durable=False)
-        _drop(folder, keep={*digests, *held})
+    if asked != held:
+        write_atomic(folder / PRIVATE / _HELD, write(asked), durable=False)
+        _drop(folder, keep={*wanted, *before})
     return True
 
 
@@ -88,13 +106,12 @@ def _have(link: Link, file: ShelfFile, path: Path, same: Path | None) -> None:
         link.fetch(file.digest, path, size=file.size)
 
 
-def _held(folder: Path) -> Mapping[str, str]:
-    """What the last state had, by name."""
+def _held(folder: Path) -> _Held:
+    """What the copy was made of the last time; nothing where that cannot be told."""
     try:
-        found = json.loads((folder / PRIVATE / _HELD).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return read(_Held, (folder / PRIVATE / _HELD).read_bytes())
+    except (OSError, FarmError):
+        return _Held()
 
 
 def _is_whole(path: Path, file: ShelfFile) -> bool:
