@@ -117,6 +117,9 @@ def summary_text(group: Group) -> str:
 
 def group_text(group: Group) -> str:
     """A group and its members, in the order in which they can be built."""
+    from lapstrake.build.group import order
+
+    members = {each.name: each for each in group.members}
     rows = [
         (
             printable(each.name),
@@ -124,7 +127,7 @@ def group_text(group: Group) -> str:
             state_text(each.state),
             printable(each.reason or ", ".join(each.needs)),
         )
-        for each in group.members
+        for each in map(members.__getitem__, order({n: m.needs for n, m in members.items()}))
     ]
     title = f"group {group.id} {printable(group.name)} for {group.branch or '-'}: {group.state}"
     return f"{title} ({summary_text(group)})\n\n{table(rows, header=_MEMBER_HEADER)}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -18,6 +19,7 @@ from typing import TextIO
 _GAP = "  "
 _LEAST_WRAPPED = 16  # columns of a terminal; in fewer, a wrapped text is no easier to read
 _KEPT_CONTROLS = "\n\t"
+_SGR = re.compile(r"\x1b\[[0-9;]*m")
 _wipers: list[Callable[[], None]] = []
 
 
@@ -158,7 +160,12 @@ def table(
 
 
 def cell_width(text: str) -> int:
-    """How many columns of a terminal a text takes (UAX #11: wide characters take two)."""
+    """How many columns of a terminal a text takes (UAX #11: wide characters take two).
+
+    What `paint` adds takes none.
+    """
+    if "\x1b" in text:
+        text = _SGR.sub("", text)
     if text.isascii():
         return len(text)
     return sum(

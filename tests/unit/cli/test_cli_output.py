@@ -150,3 +150,10 @@ def test_a_status_on_a_terminal_is_wiped_at_the_end() -> None:
     assert b"busy" in seen
     assert b"more [bold]" in seen
     assert seen.rstrip().endswith(b"\x1b[2K")  # the line is erased (ECMA-48 EL)
+
+
+def test_colours_take_no_room_in_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    red = paint("red", Style.RED, stream=sys.stdout)
+    assert table([(red, "x"), ("plain", "y")]).splitlines() == [f"{red}    x", "plain  y"]
