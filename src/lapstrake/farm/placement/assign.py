@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from lapstrake.farm.placement.base import Load, Machine, Schedule
 from lapstrake.farm.placement.bounds import Study
@@ -16,7 +17,7 @@ _TARGETS = (1.0, 1.03)
 """When all should have ended, in parts of the least time: the nearer, the more is waited for."""
 _HURRIES = (1.1, 0.6, 0.0)
 """How near to the longest path a load must lie to get all the processors that help it."""
-_SOLVER_SECONDS = 2.0
+_SOLVER_SECONDS = 1.0
 _GOOD_ENOUGH = 1.01
 """As near to the bound as this, nothing more is tried."""
 
@@ -39,15 +40,15 @@ def least_makespan(
     """
     study = Study(loads, machines)
     least = study.bounds.best
-    rule: Rule = _critical_path(study)
-    best = replay(loads, machines, rule, busy=busy), rule
-    for rule in _ways(study, busy):
-        if best[0].makespan <= least * _GOOD_ENOUGH and len(best[0].placed) == len(loads):
+    best: Callable[[], Rule] = partial(_critical_path, study)
+    schedule = replay(loads, machines, best(), busy=busy)
+    for make in _ways(study, busy):
+        if schedule.makespan <= least * _GOOD_ENOUGH and len(schedule.placed) == len(loads):
             break
-        schedule = replay(loads, machines, rule, busy=busy)
-        if _is_better(schedule, best[0]):
-            best = schedule, rule
-    return best
+        other = replay(loads, machines, make(), busy=busy)
+        if _is_better(other, schedule):
+            schedule, best = other, make
+    return schedule, best()
 
 
 def _critical_path(study: Study) -> Rule:
@@ -59,17 +60,17 @@ def _is_better(one: Schedule, other: Schedule) -> bool:
     return (-len(one.placed), one.makespan) < (-len(other.placed), other.makespan)
 
 
-def _ways(study: Study, busy: Sequence[Busy]) -> Iterator[Rule]:
+def _ways(study: Study, busy: Sequence[Busy]) -> Iterator[Callable[[], Rule]]:
     """The likely ones first."""
     pressed = study.bounds.path > study.bounds.work / 2
     if pressed:
-        yield Follow(study, insert(study, busy))
+        yield partial(Follow, study, insert(study, busy))
     for hurry in _HURRIES:
         for shared in (True, False):
             for target in _TARGETS:
-                yield InTime(study, target * study.bounds.best, hurry, shared=shared)
+                yield partial(InTime, study, target * study.bounds.best, hurry, shared=shared)
     if not pressed:
-        yield Follow(study, insert(study, busy))
+        yield partial(Follow, study, insert(study, busy))
     chosen = seats(study, _SOLVER_SECONDS)
     if chosen is not None:
-        yield Follow(study, insert(study, busy, chosen), "solver, insertion")
+        yield partial(Follow, study, insert(study, busy, chosen), "solver, insertion")

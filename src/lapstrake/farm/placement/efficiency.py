@@ -18,6 +18,7 @@ PRIOR_LOSS = 0.02
 PRIOR_MEMORY = 512 << 20
 PRIOR_MEMORY_PER_CORE = 256 << 20
 PRIOR_DISK = 2 << 30
+_MANY = 1 << 16
 _TRUST = 3.0
 """How many measurements a prior is worth."""
 
@@ -33,10 +34,8 @@ class Appetite:
 
 
 def useful_cores(loss: float) -> int:
-    """The number of processors after which more make it no faster; large when nothing is lost."""
-    if loss <= 0:
-        return 1 << 16
-    return max(1, int((1 + loss) / (2 * loss) + 0.5))
+    """The number of processors after which more make it no faster."""
+    return _MANY if loss < 1 / _MANY else int((1 + loss) / (2 * loss) + 0.5)
 
 
 def gain(loss: float, cores: int) -> float:

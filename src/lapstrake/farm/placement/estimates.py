@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 ANCHOR = "glibc"
-_SPEEDS_SPREAD = 1.0
+_SPEEDS_SPREAD = 0.5
 """How far the logarithms of machines' speeds are expected to lie apart."""
 _WORK_SPREAD = 1.5
 """Of packages' work: Debian's builds lie between seconds and hours."""
