@@ -52,6 +52,7 @@ class Room:
         self._low = place.config.farm.disk_low
         self._lock = threading.Lock()
         self._made = 0.0
+        self._told = False
 
     @property
     def free(self) -> int:
@@ -91,9 +92,12 @@ class Room:
             if wanted > 0:
                 self._collect_layers(wanted)
             self._made = time.monotonic()
-            _LOG.warning(
-                "the disk had %s left; now it has %s", size_text(before), size_text(self.free)
-            )
+            after = self.free
+            if after > before or not self._told:
+                _LOG.warning(
+                    "the disk had %s left; now it has %s", size_text(before), size_text(after)
+                )
+            self._told = after < self._low
 
     def _forget_builds(self) -> None:
         """Remove a worker's own records of builds; the server has them."""
