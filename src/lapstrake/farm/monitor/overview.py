@@ -32,12 +32,9 @@ class Throughput:
 
 def in_turn(database: Database, limit: int) -> Sequence[Task]:
     """The queued tasks, those first that are to be built first."""
-    query = (
-        select(TaskRow)
-        .where(TaskRow.state == TaskState.QUEUED)
-        .order_by(TaskRow.rank.desc(), TaskRow.id)
-        .limit(limit)
-    )
+    turn = (TaskRow.rank.desc(), TaskRow.id)
+    first = select(TaskRow.id).where(TaskRow.state == TaskState.QUEUED).order_by(*turn).limit(limit)
+    query = select(TaskRow).where(TaskRow.id.in_(first.scalar_subquery())).order_by(*turn)
     with database.read() as session:
         return [task_of(row) for row in session.scalars(query)]
 

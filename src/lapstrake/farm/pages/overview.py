@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lapstrake.farm.base import Task, TaskFilter, TaskState
+from lapstrake.farm.base import Task, TaskFilter, TaskState, Wait
 from lapstrake.farm.model.states import ENDED
 from lapstrake.farm.monitor.overview import in_turn
 from lapstrake.farm.pages.site import Site, page, shown
@@ -16,8 +16,7 @@ from lapstrake.farm.pages.site import Site, page, shown
 _RUNNING = (TaskState.FETCHING, TaskState.BUILDING, TaskState.PUBLISHING)
 _SHOWN = 12
 _QUEUE = 50
-_EXPLAINED = 10
-"""Why a task waits is looked up for these; of what is behind them one may ask."""
+_EXPLAINED = 8
 
 
 def overview_routes(site: Site) -> list[BaseRoute]:
@@ -40,17 +39,21 @@ def _start(site: Site, request: Request) -> Response:
 def _queue(site: Site, request: Request) -> Response:
     queued = in_turn(site.desk.database, _QUEUE)
     held = _some(site, (TaskState.WAITING, TaskState.NEW), _QUEUE)
-    reasons = [(task, site.desk.why(task.id)) for task in queued[:_EXPLAINED]]
-    counts = site.desk.counts()
     return page(
         request,
         "queue.html",
-        explained=reasons,
-        queued=queued[_EXPLAINED:],
+        queued=queued,
+        reasons=_reasons(site, queued),
         held=held,
-        counts=counts,
+        counts=site.desk.counts(),
         running=_some(site, _RUNNING, _QUEUE),
     )
+
+
+def _reasons(site: Site, queued: Sequence[Task]) -> Mapping[int, Sequence[Wait]]:
+    """Why the first task for each kind of machine waits; those behind it wait for their turn."""
+    first = {(task.spec.arch, task.spec.requires): task.id for task in reversed(queued)}
+    return {id: site.desk.why(id) for id in sorted(first.values())[:_EXPLAINED]}
 
 
 def _some(site: Site, states: tuple[TaskState, ...], limit: int) -> Sequence[Task]:

@@ -129,12 +129,13 @@ def nice_top(value: float, *, binary: bool = False) -> float:
     >>> nice_top(7.3), nice_top(0.12), nice_top(1500, binary=True)
     (10.0, 0.2, 2048.0)
     """
-    if value <= 0:
-        return 1.0
     if binary:
+        value = max(value, 1024.0)
         unit = 1024.0 ** max(int(math.log(value, 1024)), 0)
         power = 2.0 ** math.ceil(math.log2(max(value / unit, 1)))
         return unit * power
+    if value <= 0:
+        return 1.0
     size = 10.0 ** math.floor(math.log10(value))
     return next(round(step * size, 12) for step in _STEPS if step * size >= value * 0.999999)
 
@@ -205,4 +206,4 @@ def _size(value: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
+    return f"{value:.2f}".rstrip("0").rstrip(".")
