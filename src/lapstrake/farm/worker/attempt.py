@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from contextlib import suppress
@@ -12,16 +11,15 @@ from pathlib import Path
 from lapstrake.config.model import RunnerName
 from lapstrake.errors import LapstrakeError, LimitError
 from lapstrake.farm.base import Job, Result, TaskKind
-from lapstrake.farm.client.answer import read, write
+from lapstrake.farm.client.answer import read
 from lapstrake.farm.worker import containers
 from lapstrake.farm.worker.link import Link
+from lapstrake.farm.worker.ready import ReadyProcess
 from lapstrake.farm.worker.sampling import Sampler, joined
 from lapstrake.farm.worker.setup import (
     AttemptFolder,
     BuildSetup,
     SlotSetup,
-    environment,
-    program,
     worker_folder,
 )
 from lapstrake.farm.worker.shipping import Shipper
@@ -41,10 +39,11 @@ class Attempt:
         setup: the slot's.
         job: what was claimed.
         link: to the server.
+        ready: the process that builds it.
     """
 
-    def __init__(self, setup: SlotSetup, job: Job, link: Link) -> None:
-        self._setup, self._job, self._link = setup, job, link
+    def __init__(self, setup: SlotSetup, job: Job, link: Link, ready: ReadyProcess) -> None:
+        self._setup, self._job, self._link, self._ready = setup, job, link, ready
         self._config = setup.worker.config()
         path = worker_folder(self._config, setup.worker.name) / f"{job.task}-{job.attempt}"
         self._folder = AttemptFolder(path=path)
@@ -115,7 +114,7 @@ class Attempt:
         return ()
 
     def _start(self) -> sandbox.SandboxProcess:
-        """Start the build below a keeper that kills all of it when it ends, or we do."""
+        """Let the build begin."""
         setup = BuildSetup(
             worker=self._setup.worker,
             job=self._job,
@@ -123,23 +122,7 @@ class Attempt:
             executor=self._setup.executor,
             capabilities=self._setup.facts.capabilities,
         )
-        log = os.open(self._folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
-        reader, writer = os.pipe()
-        plan = sandbox.SandboxPlan(
-            argv=tuple(program("lapstrake.farm.worker.building")),
-            env=environment(),
-            cwd=str(Path.cwd()),
-            confined=False,
-            adopts=True,
-        )
-        with os.fdopen(writer, "wb") as pipe:
-            try:
-                process = sandbox.spawn(plan, stdin=reader, stdout=log)
-            finally:
-                os.close(log)
-                os.close(reader)
-            pipe.write(write(setup))  # by a pipe, since it has the token
-        return process
+        return self._ready.begin(setup)
 
     def _wait(self, process: sandbox.SandboxProcess) -> Result | None:
         """Wait for its end, or for a reason to end it; a result only when it was too slow."""

@@ -6,11 +6,13 @@ that came of it when the slot ends. How it went is in the attempt's folder at it
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,14 +34,27 @@ if TYPE_CHECKING:
 
 _PATIENCE = 3600.0
 """Seconds that transfers wait for a server that is away: what was built is worth it."""
+_MODULES = (
+    "httpx2",
+    "lapstrake.build.run",
+    "lapstrake.farm.contents.bundles",
+    "lapstrake.farm.worker.sync",
+    "lapstrake.runner.nspawn",
+    "lapstrake.runner.userns",
+)
 _LOG_PLACE = "whole log"
 """What an advice says that only names the log's file."""
 
 
 def main() -> int:
     """Read the setup, do the work, write the result."""
-    setup = read(BuildSetup, sys.stdin.buffer.read())
+    load()
+    said = sys.stdin.buffer.read()
+    if not said:
+        return 0  # the slot ended without a build
+    setup = read(BuildSetup, said)
     folder = AttemptFolder(path=setup.folder)
+    log_all(folder)
     with AttemptLog(folder) as log:
         result = _guarded(setup, folder, log)
         if not result.ok:
@@ -48,6 +63,20 @@ def main() -> int:
     with folder.result.open("r+b") as file:  # JSON may be followed by spaces, as they are there
         file.write(write(result))
     return 0
+
+
+def load() -> None:
+    """Load what a build needs, before there is one."""
+    for name in _MODULES:
+        import_module(name)
+
+
+def log_all(folder: AttemptFolder) -> None:
+    """Let the log have what anything of ours says on its own: it would tell of a mistake."""
+    log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(log, stream.fileno())
+    os.close(log)
 
 
 def _guarded(setup: BuildSetup, folder: AttemptFolder, log: AttemptLog) -> Result:

@@ -26,6 +26,7 @@ from lapstrake.farm.monitor.logs import about, start_logs
 from lapstrake.farm.problems import Problem, TooMany, Unavailable, Unknown, WrongState
 from lapstrake.farm.worker.attempt import Attempt
 from lapstrake.farm.worker.link import Link
+from lapstrake.farm.worker.ready import ReadyProcess
 from lapstrake.farm.worker.setup import SlotSetup
 from lapstrake.host.companion import end_with_parent
 
@@ -59,6 +60,7 @@ class SlotProcess:
         self._setup = setup
         worker = setup.worker
         self._link = Link(Connection(worker.server, worker.token, patience=_PATIENCE))
+        self._ready = ReadyProcess()
         self._attempt: Attempt | None = None
         self._task: int | None = None
         self._slot = Slot(
@@ -124,15 +126,23 @@ class SlotProcess:
 
     def _do(self, job: Job, owned: Ownership) -> None:
         """Build, and hand in the result."""
-        attempt = Attempt(self._setup, job, self._link)
+        self._make_ready()
+        attempt = Attempt(self._setup, job, self._link, self._ready)
         self._attempt, self._task = attempt, job.task
         self._tell(SlotState.BUSY, job)
         try:
             result = attempt.run()
+            self._make_ready()  # for the next one
             if result is not None:
                 self._finish(job, result, owned)
         finally:
             attempt.close()
+
+    def _make_ready(self) -> None:
+        """Have a process that waits for work."""
+        if not self._ready.is_waiting:
+            self._ready.close()
+            self._ready = ReadyProcess()
 
     def _finish(self, job: Job, result: Result, owned: Ownership) -> None:
         """Hand in the result, however long the server is away; a late one is dropped."""
