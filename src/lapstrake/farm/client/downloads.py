@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 from lapstrake.errors import ChecksumError, FarmError
 from lapstrake.farm.base import OutputFile
-from lapstrake.farm.client.answer import UnreachableError
+from lapstrake.farm.client.answer import RETRY_AFTER, UnreachableError
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.client.uploads import digest_of
+from lapstrake.farm.problems import Problem, TooMany, Unavailable
 from lapstrake.host import files
 
 _PAUSE = 0.5
@@ -65,10 +66,11 @@ def _fetch(connection: Connection, path: str, size: int, target: Path) -> str:
                         file.write(piece)
                         seen = time.monotonic()
                 break
-            except UnreachableError:
+            except (UnreachableError, TooMany, Unavailable) as passing:
                 if time.monotonic() - seen > connection.patience or file.tell() >= size > 0:
                     raise
-                time.sleep(_PAUSE)
+                told = passing.fields.get(RETRY_AFTER) if isinstance(passing, Problem) else None
+                time.sleep(told if isinstance(told, float) else _PAUSE)
         file.flush()
         os.fsync(file.fileno())
     return digest_of(target)
