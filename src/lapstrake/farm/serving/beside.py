@@ -62,7 +62,7 @@ def _loops(parts: Parts, options: Sequence[str]) -> Iterator[Loop]:
     refresh = partial(keeper.refresh_branches, place, options)
     yield Loop(name="place", seconds=_WATCH_SECONDS, work=parts.place.check)
     yield Loop(name="sweep", seconds=_SWEEP_SECONDS, work=desk.sweep)
-    placer = Placer(desk, lambda: parts.state.config.farm.placement, desk.clock)
+    placer = Placer(desk, lambda: desk.config.farm.placement, desk.clock)
     yield Loop(name="placement", seconds=_PLACEMENT_SECONDS, work=placer.tick)
     yield Loop(name="expire", seconds=_WATCH_SECONDS, work=desk.expire)
     yield Loop(name="room", seconds=_WATCH_SECONDS, work=room.watch)
