@@ -24,7 +24,7 @@ from lapstrake.farm.webhooks.sending import Sender
 from lapstrake.farm.webhooks.store import Webhooks
 from lapstrake.place.workplace import Workplace
 from lapstrake.progress import Silent
-from lapstrake.runner.choose import choose
+from lapstrake.runner.choose import load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ def assemble(config: Config, *, stopping: Check) -> Iterator[Parts]:
         upgrade(database)
         dispatch = DbosDispatch(engine_address(config))
         opened.callback(dispatch.close)
-        workplace = Workplace(config=config, runner=choose("auto"), progress=Silent())
+        workplace = Workplace(config=config, runner=load("userns"), progress=Silent())
         contents = open_contents(config)
         desk = Desk(database, dispatch, contents, publisher(workplace, contents), config)
         room = Room(workplace, contents, desk.referenced)
