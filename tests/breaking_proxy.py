@@ -21,6 +21,7 @@ class BreakingProxy:
         target: the server's port.
         down: bytes from the server after which a connection is cut; 0 for never.
         up: bytes to the server, likewise.
+        once: cut a single connection, then no more.
         away: refuse all connections.
         cuts: how many were cut.
     """
@@ -28,6 +29,7 @@ class BreakingProxy:
     target: int
     down: int = 0
     up: int = 0
+    once: bool = False
     away: bool = False
     cuts: int = 0
     listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
@@ -62,6 +64,8 @@ class BreakingProxy:
                 passed += len(data)
                 if most and passed >= most:
                     self.cuts += 1
+                    if self.once:
+                        self.up = self.down = 0
                     break
         _cut(source)
         _cut(sink)
@@ -75,9 +79,11 @@ def _cut(connection: socket.socket) -> None:
 
 
 @contextmanager
-def breaking_proxy(target: int, *, down: int = 0, up: int = 0) -> Iterator[BreakingProxy]:
+def breaking_proxy(
+    target: int, *, down: int = 0, up: int = 0, once: bool = False
+) -> Iterator[BreakingProxy]:
     """Run one until the block ends."""
-    proxy = BreakingProxy(target=target, down=down, up=up)
+    proxy = BreakingProxy(target=target, down=down, up=up, once=once)
     threading.Thread(target=proxy.run, daemon=True).start()
     try:
         yield proxy

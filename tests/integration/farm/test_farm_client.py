@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -25,6 +26,8 @@ from lapstrake.farm.client.answer import UnreachableError
 from lapstrake.farm.client.farm import Farm
 from lapstrake.farm.client.uploads import PIECE, digest_of, has_content, upload
 from lapstrake.farm.problems import Invalid, Unknown, WrongState
+
+T = TypeVar("T")
 
 _ENGINE = "farm.worker_database=postgresql://nobody@127.0.0.1/none"
 _SPEC = TaskSpec(name="hello", source="apt:hello", branch="stable", publish=False)
@@ -198,6 +201,31 @@ def test_a_followed_log_loses_no_line_and_doubles_none(
     assert proxy.cuts >= 2
     assert seen == lines
     assert follower.state is TaskState.SUCCESS
+
+
+def test_an_answer_that_is_lost_changes_nothing_twice(farm: Farm, server: FarmServer) -> None:
+    def through(change: Callable[[Farm], T]) -> T:
+        with breaking_proxy(server.port, down=1, once=True) as proxy, Farm(proxy.url) as client:
+            answer = change(client)
+        assert proxy.cuts == 1
+        return answer
+
+    spec = TaskSpec(name="one", source="apt:one", branch="stable")
+    task = through(lambda client: client.tasks.submit(spec))
+    assert [each.id for each in farm.tasks.all(name="one")] == [task.id]
+    many = through(lambda client: client.tasks.submit_many([spec] * 3))
+    assert len({each.id for each in many}) == 3
+    assert len(list(farm.tasks.all(name="one"))) == 4
+    members = (MemberSpec(name="only", spec=TaskSpec(source="apt:only"), needs=()),)
+    group = through(
+        lambda client: client.groups.submit(GroupSpec(branch="stable", members=members))
+    )
+    assert farm.groups.page(limit=1).items[0].id == group.id
+    assert len(list(farm.tasks.all(group=group.id))) == 1
+    assert through(lambda client: client.tasks.cancel(task.id)).state is TaskState.CANCELLED
+    assert through(lambda client: client.tasks.retry(task.id)).state is TaskState.WAITING
+    ended = through(lambda client: client.groups.cancel(group.id))
+    assert ended.state is GroupState.CANCELLED
 
 
 def test_a_server_that_went_away_is_waited_for(server: FarmServer) -> None:

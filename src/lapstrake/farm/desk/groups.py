@@ -99,8 +99,14 @@ class GroupDesk(DeskBase):
                 session.scalars, query, limit, lambda row: _group(session, row), lambda row: row.id
             )
 
-    def cancel_group(self, group: int, *, reason: str = "", by: str = "") -> Group:
+    def cancel_group(self, group: int, *, reason: str = "", by: str = "", key: str = "") -> Group:
         """Cancel all members that have not ended; what is being published is still published.
+
+        Args:
+            group: which.
+            reason: why, for those who look later.
+            by: who asks.
+            key: of the request, see `lapstrake.farm.desk.memory`.
 
         Raises:
             Unknown: no such group.
@@ -108,6 +114,10 @@ class GroupDesk(DeskBase):
         """
         with self._change() as change:
             row = known_group(change.session, group)
+            made = remembered(change, by, key, {"cancel_group": group})
+            if made:
+                return _group(change.session, row)
+            made.append(group)
             if row.state != GroupState.RUNNING:
                 raise WrongState(f"group {group} has ended: it is {row.state}")
             row.cancelled = True
@@ -121,8 +131,13 @@ class GroupDesk(DeskBase):
             flow.settle(change)
             return _group(change.session, row)
 
-    def resume_group(self, group: int, *, by: str = "") -> Group:
+    def resume_group(self, group: int, *, by: str = "", key: str = "") -> Group:
         """Try all members again that ended badly; what is published stays.
+
+        Args:
+            group: which.
+            by: who asks.
+            key: of the request, see `lapstrake.farm.desk.memory`.
 
         Raises:
             Unknown: no such group.
@@ -130,6 +145,10 @@ class GroupDesk(DeskBase):
         """
         with self._change() as change:
             row = known_group(change.session, group)
+            made = remembered(change, by, key, {"resume_group": group})
+            if made:
+                return _group(change.session, row)
+            made.append(group)
             query = select(TaskRow).where(TaskRow.group_id == group)
             rows = [m for m in change.session.scalars(query) if m.state in states.RETRIED]
             if not rows:

@@ -159,8 +159,14 @@ class TaskDesk(DeskBase):
             flow.settle(change)
             return task_of(row)
 
-    def cancel(self, task: int, *, reason: str = "", by: str = "") -> Task:
+    def cancel(self, task: int, *, reason: str = "", by: str = "", key: str = "") -> Task:
         """End a task before it is done; what it runs is killed.
+
+        Args:
+            task: which.
+            reason: why, for those who look later.
+            by: who asks.
+            key: of the request, see `lapstrake.farm.desk.memory`.
 
         Raises:
             Unknown: no such task.
@@ -168,13 +174,22 @@ class TaskDesk(DeskBase):
         """
         with self._change() as change:
             row = change.task(task)
+            made = remembered(change, by, key, {"cancel": task})
+            if made:
+                return task_of(row)
+            made.append(task)
             said = " ".join(filter(None, [f"by {by}" if by else "", reason]))
             flow.end(change, row, TaskState.CANCELLED, said)
             flow.settle(change)
             return task_of(row)
 
-    def retry(self, task: int, *, by: str = "") -> Task:
+    def retry(self, task: int, *, by: str = "", key: str = "") -> Task:
         """Try a task again that ended badly; members of its group that it held up come back.
+
+        Args:
+            task: which.
+            by: who asks.
+            key: of the request, see `lapstrake.farm.desk.memory`.
 
         Raises:
             Unknown: no such task.
@@ -182,6 +197,10 @@ class TaskDesk(DeskBase):
         """
         with self._change() as change:
             row = change.task(task)
+            made = remembered(change, by, key, {"retry": task})
+            if made:
+                return task_of(row)
+            made.append(task)
             flow.again(change, row, f"tried again by {by}" if by else "tried again")
             if row.group_id is None:
                 flow.launch(change, row)

@@ -42,12 +42,12 @@ def tasks(state: StateOf, id: Id, after: After = "", limit: Limit = 50) -> Page[
 
 
 @router.post("/{id}/cancel")
-def cancel(state: StateOf, viewer: ViewerOf, id: Id) -> Group:
+def cancel(state: StateOf, viewer: ViewerOf, id: Id, key: Key = "") -> Group:
     """Give up all of it that has not ended."""
-    return state.desk.cancel_group(id, by=viewer.name)
+    return state.desk.cancel_group(id, by=viewer.name, key=key)
 
 
 @router.post("/{id}/resume")
-def resume(state: StateOf, viewer: ViewerOf, id: Id) -> Group:
+def resume(state: StateOf, viewer: ViewerOf, id: Id, key: Key = "") -> Group:
     """Build again what failed, was given up or was skipped; what is built stays."""
-    return state.desk.resume_group(id, by=viewer.name)
+    return state.desk.resume_group(id, by=viewer.name, key=key)

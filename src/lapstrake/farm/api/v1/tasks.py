@@ -103,16 +103,20 @@ def events(state: StateOf, id: Id, after: After = "", limit: Limit = 50) -> Page
 
 @router.post("/{id}/cancel")
 def cancel(
-    state: StateOf, viewer: ViewerOf, id: Id, body: Annotated[ReasonBody | None, Body()] = None
+    state: StateOf,
+    viewer: ViewerOf,
+    id: Id,
+    body: Annotated[ReasonBody | None, Body()] = None,
+    key: Key = "",
 ) -> Task:
     """Give it up; a running build is killed."""
-    return state.desk.cancel(id, reason=body.reason if body else "", by=viewer.name)
+    return state.desk.cancel(id, reason=body.reason if body else "", by=viewer.name, key=key)
 
 
 @router.post("/{id}/retry")
-def retry(state: StateOf, viewer: ViewerOf, id: Id) -> Task:
+def retry(state: StateOf, viewer: ViewerOf, id: Id, key: Key = "") -> Task:
     """Build it once more, after it has ended without success."""
-    return state.desk.retry(id, by=viewer.name)
+    return state.desk.retry(id, by=viewer.name, key=key)
 
 
 @router.put("/{id}/priority")
