@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,11 +62,11 @@ def begin(client: httpx2.Client) -> str:
     return f"/api/v1/uploads/{answer.json()['id']}"
 
 
-def cut(server: FarmServer, path: str, sent: bytes, size: int) -> None:
-    """Begin to send a piece, and break off."""
+def cut(server: FarmServer, method: str, path: str, sent: bytes, size: int) -> None:
+    """Begin to send a body, and break off."""
     parts = urlsplit(server.url)
     with socket.create_connection((str(parts.hostname), int(parts.port or 0))) as connection:
-        head = f"PATCH {path}?offset=0 HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
         connection.sendall(f"{head}Content-Length: {size}\r\n\r\n".encode() + sent)
         time.sleep(0.2)
 
@@ -84,7 +85,7 @@ def _settled(client: httpx2.Client, path: str) -> int:
 def test_an_upload_that_was_cut_goes_on(server: FarmServer, client: httpx2.Client) -> None:
     data = os.urandom(5 << 20)
     path = begin(client)
-    cut(server, path, data[: 3 << 20], len(data))
+    cut(server, "PATCH", f"{path}?offset=0", data[: 3 << 20], len(data))
     offset = _settled(client, path)
     assert 0 < offset <= 3 << 20
     assert client.get(path).json() == {"offset": offset}
@@ -113,6 +114,24 @@ def test_what_is_wrong_with_uploads(client: httpx2.Client) -> None:
         assert refused.status_code == 404
         assert refused.headers["content-type"] == "application/problem+json"
         assert refused.json()["resolution"] or refused.json()["detail"]
+
+
+def test_bundles_that_mean_harm(server: FarmServer, client: httpx2.Client) -> None:
+    task = client.post("/task").json()["id"]
+    path, letters = f"/task/{task}/build_bundle", b"a" * (1 << 20)
+    bomb = zlib.compressobj(wbits=31)
+    packed = b"".join(bomb.compress(letters) for _ in range(300)) + bomb.flush()
+    refused = client.put(path, content=packed)
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/invalid")
+    assert "larger than" in refused.json()["detail"]
+    cut(server, "PUT", path, packed[:1000], len(packed))
+    for _ in range(50):
+        scratch = list((server.work_dir / "farm" / "contents" / "scratch").glob(".*"))
+        if not scratch:
+            break
+        time.sleep(0.1)
+    assert scratch == [], "nothing unpacked is left"
+    assert client.get(f"/task/{task}/status").json()["state"] == "new"
 
 
 def test_content_in_parts(client: httpx2.Client) -> None:
