@@ -274,6 +274,20 @@ def test_stacks_of_nobody(client: httpx2.Client) -> None:
     assert client.put("/api/v1/branches/stable/stack", json=document).status_code == 422
 
 
+def test_a_branch_whose_list_is_wrong(server: FarmServer, client: httpx2.Client) -> None:
+    broken = server.work_dir / "conf" / "source_lists" / "broken.list"
+    broken.write_text("nonsense\n")
+    try:
+        for what in ("stack", "repository"):
+            refused = client.get(f"/api/v1/branches/broken/{what}")
+            assert (refused.status_code, refused.json()["type"]) == (409, "/problems/wrong-state")
+            assert "broken.list" in refused.json()["detail"]
+        unknown = client.get("/api/v1/branches/nowhere/stack")
+        assert unknown.json()["branches"] == ["stable"]
+    finally:
+        broken.unlink()
+
+
 def test_a_state_that_changes_meanwhile_is_asked_for_again(
     server: FarmServer,
     link: Link,

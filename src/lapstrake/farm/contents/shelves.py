@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from lapstrake.errors import BranchError, LapstrakeError, UsageError
-from lapstrake.farm.problems import Unknown
+from lapstrake.config.branches import usable_branches
+from lapstrake.errors import BranchError, ConfigError, UsageError
+from lapstrake.farm.problems import Unknown, WrongState
 from lapstrake.formats.aptindex import parse_release
+from lapstrake.formats.sources_list import SourceList
 from lapstrake.names import BranchName, Digest
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.generation import load_generation
@@ -113,25 +115,30 @@ class Shelves:
         return folder.joinpath(*parts)
 
     def _folder(self, branch: str) -> Path:
-        try:
-            name = BranchName(branch)
-            self._place.config.branch(name)
-        except (UsageError, BranchError) as unknown:
-            raise unknown_branch(self._place, branch) from unknown
-        return self._place.output(name)
+        return self._place.output(known_branch(self._place, branch)[0])
 
 
-def unknown_branch(place: Workplace, name: str) -> Unknown:
-    """What is said of a branch that there is not; it tells those that there are."""
+def known_branch(place: Workplace, text: str) -> tuple[BranchName, SourceList]:
+    """A branch by its name, and its source list.
+
+    Raises:
+        Unknown: there is no such branch; those that there are, are told.
+        WrongState: its list is wrong.
+    """
     try:
-        known = sorted(each.text for each in place.config.branches())
-    except LapstrakeError:
-        known = []
-    return Unknown(
-        f"there is no branch {name[:90]!r}",
-        resolution=f"The branches are: {', '.join(known) or 'none'}.",
-        fields={"branches": known},
-    )
+        name = BranchName(text)
+        return name, place.config.branch(name)
+    except ConfigError as wrong:
+        raise WrongState(
+            f"the branch {text} cannot be used: {wrong.brief}", resolution=wrong.resolution
+        ) from wrong
+    except (UsageError, BranchError) as unknown:
+        known = sorted(each.text for each in usable_branches(place.config.folder)[0])
+        raise Unknown(
+            f"there is no branch {text[:90]!r}",
+            resolution=f"The branches are: {', '.join(known) or 'none'}.",
+            fields={"branches": known},
+        ) from unknown
 
 
 def _hashed(folder: Path) -> list[Path]:

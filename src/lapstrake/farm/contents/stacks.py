@@ -8,10 +8,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from lapstrake.baseos.current import configured_base
 from lapstrake.branch.instance import Branch, current_branch
-from lapstrake.config.branches import one_branch
-from lapstrake.errors import BranchError, LapstrakeError, UsageError
+from lapstrake.errors import LapstrakeError
 from lapstrake.farm.contents.base import Contents
-from lapstrake.farm.contents.shelves import unknown_branch
+from lapstrake.farm.contents.shelves import known_branch
 from lapstrake.farm.contents.stack import (
     BaseRecipe,
     ListText,
@@ -56,8 +55,8 @@ class Stacks:
             Unknown: there is no such branch.
             Invalid: there is no such architecture.
         """
-        name, machine = self._names(branch, arch)
-        listed = one_branch(self._place.config.folder, name)
+        name, listed = known_branch(self._place, branch)
+        machine = known_arch(arch)
         own = self._own(name, machine)
         found = own or self._shared(name, machine, listed)
         return StackDocument(
@@ -78,7 +77,7 @@ class Stacks:
             Invalid: its layers were not handed in before, or it is not complete.
             Unknown: there is no such branch.
         """
-        name, machine = self._names(document.branch, document.arch)
+        name, machine = known_branch(self._place, document.branch)[0], known_arch(document.arch)
         if document.base is None or document.instance is None or not document.layers:
             raise Invalid("the stack has no base, no instance or no layers")
         for layer in document.layers:
@@ -174,14 +173,6 @@ class Stacks:
 
     def _take_note(self, arch: Arch, key: str, packed: PackedLayer) -> None:
         self._contents.take_note(_layer_name(arch, key), _PACKED.dump_json(packed))
-
-    def _names(self, branch: str, arch: str) -> tuple[BranchName, Arch]:
-        try:
-            name = BranchName(branch)
-            one_branch(self._place.config.folder, name)
-        except (UsageError, BranchError) as unknown:
-            raise unknown_branch(self._place, branch) from unknown
-        return name, known_arch(arch)
 
 
 def stack_document(place: Workplace, branch: Branch) -> StackDocument | None:
