@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -13,6 +13,7 @@ from hypothesis.stateful import (
     consumes,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -22,6 +23,7 @@ from lapstrake.farm.engine.claims import Claim, Claims
 from lapstrake.farm.engine.dbos_dispatch import DbosDispatch
 
 _SERVES = {"one": {"x"}, "two": {"x", "y"}}
+_FEW = 3  # so that the same ones are taken, lost and taken again
 _NUMBERS = itertools.count(1)
 
 
@@ -42,11 +44,13 @@ class Engine(RuleBasedStateMachine):
         self.owners: dict[RunId, tuple[str, Claim]] = {}
         self.taken_from: dict[RunId, tuple[str, int]] = {}
         self.seen: list[Running] = []
+        self.lost: list[tuple[str, Claim]] = []
 
     def queue(self, letter: str) -> str:
         return f"{letter}.{self.example}"
 
-    @rule(target=runs, letter=st.sampled_from("xyz"), priority=st.integers(-2, 2))
+    @precondition(lambda self: len(self.waiting) + len(self.owners) < _FEW)
+    @rule(target=runs, letter=st.sampled_from("xy"), priority=st.integers(-2, 2))
     def enqueue(self, letter: str, priority: int) -> RunId:
         run = RunId(next(_NUMBERS))
         self.dispatch.enqueue(run, self.queue(letter), priority=priority)
@@ -67,7 +71,8 @@ class Engine(RuleBasedStateMachine):
     def cancel(self, run: RunId) -> None:
         self.dispatch.cancel(run)
         self.waiting.pop(run, None)
-        self.owners.pop(run, None)
+        if run in self.owners:
+            self.lost.append(self.owners.pop(run))
 
     @rule(target=claims, slot=st.sampled_from(sorted(_SERVES)))
     def take(self, slot: str) -> Any:
@@ -91,12 +96,12 @@ class Engine(RuleBasedStateMachine):
         if mine:
             del self.owners[claim.run]
 
-    @rule(pick=st.integers(0, 50))
+    @rule(pick=st.integers(0, 3))
     def sweep_with_what_was_seen_once(self, pick: int) -> None:
         """The worker was thought dead: perhaps rightly, perhaps long after."""
         if not self.seen:
             return
-        old = self.seen[pick % len(self.seen)]
+        old = self.seen[-1 - pick % len(self.seen)]
         self.dispatch.give_back([old])
         slot, _ = self.owners.get(old.run, ("", None))
         if slot == old.executor:
@@ -119,8 +124,14 @@ class Engine(RuleBasedStateMachine):
         for slot, claim in self.owners.values():
             assert self.slots[slot].is_ours(claim)
 
+    @invariant()
+    def who_lost_it_is_refused(self) -> None:
+        for slot, claim in self.lost[-2:]:
+            assert not self.slots[slot].is_ours(claim)
+            assert not self.slots[slot].end(claim)
+
     def _waits_again(self, run: RunId) -> None:
-        del self.owners[run]
+        self.lost.append(self.owners.pop(run))
         self.waiting[run] = self.taken_from[run]
 
     def teardown(self) -> None:
@@ -140,9 +151,10 @@ def test_any_order(farm_database: str) -> None:
     Here.slots = {name: Claims(farm_database, name, serving(_SERVES[name])) for name in _SERVES}
     run_state_machine_as_test(
         Here,
+        # Not made smaller when it fails: what an example left in the database would confuse others.
         settings=settings(
-            max_examples=12, stateful_step_count=30, deadline=None,
-            suppress_health_check=list(HealthCheck),
+            max_examples=8, stateful_step_count=40, deadline=None, phases=[Phase.generate],
+            database=None, suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip
     for claims in Here.slots.values():
