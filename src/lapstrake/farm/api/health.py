@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 from pydantic import BaseModel
@@ -14,6 +14,8 @@ from lapstrake.farm.problems import Problem, Unavailable
 
 router = APIRouter(tags=["health"])
 
+_OPEN: dict[str, Any] = {"security": []}
+
 
 class Health(BaseModel):
     """That the server answers."""
@@ -22,13 +24,13 @@ class Health(BaseModel):
     version: str = __version__
 
 
-@router.get("/health")
+@router.get("/health", openapi_extra=_OPEN)
 def health() -> Health:
     """Whether the process lives; nothing else is looked at."""
     return Health()
 
 
-@router.get("/ready")
+@router.get("/ready", openapi_extra=_OPEN)
 def ready(state: StateOf) -> Health:
     """Whether requests can be granted: the database, the engine and the disk are there.
 

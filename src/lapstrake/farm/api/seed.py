@@ -100,7 +100,9 @@ _BRANCH: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": BranchBody.model_json_schema()},
+            "application/json": {
+                "schema": {"anyOf": [BranchBody.model_json_schema(), {"type": "string"}]}
+            },
             "text/plain": {"schema": {"type": "string"}},
         },
     }
@@ -116,6 +118,8 @@ async def set_branch(state: StateOf, request: Request, id: Id) -> Task:
         name = value if isinstance(value, str) else _read(BranchBody, words).branch
     else:
         name = words.decode("utf-8", "replace").strip()
+    if not name:
+        raise Invalid("the body names no branch", resolution='Send {"branch": "NAME"}, or NAME.')
     return await run_in_threadpool(state.desk.set_branch, id, name)
 
 
