@@ -60,7 +60,7 @@ class HandWorker:
             {"memory_free": 5 << 30, "disk_free": 80 << 30, **beat},
         )
 
-    def claim(self, task: int, round: int = 1) -> int:
+    def claim(self, task: int, round: int = 1, *, executor: str = "") -> int:
         """Take a task and begin to build it; gives the attempt's number."""
         job = self._post(
             f"/api/v1/tasks/{task}/claim",
@@ -68,7 +68,7 @@ class HandWorker:
                 "round": round,
                 "worker": self.name,
                 "incarnation": "by-hand",
-                "executor": f"{self.name}/by-hand/0/{task}",
+                "executor": executor or f"{self.name}/by-hand/0/{task}",
             },
         )
         self._attempts[task], self._sizes[task] = job["attempt"], 0

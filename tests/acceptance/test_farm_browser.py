@@ -16,7 +16,11 @@ from farm_hand import HandWorker
 from farm_server import farm_server
 from shop import EXAMPLES
 
-_SETTINGS = ("farm.worker_database=postgresql://nobody@127.0.0.1/none", "farm.dead_after=1h")
+_SETTINGS = (
+    "farm.worker_database=postgresql://nobody@127.0.0.1/none",
+    "farm.dead_after=1h",
+    "farm.disk_low=1M",
+)
 _PAGES = (
     "/",
     "/tasks",
@@ -105,6 +109,23 @@ def test_a_log_is_followed_until_the_task_ends(farm: Farm) -> None:
     page.until(lambda: "success" in page.text("#state"))
     assert "so far" not in page.text(".counted")
     assert not page.all(".follow")
+
+
+def test_a_task_that_begins_gets_a_log_and_a_new_attempt_follows(farm: Farm) -> None:
+    page, task = farm.page, farm.submit("begins")
+    page.open(f"/tasks/{task}")
+    page.until(lambda: "Why it waits" in page.text())
+    farm.hand.claim(task)
+    farm.hand.write(task, "of the first\n")
+    page.until(lambda: "of the first" in page.text(".lines"))
+    page.until(lambda: "Following" in page.text(".follow"))
+    farm.hand.claim(task, executor="another")
+    farm.hand.write(task, "of the second\n")
+    page.until(lambda: "of the second" in page.text(".lines"))
+    assert "attempt 2" in page.text("#log-title")
+    assert "lost" in page.text("#attempts")
+    farm.hand.finish(task)
+    page.until(lambda: "success" in page.text("#state"))
 
 
 def test_a_live_line_looks_as_a_loaded_one(farm: Farm) -> None:

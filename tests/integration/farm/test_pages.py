@@ -18,7 +18,11 @@ from farm_server import FarmServer, farm_server
 from lapstrake.farm.tables.database import Database, address
 from shop import EXAMPLES
 
-_SETTINGS = ("farm.worker_database=postgresql://nobody@127.0.0.1/none", "farm.dead_after=1h")
+_SETTINGS = (
+    "farm.worker_database=postgresql://nobody@127.0.0.1/none",
+    "farm.dead_after=1h",
+    "farm.disk_low=1M",
+)
 _PAGES = (
     "/",
     "/tasks",

@@ -47,7 +47,8 @@ def throughput(database: Database, *, since: float, step: int) -> Sequence[Throu
         since: when the first stretch begins.
         step: seconds of one stretch.
     """
-    stretch = cast((TaskRow.finished - since) / step, Integer)
+    # PostgreSQL's cast rounds and SQLite's cuts, so it is rounded down first.
+    stretch = cast(func.round((TaskRow.finished - since) / step - 0.5), Integer)
     query = (
         select(stretch, TaskRow.state, func.count(), func.avg(TaskRow.finished - TaskRow.started))
         .where(TaskRow.finished >= since, TaskRow.started > 0)

@@ -16,6 +16,10 @@ async function renew() {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!answer.ok || answer.redirected) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (fresh.querySelector("[data-log]") && !document.querySelector("[data-log]") && !busy(document.body)) {
+      location.reload(); // it has begun: there is a log now
+      return;
+    }
     for (const region of document.querySelectorAll("[data-live]")) {
       const now = fresh.getElementById(region.id);
       if (now && !busy(region)) replace(region, now);

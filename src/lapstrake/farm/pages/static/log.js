@@ -208,7 +208,8 @@ export function openLog(part) {
         const other = JSON.parse(event.data).attempt;
         if (other === attempt) return;
         close(true);
-        location.assign(`?attempt=${other}#log-title`);
+        if (follow) location.assign(`?attempt=${other}#log-title`);
+        else tellOther(other);
       });
       source.addEventListener("end", () => {
         close(true);
@@ -219,6 +220,15 @@ export function openLog(part) {
         renewSoon();
       });
     });
+  }
+
+  function tellOther(other) {
+    live = false;
+    button.remove();
+    const link = document.createElement("a");
+    link.href = `?attempt=${other}#log-title`;
+    link.textContent = `Attempt ${other} has begun`;
+    part.querySelector(".counted").after(link);
   }
 
   // ── searching
