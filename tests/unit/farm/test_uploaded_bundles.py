@@ -7,6 +7,7 @@ import os
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -234,6 +235,16 @@ def test_hostile(contents: ContentStore, tmp_path: Path, attack: str) -> None:
     assert refused.value.resolution
     assert str(tmp_path) not in f"{refused.value}{refused.value.fields}"
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_many_at_once(contents: ContentStore) -> None:
+    bundles = [NATIVE, AOSC, DEBIAN] * 4
+    digests = [added(contents, tarred(files, f"b{n}/")) for n, files in enumerate(bundles)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda digest: check_bundle(contents, digest, limit=_LIMIT), digests))
+    assert [each.name for each in found] == ["tiny", "aosky", "debby"] * 4
+    assert len({each.digest for each in found}) == 3
+    assert list(contents.scratch.iterdir()) == []
 
 
 def test_unknown_content(contents: ContentStore) -> None:

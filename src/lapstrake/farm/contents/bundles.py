@@ -83,7 +83,7 @@ def check_bundle(
             found = CheckedBundle(digest="", name=_read_project(folder) or name or folder.name)
         else:
             found = _describe(find_bundle(folder), arch)
-        packed = contents.scratch / f"{folder.parent.name}.tar"
+        packed = temporary_name(contents.scratch / "packed")
         try:
             pack_bundle(folder, packed)
             return CheckedBundle(

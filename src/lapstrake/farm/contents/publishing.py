@@ -40,10 +40,10 @@ def publisher(place: Workplace, contents: Contents) -> Publish:
 
     def publish(task: Task, outputs: Sequence[OutputFile]) -> tuple[OutputFile, ...]:
         check_outputs(outputs, contents)
-        if task.spec.kind is TaskKind.ARTIFACT:
-            return site.publish(outputs, contents, replace=task.spec.fresh)
         if not task.spec.publish:
             return tuple(outputs)
+        if task.spec.kind is TaskKind.ARTIFACT:
+            return site.publish(outputs, contents, replace=task.spec.fresh)
         return _publish_packages(place, contents, task, outputs)
 
     return publish
