@@ -19,6 +19,8 @@ import psutil
 from roots import cli_command, cli_environment
 
 _SECONDS = 60.0
+LITTLE_DISK = {"LAPSTRAKE_FARM_DISK_LOW": "200MiB"}
+"""For tests on machines whose disk is nearly full."""
 ENDED = frozenset({"success", "failed", "error", "cancelled", "skipped"})
 
 
@@ -82,7 +84,7 @@ def farm_worker(
     with log.open("wb") as said:
         process = subprocess.Popen(
             [*prefix, *cli_command("worker", "--server", url, "--name", name, *words)],
-            env=cli_environment(work_dir, **(variables or {})),
+            env=cli_environment(work_dir, **{**LITTLE_DISK, **(variables or {})}),
             cwd=work_dir,
             stdin=subprocess.DEVNULL,
             stdout=said,

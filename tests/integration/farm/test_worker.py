@@ -46,7 +46,7 @@ echo x > out/cc
 '''
 output = "out"
 """
-_QUICK = ("farm.heartbeat=0.5s",)
+_QUICK = ("farm.heartbeat=0.5s", "farm.disk_low=200MiB")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from shop import Shop
 
 
 def test_a_build_outlives_its_server(work_dir: Path) -> None:
-    settings = ("farm.heartbeat=0.5s", engine_setting(work_dir))
+    settings = ("farm.heartbeat=0.5s", "farm.disk_low=200MiB", engine_setting(work_dir))
     lines = "for n in $(seq 100); do echo line $n; sleep 0.03; done"
     archive = pack(Shop(work_dir=work_dir).bundle("steady", steps={"build": lines}))
     with farm_server(work_dir, settings=settings) as server:
@@ -57,7 +57,7 @@ def test_a_worker_without_a_good_token_ends(tmp_path: Path) -> None:
 
 
 def test_a_worker_takes_nothing_on_a_full_disk(work_dir: Path) -> None:
-    settings = ("farm.heartbeat=0.5s", engine_setting(work_dir))
+    settings = ("farm.heartbeat=0.5s", "farm.disk_low=200MiB", engine_setting(work_dir))
     low = {"LAPSTRAKE_FARM_DISK_LOW": "9000TiB"}
     archive = pack(Shop(work_dir=work_dir).bundle("large"))
     with (

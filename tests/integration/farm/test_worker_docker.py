@@ -14,7 +14,7 @@ _MARK = "86431.7"
 
 def test_containers_end_with_their_builds(work_dir: Path, docker_daemon: str) -> None:
     variables = {"DOCKER_HOST": docker_daemon, "LAPSTRAKE_RUNNER_NAME": "docker"}
-    settings = ("farm.heartbeat=0.5s", engine_setting(work_dir))
+    settings = ("farm.heartbeat=0.5s", "farm.disk_low=200MiB", engine_setting(work_dir))
     archive = pack(Shop(work_dir=work_dir).bundle("boxed", steps={"build": f"sleep {_MARK}"}))
 
     def containers() -> str:

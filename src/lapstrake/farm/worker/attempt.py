@@ -12,7 +12,7 @@ from lapstrake.config.model import RunnerName
 from lapstrake.errors import LapstrakeError, LimitError
 from lapstrake.farm.base import Job, Result, TaskKind
 from lapstrake.farm.client.answer import read
-from lapstrake.farm.worker import containers
+from lapstrake.farm.worker import leftovers
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.ready import ReadyProcess
 from lapstrake.farm.worker.sampling import Sampler, joined
@@ -83,7 +83,7 @@ class Attempt:
         process = self._start()
         sampler = Sampler(
             process.process.pid,
-            workspaces=self._workspaces(),
+            workspaces=leftovers.store_folder(self._setup.worker, self._config) / "workspaces",
             containers=self._containers,
             networked=self._job.spec.network,
             on_sample=shipper.add,
@@ -94,23 +94,16 @@ class Attempt:
             process.close()
             peaks = sampler.stop()
         if self._lost.is_set() or late:
-            containers.remove_of_executor(self._config, self._setup.executor)
+            leftovers.remove_of_executor(self._setup.worker, self._setup.executor)
         result = late or self._result(process.process.returncode)
         peaks = joined(peaks, result.peaks)
         return replace(result, peaks=replace(peaks, wall_seconds=time.monotonic() - began))
-
-    def _workspaces(self) -> Path:
-        """Where the build's process has its workspaces; see `lapstrake.farm.worker.sync`."""
-        own = self._config.work_dir
-        return (
-            own if self._setup.worker.embedded else own / "worker"
-        ) / ".builder/store/workspaces"
 
     def _containers(self) -> tuple[ControlGroup, ...]:
         """The containers of this build, where it can have any."""
         docker = self._config.runner.name is RunnerName.DOCKER
         if docker or self._job.spec.kind is TaskKind.ARTIFACT:
-            return containers.groups_of_executor(self._config, self._setup.executor)
+            return leftovers.groups_of_executor(self._config, self._setup.executor)
         return ()
 
     def _start(self) -> sandbox.SandboxProcess:

@@ -1,5 +1,7 @@
 """The process of one build: everything from the bundle to results that the server has.
 
+All that builds need is imported here at once: the process is started before there is a build.
+
 It is started by the slot (``python -m lapstrake.farm.worker.building``), and killed with all
 that came of it when the slot ends. How it went is in the attempt's folder at its end.
 """
@@ -12,43 +14,39 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+import httpx2  # noqa: F401 - others import it when they need it, which is late
+
+from lapstrake.build.record import BuildRecord
+from lapstrake.build.request import BuildRequest, parse_target
+from lapstrake.build.run import build
+from lapstrake.bundle.debian_binaries import BuildKind
+from lapstrake.config.model import Config
 from lapstrake.errors import LapstrakeError, StoreError
-from lapstrake.farm.base import OutputFile, Peaks, Result, TaskKind
+from lapstrake.farm.base import OutputFile, Result, TaskKind
 from lapstrake.farm.client.answer import read, write
 from lapstrake.farm.client.http import Connection
+from lapstrake.farm.contents.bundles import find_bundle, unpack_bundle
+from lapstrake.farm.worker.leftovers import labels
 from lapstrake.farm.worker.link import Link
+from lapstrake.farm.worker.results import failed_result, recorded
 from lapstrake.farm.worker.setup import LOCAL, AttemptFolder, BuildSetup, bounded
+from lapstrake.farm.worker.sync import prepare_place
 from lapstrake.farm.worker.telling import AttemptLog
-from lapstrake.host import files
-from lapstrake.names import Arch
-
-if TYPE_CHECKING:
-    from lapstrake.build.record import BuildRecord
-    from lapstrake.config.model import Config
-    from lapstrake.place.workplace import Workplace
-    from lapstrake.progress import Progress
+from lapstrake.host import cgroup, files
+from lapstrake.names import Arch, BranchName
+from lapstrake.place.foreign import place_for
+from lapstrake.place.workplace import Workplace
+from lapstrake.progress import Progress
+from lapstrake.runner.choose import choose
 
 _PATIENCE = 3600.0
 """Seconds that transfers wait for a server that is away: what was built is worth it."""
-_MODULES = (
-    "httpx2",
-    "lapstrake.build.run",
-    "lapstrake.farm.contents.bundles",
-    "lapstrake.farm.worker.sync",
-    "lapstrake.runner.nspawn",
-    "lapstrake.runner.userns",
-)
-_LOG_PLACE = "whole log"
-"""What an advice says that only names the log's file."""
 
 
 def main() -> int:
     """Read the setup, do the work, write the result."""
-    load()
     said = sys.stdin.buffer.read()
     if not said:
         return 0  # the slot ended without a build
@@ -63,12 +61,6 @@ def main() -> int:
     with folder.result.open("r+b") as file:  # JSON may be followed by spaces, as they are there
         file.write(write(result))
     return 0
-
-
-def load() -> None:
-    """Load what a build needs, before there is one."""
-    for name in _MODULES:
-        import_module(name)
 
 
 def log_all(folder: AttemptFolder) -> None:
@@ -112,20 +104,12 @@ class _Work:
     def run(self) -> Result:
         """Bring together what is needed, build, share what came out."""
         config = bounded(self.worker.config(), self.job, self.capabilities)
-        config = labelled(config, self._labels())
+        config = labelled(config, labels(self.worker.name, self.executor, self.job))
         if self.job.spec.kind is TaskKind.ARTIFACT:
             return self._build_artifact(config)
         return self._build_bundle(config)
 
-    def _labels(self) -> Mapping[str, str]:
-        """What containers are labelled with, so that the worker can kill them."""
-        from lapstrake.farm.worker.containers import labels
-
-        return labels(self.worker.name, self.executor, self.job)
-
     def _build_bundle(self, config: Config) -> Result:
-        from lapstrake.build.run import build
-
         place = self._place(config)
         records: list[BuildRecord] = []
         try:
@@ -138,26 +122,18 @@ class _Work:
 
     def _place(self, config: Config) -> Workplace:
         """The place to build in, with the branch as the server has it."""
-        from lapstrake.host import cgroup
-
         if self.worker.embedded:
-            from lapstrake.place.foreign import place_for
-
-            place = place_for(own_place(config, self.log), Arch(self.job.spec.arch))
+            arch = self.job.spec.arch
+            home = own_place(config, self.log)
+            place = place_for(home, Arch(arch)) if arch else home
         else:
-            from lapstrake.farm.worker.sync import prepare_place
-
             place = prepare_place(self.job, self.link, config, self.log)
         place.store.recover()  # what killed builds left
         cgroup.sweep()
         return place
 
-    def _request(self, config: Config) -> Any:  # noqa: ANN401 - imported late
+    def _request(self, config: Config) -> BuildRequest:
         """The job as the build understands it."""
-        from lapstrake.build.request import BuildRequest, parse_target
-        from lapstrake.bundle.debian_binaries import BuildKind
-        from lapstrake.names import BranchName
-
         spec = self.job.spec
         return BuildRequest(
             bundle=str(self._sources(config)) if spec.bundle else spec.source,
@@ -173,8 +149,6 @@ class _Work:
 
     def _sources(self, config: Config) -> Path:
         """The uploaded bundle or project, unpacked."""
-        from lapstrake.farm.contents.bundles import find_bundle, unpack_bundle
-
         name = Path(self.job.spec.name).name or "bundle"
         archive = self.folder.path / "archive"
         self.log.headline(f"fetching {name}")
@@ -212,9 +186,6 @@ class _Work:
 
 def own_place(config: Config, progress: Progress) -> Workplace:
     """The place of the configuration: the server's own."""
-    from lapstrake.place.workplace import Workplace
-    from lapstrake.runner.choose import choose
-
     runner = choose(config.runner.name.value, config.runner)
     return Workplace(config=config, runner=runner, progress=progress)
 
@@ -224,36 +195,6 @@ def labelled(config: Config, labels: Mapping[str, str]) -> Config:
     options = tuple(f"--label={name}={text}" for name, text in labels.items())
     runner = replace(config.runner, docker_options=(*config.runner.docker_options, *options))
     return replace(config, runner=runner)
-
-
-def failed_result(
-    failed: LapstrakeError, folder: AttemptFolder, record: BuildRecord | None = None
-) -> Result:
-    """A build that did not go well; where the worker keeps things is of no use to anybody."""
-    advice = failed.resolution if _LOG_PLACE not in failed.resolution else ""
-    details = "\n".join(filter(None, (failed.details, advice)))
-    result = Result(
-        ok=False,
-        error=failed.brief.replace(f"{folder.bundle}/", ""),
-        details=details.replace(f"{folder.bundle}/", ""),
-        exit_code=failed.exit_code,
-    )
-    return result if record is None else recorded(result, record)
-
-
-def recorded(result: Result, record: BuildRecord) -> Result:
-    """A result with what the build's record says."""
-    usage = record.usage
-    peaks = Peaks(
-        wall_seconds=record.seconds,
-        cpu_seconds=usage.cpu_seconds,
-        memory=usage.peak_memory,
-        disk=usage.peak_disk,
-        processes=max((sample.processes for sample in usage.samples), default=0),
-    )
-    return replace(
-        result, step=record.step, version=record.version, peaks=peaks, inputs=record.inputs
-    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from lapstrake.farm.base import Slot, SlotState, Welcome, WorkerFacts
 from lapstrake.farm.client.answer import read, write
 from lapstrake.farm.engine.base import Executor
-from lapstrake.farm.worker import containers
+from lapstrake.farm.worker import leftovers
 from lapstrake.farm.worker.setup import SlotSetup, WorkerSetup, environment, program
 from lapstrake.host.companion import Companion
 
@@ -41,7 +41,6 @@ class SlotKeeper:
     ) -> None:
         self._number, self._worker, self._facts = number, worker, facts
         self._welcome, self._wake = welcome, wake
-        self._config = worker.config()
         self._companion: Companion | None = None
         self._ended = threading.Event()
         self._starts = 0
@@ -123,10 +122,10 @@ class SlotKeeper:
         self._wake()
 
     def _bury(self) -> None:
-        """Its process is dead: what it built is dead, too, but for containers."""
+        """Its process is dead: what it built is dead, too; what is left of it goes."""
         # An engine may take its time, or hang.
-        words = (self._config, self.slot.executor)
-        threading.Thread(target=containers.remove_of_executor, args=words, daemon=True).start()
+        words = (self._worker, self.slot.executor)
+        threading.Thread(target=leftovers.remove_of_executor, args=words, daemon=True).start()
         self._companion = None
         self.slot = Slot(number=self._number, executor=self.slot.executor, state=SlotState.STOPPED)
         good = time.monotonic() - self._started > _GOOD_SECONDS

@@ -75,22 +75,23 @@ class Shipper:
         while not self._given_up.is_set():
             last = self._ended.is_set()
             try:
-                if not self._send() and last:
+                sent = self._send()
+                if last and not sent:
                     return
-                pause = _PERIOD
+                pause = 0.0 if sent == _PIECE else _PERIOD
             except (WrongState, Unknown):
                 self._on_lost()
                 return
             except (UnreachableError, Unavailable, TooMany, NoRoom):
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                pause = min(max(pause, _PERIOD) * 2, _LONGEST_PAUSE)
             except FarmError as refused:
                 _LOG.warning("task %d: its log is refused: %s", self._job.task, refused.brief)
                 self._on_lost()
                 return
             self._given_up.wait(pause) if last else self._ended.wait(pause)
 
-    def _send(self) -> bool:
-        """Send what there is, once; whether there was any."""
+    def _send(self) -> int:
+        """Send what there is, once; gives how many bytes of the log."""
         if not self._begun and self._folder.begun.exists():
             self._link.set_state(self._job, TaskState.BUILDING)
             self._begun = True
@@ -100,7 +101,7 @@ class Shipper:
         samples = tuple(self._samples)
         if samples:
             self._send_samples(samples)
-        return bool(piece)
+        return len(piece)
 
     def _send_piece(self, piece: bytes) -> None:
         try:

@@ -13,7 +13,9 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 
+from lapstrake.errors import FarmError
 from lapstrake.farm.base import Job, Result, SlotState
 from lapstrake.farm.base import Slot as SlotNews
 from lapstrake.farm.client.answer import UnreachableError, read, write
@@ -23,7 +25,14 @@ from lapstrake.farm.engine.fence import FENCED
 from lapstrake.farm.engine.slot import Slot
 from lapstrake.farm.model.queues import serves
 from lapstrake.farm.monitor.logs import about, start_logs
-from lapstrake.farm.problems import Problem, TooMany, Unavailable, Unknown, WrongState
+from lapstrake.farm.problems import (
+    NoRoom,
+    Problem,
+    TooMany,
+    Unavailable,
+    Unknown,
+    WrongState,
+)
 from lapstrake.farm.worker.attempt import Attempt
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.ready import ReadyProcess
@@ -32,6 +41,7 @@ from lapstrake.host.companion import end_with_parent
 
 _PATIENCE = 5.0
 _AGAIN = 2.0
+_PASSING = (Unavailable, TooMany, NoRoom)
 _LOG = logging.getLogger("lapstrake.farm.worker")
 
 
@@ -107,7 +117,7 @@ class SlotProcess:
     def _claim(self, run: RunId, owned: Ownership) -> Job | None:
         """Begin an attempt; ``None`` when there is nothing to do."""
         setup = self._setup
-        while True:
+        while self._still(owned):
             try:
                 return self._link.claim(
                     run,
@@ -118,11 +128,10 @@ class SlotProcess:
             except (WrongState, Unknown) as nothing:
                 _LOG.info("%s", nothing.brief)
                 return None
-            except (UnreachableError, Unavailable, TooMany) as away:
+            except (UnreachableError, *_PASSING) as away:
                 _LOG.warning("%s", away.brief)
-                if not self._still(owned):
-                    return None
                 time.sleep(_AGAIN)
+        return None
 
     def _do(self, job: Job, owned: Ownership) -> None:
         """Build, and hand in the result."""
@@ -146,19 +155,28 @@ class SlotProcess:
 
     def _finish(self, job: Job, result: Result, owned: Ownership) -> None:
         """Hand in the result, however long the server is away; a late one is dropped."""
-        while True:
+        while self._still(owned):
             try:
                 self._link.finish(job, result)
-            except (UnreachableError, Unavailable, TooMany) as away:
+            except (WrongState, Unknown) as late:
+                _LOG.warning("%s", late.brief)
+            except _PASSING as away:
                 _LOG.warning("the result waits: %s", away.brief)
-                if not self._still(owned):
-                    return
                 time.sleep(_AGAIN)
+                continue
             except Problem as refused:
                 _LOG.warning("the result is refused: %s", refused.brief)
-                return
-            else:
-                return
+                if result.ok:  # the task must end, and say why
+                    said = f"the server refused the result: {refused.brief}"
+                    result = replace(
+                        result, ok=False, outputs=(), error=said, exit_code=refused.exit_code
+                    )
+                    continue
+            except FarmError as away:  # nobody answers, or the server is in trouble
+                _LOG.warning("the result waits: %s", away.brief)
+                time.sleep(_AGAIN)
+                continue
+            return
 
     def _still(self, owned: Ownership) -> bool:
         """Whether the run is ours as far as anybody knows; the fence watches the time."""

@@ -21,7 +21,7 @@ from lapstrake.farm.client.answer import UnreachableError
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.monitor.ready import tell_systemd
 from lapstrake.farm.problems import TooMany, Unavailable, Unknown, WrongState
-from lapstrake.farm.worker import containers
+from lapstrake.farm.worker import leftovers
 from lapstrake.farm.worker.facts import disk_free, facts_of
 from lapstrake.farm.worker.keeping import SlotKeeper
 from lapstrake.farm.worker.link import Link
@@ -86,7 +86,7 @@ class Supervisor:
         folder = worker_folder(self._config, self._setup.name)
         what = f"the worker {self._setup.name} in {self._config.work_dir}"
         with locked(folder.with_name(f"{folder.name}.lock"), what=what, timeout=0, error=FarmError):
-            self._clean_up()
+            leftovers.remove_of_worker(self._setup)
             self._facts = replace(self._facts, replaces=self._succeed(folder))
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._hear)
@@ -102,11 +102,6 @@ class Supervisor:
             finally:
                 for keeper in self._keepers:
                     keeper.kill()
-
-    def _clean_up(self) -> None:
-        """Remove what a former process of this worker left."""
-        files.remove_tree(worker_folder(self._config, self._setup.name))
-        containers.remove_of_worker(self._config, self._setup.name)
 
     def _succeed(self, folder: Path) -> str:
         """Note our incarnation; gives that of the process before us, which is dead."""
