@@ -62,6 +62,7 @@ class DeskBase:
         self._publish = publish
         self._listeners: list[Callable[[Event], None]] = []
         self._publishing: set[int] = set()
+        self._compared = 0.0  # when the engine was last seen to have all that is queued
         self._lock = threading.Lock()
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
@@ -117,6 +118,7 @@ class DeskBase:
                 self.dispatch.move(run, queue, priority=rank)
         except Problem as problem:
             log.warning("the engine did not hear of a change: %s", problem.brief)
+            self._compared = 0.0
 
     def _tell_listeners(self, events: Sequence[Event]) -> None:
         with self._lock:

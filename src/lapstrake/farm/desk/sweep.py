@@ -15,6 +15,8 @@ from lapstrake.farm.engine.base import Executor, Queued, RunId, Running
 from lapstrake.farm.model import queues, states
 from lapstrake.farm.tables.rows import AttemptRow, TaskRow, WorkerRow
 
+_COMPARE_SECONDS = 30.0
+
 _HERE = (WorkerState.ONLINE, WorkerState.DRAINING)
 _AWAY = (WorkerState.SILENT, WorkerState.GONE)
 
@@ -41,7 +43,8 @@ class SweepDesk(AttemptDesk):
         for run, row in rows.items():
             if run.queue != row.queue:
                 self.dispatch.move(run.run, row.queue, priority=row.rank)
-        self.enqueue_missing()
+        if self.clock() - self._compared >= _COMPARE_SECONDS:
+            self.enqueue_missing()
         self.publish_pending()
 
     def expire(self) -> None:
@@ -65,24 +68,26 @@ class SweepDesk(AttemptDesk):
 
         One whose run has ended there, though no attempt was made, gets a new round.
         """
+        self._compared = self.clock()
+        query = select(TaskRow.id, TaskRow.round, TaskRow.queue, TaskRow.rank)
         with self.database.read() as session:
-            query = select(TaskRow).where(TaskRow.state == TaskState.QUEUED).order_by(TaskRow.id)
-            rows = {run_of(row): row for row in session.scalars(query)}
-        missing = rows.keys() - self.dispatch.alive(rows)
-        ended = self.dispatch.known(missing) if missing else frozenset[RunId]()
-        new = [
-            Queued(run=run, queue=row.queue, priority=row.rank)
-            for run, row in rows.items()
-            if run in missing and run not in ended
-        ]
-        if new:
-            self.dispatch.enqueue_all(new)
-        if ended:
-            with self._change() as change:
-                for run in sorted(ended):
-                    row = change.task(run.task)
-                    if row.state == TaskState.QUEUED and run_of(row) == run:
-                        flow.enqueue(change, row)
+            found = session.execute(
+                query.where(TaskRow.state == TaskState.QUEUED).order_by(TaskRow.id)
+            ).all()
+        queued = {
+            RunId(task, round): Queued(run=RunId(task, round), queue=queue, priority=rank)
+            for task, round, queue, rank in found
+        }
+        missing = queued.keys() - self.dispatch.alive(queued)
+        if not missing:
+            return
+        ended = self.dispatch.known(missing)
+        self.dispatch.enqueue_all([queued[run] for run in sorted(missing - ended)])
+        with self._change() as change:
+            for run in sorted(ended):
+                row = change.task(run.task)
+                if row.state == TaskState.QUEUED and run_of(row) == run:
+                    flow.enqueue(change, row)
 
     def publish_pending(self) -> None:
         """Publish what a crash, or a full disk, left unpublished."""

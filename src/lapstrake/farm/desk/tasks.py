@@ -86,8 +86,8 @@ class TaskDesk(DeskBase):
                     flow.new_row(change, spec, owner=owner, priority=each)
                     for spec, each in zip(checked, priorities, strict=True)
                 ]
-                flow.add(change, rows)
                 flow.expect(change, rows)
+                flow.add(change, rows)
                 for row in rows:
                     flow.launch(change, row)
                 made.extend(row.id for row in rows)
