@@ -16,6 +16,7 @@ import httpx2
 from roots import cli_command, cli_environment
 
 _SECONDS = 60.0
+_SMALL_DISK = "farm.disk_low=64MiB"  # tests run on what is left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,11 @@ def farm_server(
         variables: of its environment.
     """
     work_dir.mkdir(parents=True, exist_ok=True)
-    given = (*settings, *((f"farm.database={database}",) if database else ()))
+    given = (
+        "farm.disk_low=64MiB",
+        *settings,
+        *((f"farm.database={database}",) if database else ()),
+    )
     options = [word for text in given for word in ("--set", text)]
     log = work_dir / f"farm-{time.monotonic_ns()}.log"
     with log.open("wb") as said:

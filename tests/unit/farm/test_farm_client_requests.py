@@ -118,7 +118,7 @@ def test_patience_ends() -> None:
     with serving(hang_up) as script, asking(script, patience=0.3) as farm:
         with pytest.raises(UnreachableError, match="cannot be reached"):
             farm.call("GET", "/")
-    with serving(problem(503, "unavailable")) as script, asking(script, patience=0.3) as farm:
+    with serving(problem(503, "unavailable")) as script, asking(script, patience=2.0) as farm:
         with pytest.raises(Unavailable):
             farm.call("GET", "/")
         assert len(script.headers) > 1

@@ -67,7 +67,9 @@ def _fetch(connection: Connection, path: str, size: int, target: Path) -> str:
                         seen = time.monotonic()
                 break
             except (UnreachableError, TooMany, Unavailable) as passing:
-                if time.monotonic() - seen > connection.patience or file.tell() >= size > 0:
+                if file.tell() >= size > 0:
+                    break  # all of it came before the end
+                if time.monotonic() - seen > connection.patience:
                     raise
                 told = passing.fields.get(RETRY_AFTER) if isinstance(passing, Problem) else None
                 time.sleep(told if isinstance(told, float) else _PAUSE)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from lapstrake.farm.base import Page, Worker
+from lapstrake.farm.base import Worker
 from lapstrake.farm.client.groups import Groups
 from lapstrake.farm.client.http import PATIENCE, Connection
 from lapstrake.farm.client.tasks import Tasks
@@ -65,7 +65,7 @@ class Farm:
 
     def workers(self) -> tuple[Worker, ...]:
         """The machines that build."""
-        return self.connection.get(Page[Worker], f"{_API}/workers").items
+        return tuple(self.connection.pages(Worker, f"{_API}/workers"))
 
     def drain(self, worker: str, *, on: bool = True) -> Worker:
         """Let a worker finish what it has and take nothing new; or let it take again."""

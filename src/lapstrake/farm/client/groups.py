@@ -36,7 +36,7 @@ class Groups:
 
     def tasks(self, group: int) -> tuple[Task, ...]:
         """The members' tasks."""
-        return self._connection.get(Page[Task], f"{_GROUPS}/{group}/tasks").items
+        return tuple(self._connection.pages(Task, f"{_GROUPS}/{group}/tasks"))
 
     def cancel(self, group: int) -> Group:
         """Stop all of it."""

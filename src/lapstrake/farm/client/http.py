@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from lapstrake.errors import FarmError
+from lapstrake.farm.base import Page
 from lapstrake.farm.client.answer import RETRY_AFTER, UnreachableError, problem_of, read, write
 from lapstrake.farm.problems import Problem, TooMany, Unavailable
 
@@ -32,6 +33,7 @@ PATIENCE = 30.0
 
 _CONNECT, _SILENCE = 10.0, 120.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_PAGE = 200
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -64,6 +66,17 @@ class Connection:
     def get(self, kind: type[T], path: str, **params: object) -> T:
         """Look something up; parameters that are ``None`` are left out."""
         return read(kind, self.call("GET", path, params=params).content)
+
+    def pages(self, kind: type[T], path: str, **params: object) -> Iterator[T]:
+        """All of a long list, page by page; parameters as of `get`."""
+        after: str | None = None
+        while True:
+            body = self.call("GET", path, params={**params, "after": after, "limit": _PAGE}).content
+            page = read(Page[kind], body)  # type: ignore[valid-type] # a type at run time
+            yield from page.items
+            after = page.next
+            if after is None:
+                return
 
     def send(self, kind: type[T], method: str, path: str, value: object = None) -> T:
         """Change something by a value of `lapstrake.farm.base`, or of JSON; gives the answer."""
@@ -185,11 +198,16 @@ class Connection:
 
         with self._lock:
             if self._client is None:
-                shown = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+                headers = {
+                    "User-Agent": f"lapstrake/{__version__}",
+                    "Accept-Encoding": "identity",  # digests are of the bytes as they are
+                }
+                if self._token:
+                    headers["Authorization"] = f"Bearer {self._token}"
                 local = urlsplit(self.url).hostname in _LOOPBACK
                 self._client = httpx2.Client(
                     timeout=httpx2.Timeout(self._silence, connect=_CONNECT),
-                    headers={"User-Agent": f"lapstrake/{__version__}", **shown},
+                    headers=headers,
                     # No proxy could reach what is on this machine, whatever the environment says.
                     mounts=dict.fromkeys(("http://", "https://", "all://")) if local else None,
                 )

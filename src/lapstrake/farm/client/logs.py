@@ -12,6 +12,7 @@ from lapstrake.farm.base import TaskState
 from lapstrake.farm.client.answer import UnreachableError
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.client.streams import ServerEvent, server_events
+from lapstrake.farm.problems import TooMany, Unavailable
 
 _PAUSE = 0.5
 _BYTES_PER_LINE = 200  # most are shorter
@@ -119,22 +120,22 @@ class LogFollower:
         self._attempt = attempt
         self._end = offset
         self._patience = patience
+        self._reached = 0.0
 
     def __iter__(self) -> Iterator[LogPiece]:
         """What there is, then what comes."""
-        seen = time.monotonic()
+        self._reached = time.monotonic()
         while True:
             try:
                 for event in self._stream():
-                    seen = time.monotonic()
                     if event.kind == "end":
                         self.state = TaskState(str(_field(event, "state")))
                         return
                     piece = self._take(event)
                     if piece is not None:
                         yield piece
-            except UnreachableError:
-                if time.monotonic() - seen > self._patience:
+            except (UnreachableError, TooMany, Unavailable):
+                if time.monotonic() - self._reached > self._patience:
                     raise
             time.sleep(_PAUSE)  # the stream broke, or ended without the task's end
 
@@ -146,7 +147,14 @@ class LogFollower:
         params = {"attempt": self._attempt or None, "offset": self._end or None}
         path = f"/api/v1/tasks/{self._task}/log/events"
         with self._connection.open("GET", path, params=params, headers=headers) as response:
-            yield from server_events(response.iter_raw())
+            yield from server_events(self._noted(response.iter_raw()))
+
+    def _noted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The bytes, each of which shows that the server is there: comments, too."""
+        self._reached = time.monotonic()
+        for piece in pieces:
+            self._reached = time.monotonic()
+            yield piece
 
     def _take(self, event: ServerEvent) -> LogPiece | None:
         match event.kind:

@@ -84,13 +84,7 @@ class Tasks:
 
     def all(self, **wanted: object) -> Iterator[Task]:
         """All tasks, newest first, page by page; `wanted` as of `page`."""
-        after: str | None = None
-        while True:
-            page = self.page(after=after, limit=200, **wanted)
-            yield from page.items
-            after = page.next
-            if after is None:
-                return
+        return self._connection.pages(Task, _TASKS, **wanted)
 
     def attempts(self, task: int) -> tuple[Attempt, ...]:
         """The workers' tries, oldest first."""
@@ -102,7 +96,7 @@ class Tasks:
 
     def events(self, task: int) -> tuple[Event, ...]:
         """What happened to it, oldest first."""
-        return self._connection.get(Page[Event], f"{_TASKS}/{task}/events").items
+        return tuple(self._connection.pages(Event, f"{_TASKS}/{task}/events"))
 
     def cancel(self, task: int, reason: str = "") -> Task:
         """Stop it, whether it waits or is built."""
