@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -71,7 +72,7 @@ def picture(group: Group) -> Picture | None:
     if not 0 < len(group.members) <= _MOST_DRAWN:
         return None
     members = {member.name: member for member in group.members}
-    placed: Layout = layout({name: member.needs for name, member in members.items()})
+    placed = _placed(tuple((name, member.needs) for name, member in members.items()))
     return Picture(
         boxes=tuple(
             Box(member=members[name], left=column * COLUMN + 1, top=round(row * ROW + 6, 1))
@@ -81,6 +82,12 @@ def picture(group: Group) -> Picture | None:
         width=(placed.columns - 1) * COLUMN + WIDTH + 2,
         height=round((placed.rows - 1) * ROW + HEIGHT + 12, 1),
     )
+
+
+@lru_cache(maxsize=64)
+def _placed(needs: tuple[tuple[str, tuple[str, ...]], ...]) -> Layout:
+    """The layout of a large group takes half a second, and only states change."""
+    return layout(dict(needs))
 
 
 def progress(group: Group) -> Mapping[str, int]:

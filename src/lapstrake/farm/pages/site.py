@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import secrets
 import time
@@ -25,7 +26,7 @@ from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.pages.ansi import line_spans
 from lapstrake.farm.pages.lines import LineIndexes
-from lapstrake.farm.problems import Invalid, NotAllowed, Problem, TooLarge, Unknown
+from lapstrake.farm.problems import Invalid, NoRoom, NotAllowed, Problem, TooLarge, Unknown
 from lapstrake.formats.amounts import size_text
 from lapstrake.web import pages
 
@@ -83,10 +84,15 @@ def acted(site: Site, path: str, act: Act, *, scope: Scope | None = Scope.SUBMIT
             async with request.form(
                 max_files=1, max_fields=_FIELDS, max_part_size=_FIELD_BYTES
             ) as form:
-                _check_origin(request, form)
+                _check_token(request, form)
                 return await run_in_threadpool(_guarded, lambda: act(site, request, form), request)
         except Problem as problem:
             return problem_page(request, problem)
+        except OSError as error:  # what is sent is put into a file first
+            if error.errno != errno.ENOSPC:
+                raise
+            full = NoRoom("there is no room for it", resolution="Tell whoever runs the farm.")
+            return problem_page(request, full)
 
     return Route(path, answer, methods=["POST"])
 
@@ -177,7 +183,7 @@ def _refused(request: Request, scope: Scope | None) -> Response | None:
     return RedirectResponse(f"/login?next={quote(asked + query)}", status_code=303)
 
 
-def _check_origin(request: Request, form: FormData) -> None:
+def _check_token(request: Request, form: FormData) -> None:
     expected, given = viewer_of(request).csrf, form.get("csrf")
     if not secrets.compare_digest(expected.encode(), str(given or "").encode()) and expected:
         raise NotAllowed(
@@ -196,5 +202,4 @@ def _guarded(answer: Callable[[], Response], request: Request) -> Response:
 def _templates() -> Environment:
     environment = pages.templates(FOLDER / "templates")
     environment.filters["spans"] = line_spans
-    environment.trim_blocks = environment.lstrip_blocks = True
     return environment
