@@ -244,6 +244,19 @@ def test_a_claim_may_be_repeated_and_belongs_to_one(world: World) -> None:
         one.claim(run)
 
 
+def test_a_claim_that_takes_over_once_too_often(world: World) -> None:
+    world.config = replace(world.config, farm=replace(world.config.farm, attempts=1))
+    world.restart()
+    task = world.submit("a")
+    one, two = world.worker("one"), world.worker("two")
+    run = one.take_run()
+    assert run is not None
+    one.claim(run)
+    with pytest.raises(WrongState, match="a worker was lost"):
+        two.claim(run)
+    assert world.desk.task(task.id).state is S.ERROR
+
+
 @pytest.mark.parametrize("times", range(3))
 def test_cancel_against_finish(world: World, times: int) -> None:
     """Whoever is first wins, and nothing is half done."""

@@ -57,13 +57,11 @@ class AttemptDesk(DeskBase):
                 before = known_attempt(change.session, task, row.attempt)
                 if (before.executor, before.worker) == (executor, worker):
                     return self._job(row)
-                if not flow.lose(change, row, f"worker {before.worker} lost it"):
-                    flow.settle(change)
-                    raise WrongState(row.reason, fields={"state": row.state})
-            row.attempt += 1
-            row.worker = worker
-            change.session.add(
-                AttemptRow(
+                flow.lose(change, row, f"worker {before.worker} lost it")
+            if row.state == TaskState.QUEUED:
+                row.attempt += 1
+                row.worker = worker
+                trial = AttemptRow(
                     task=task,
                     number=row.attempt,
                     round=round,
@@ -73,9 +71,11 @@ class AttemptDesk(DeskBase):
                     started=change.now,
                     cores=row.cores,
                 )
-            )
-            change.set_state(row, TaskState.FETCHING, f"attempt {row.attempt} on {worker}")
-            return self._job(row)
+                change.session.add(trial)
+                change.set_state(row, TaskState.FETCHING, f"attempt {row.attempt} on {worker}")
+                return self._job(row)
+        # Too many workers were lost with it; that is kept, so it is told out here.
+        raise WrongState(row.reason, fields={"state": row.state})
 
     def set_state(self, task: int, attempt: int, state: TaskState) -> Task:
         """Note that an attempt fetches or builds.

@@ -93,14 +93,15 @@ class Change:
 
         Args:
             state: which.
-            seconds: that the build may take, 0 for the server's own limit.
+            seconds: that the build may take; 0 for the server's own limit, and where that is
+                none for as long as a task may wait.
         """
         allowed = {
             TaskState.NEW: self.config.new_timeout,
             TaskState.WAITING: self.config.queue_timeout,
             TaskState.QUEUED: self.config.queue_timeout,
             TaskState.FETCHING: self.config.fetch_timeout,
-            TaskState.BUILDING: (seconds or self.longest or -_SLACK) + _SLACK,
+            TaskState.BUILDING: (seconds or self.longest or self.config.queue_timeout) + _SLACK,
             TaskState.PUBLISHING: self.config.fetch_timeout,
         }.get(state, 0.0)
         return self.now + allowed if allowed else 0.0

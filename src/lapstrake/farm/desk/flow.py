@@ -92,7 +92,8 @@ def lose(change: Change, row: TaskRow, why: str) -> bool:
     end_attempt(change, row, "lost", why)
     row.lost += 1
     if row.lost >= change.config.attempts:
-        end(change, row, TaskState.ERROR, f"{row.lost} workers were lost with it; the last: {why}")
+        lost = "a worker was" if row.lost == 1 else f"{row.lost} workers were"
+        end(change, row, TaskState.ERROR, f"{lost} lost with it: {why}")
         return False
     change.set_state(row, TaskState.QUEUED, f"{why}; another worker takes it")
     return True
