@@ -18,7 +18,7 @@ _TARGETS = (1.0, 1.03)
 _HURRIES = (1.1, 0.6, 0.0)
 """How near to the longest path a load must lie to get all the processors that help it."""
 _SOLVER_SECONDS = 1.0
-_GOOD_ENOUGH = 1.01
+_GOOD_ENOUGH = 1.02
 """As near to the bound as this, nothing more is tried."""
 
 

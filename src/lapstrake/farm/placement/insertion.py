@@ -14,7 +14,7 @@ import numpy as np
 from lapstrake.farm.placement.base import Placed
 from lapstrake.farm.placement.bounds import Study
 from lapstrake.farm.placement.efficiency import useful_cores
-from lapstrake.farm.placement.fleet import Fleet, Floats
+from lapstrake.farm.placement.fleet import Bools, Fleet, Floats
 from lapstrake.farm.placement.rules import Start
 from lapstrake.farm.placement.simulate import Busy
 
@@ -113,7 +113,7 @@ class Follow:
     """
 
     def __init__(self, study: Study, placed: Sequence[Placed], name: str = "insertion") -> None:
-        self.name = name
+        self.name, self.study = name, study
         self.plan = {one.load: one for one in placed}
         self.queues: list[list[tuple[float, int]]] = [[] for _ in study.machines]
         self.coming: list[list[tuple[float, int]]] = [[] for _ in study.machines]
@@ -138,6 +138,29 @@ class Follow:
                 load = heappop(queue)[1]
                 self.begun.add(load)
                 start(load, int(machine), self.plan[load].cores)
+                idle[machine] = False
+        if idle.any():
+            self._help(idle, fleet, now, start)
+
+    def _help(self, idle: Bools, fleet: Fleet, now: float, start: Start) -> None:
+        """Let idle machines take what is late elsewhere, if they end it earlier."""
+        late = [
+            (-self.study.ranks[queue[0][1]], machine)
+            for machine, queue in enumerate(self.queues)
+            if queue and queue[0][0] < now and not idle[machine]
+        ]
+        for _, machine in sorted(late):
+            number = self.queues[machine][0][1]
+            load = self.study.loads[number]
+            cores = fleet.most_cores(load)
+            seconds = fleet.seconds(load, cores)
+            finish = np.where(idle & fleet.room(load, cores), now + seconds, np.inf)
+            best = int(finish.argmin())
+            if finish[best] < max(now, fleet.last_end[machine]) + seconds[machine]:
+                heappop(self.queues[machine])
+                self.begun.add(number)
+                start(number, best, int(min(cores[best], useful_cores(load.loss))))
+                idle[best] = False
 
     def _may(self, entry: tuple[float, int], first: tuple[float, int], now: float) -> bool:
         """Whether the first that is ready may go, given the first that is planned."""
