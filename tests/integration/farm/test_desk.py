@@ -319,6 +319,7 @@ def test_publishing_that_fails_and_publishing_that_waits(world: World) -> None:
     assert (kept.state, kept.reason) == (S.PUBLISHING, "the disk is full")
     with pytest.raises(WrongState, match="publishing"):
         desk.cancel(later.id)
+    assert "the disk is full" in desk.why(later.id)[0].reason
     world.restart()
     world.failing = None
     world.desk.reconcile()
@@ -457,6 +458,7 @@ def test_deadlines(world: World) -> None:
     desk.expire()
     assert desk.task(new.id).state is S.ERROR
     assert desk.task(queued.id).state is S.QUEUED
+    assert desk.retry(new.id).state is S.NEW, "it still lacks everything"
     world.clock.now += farm.queue_timeout
     desk.expire()
     assert desk.task(queued.id).state is S.ERROR

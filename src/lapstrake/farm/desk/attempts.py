@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from sqlalchemy import select
@@ -181,11 +181,12 @@ class AttemptDesk(DeskBase):
             if not mine or before.state is not TaskState.PUBLISHING:
                 return before
             state, reason, outputs = self._try_publish(before)
-            if state is TaskState.PUBLISHING:
-                return replace(before, reason=reason)
             with self._change() as change:
                 row = change.task(task)
                 if row.state != TaskState.PUBLISHING:
+                    return task_of(row)
+                if state is TaskState.PUBLISHING:
+                    row.reason = reason
                     return task_of(row)
                 row.outputs = [asdict(output) for output in outputs]
                 if state is TaskState.FAILED:

@@ -203,7 +203,8 @@ class TaskDesk(DeskBase):
             made.append(task)
             flow.again(change, row, f"tried again by {by}" if by else "tried again")
             if row.group_id is None:
-                flow.launch(change, row)
+                if not specs.lacks(spec_of(row)):  # else it ended before it was ever started
+                    flow.launch(change, row)
             else:
                 query = select(TaskRow).where(TaskRow.group_id == row.group_id)
                 rows = {member.member: member for member in change.session.scalars(query)}
