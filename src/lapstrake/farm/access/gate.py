@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
@@ -102,8 +103,7 @@ class Gate:
         return viewer or Viewer()
 
     def _bearer(self, authorization: str, client: str) -> Viewer:
-        scheme, _, secret = authorization.partition(" ")
-        token = self.tokens.find(secret.strip()) if scheme.lower() == "bearer" else None
+        token = self.tokens.find(_secret(authorization))
         if token is None:
             self._count(client)
             raise NoToken(
@@ -115,6 +115,18 @@ class Gate:
 
     def _count(self, who: str) -> None:
         self.rates.count(who, self.farm().requests)
+
+
+def _secret(authorization: str) -> str:
+    """The token that is shown: ``Bearer``, or as the password of ``Basic``, as apt sends it."""
+    scheme, _, text = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return text.strip()
+    try:
+        decoded = base64.b64decode(text, validate=True).decode()
+    except ValueError:
+        return ""
+    return decoded.partition(":")[2] if scheme.lower() == "basic" else ""
 
 
 def _viewer(token: Token) -> Viewer:

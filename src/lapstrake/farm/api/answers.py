@@ -21,6 +21,8 @@ from lapstrake.host.files import DISK_FULL
 MEDIA_TYPE = "application/problem+json"
 _LOG = logging.getLogger("lapstrake.farm.api")
 _RETRY_SECONDS = 2
+_FOR_APT = ("/repository/", "/artifacts/")
+"""What is fetched by programs that know a user's name and a password only."""
 
 
 class NoMethod(Problem):
@@ -62,7 +64,8 @@ def problem_answer(
     if problem.status in (429, 503):
         more.setdefault("Retry-After", str(problem.fields.get("retry_after", _RETRY_SECONDS)))
     if problem.status == 401:
-        more.setdefault("WWW-Authenticate", 'Bearer realm="lapstrake"')
+        kind = "Basic" if instance.startswith(_FOR_APT) else "Bearer"
+        more.setdefault("WWW-Authenticate", f'{kind} realm="lapstrake"')
     return JSONResponse(document, problem.status, more, MEDIA_TYPE)
 
 
