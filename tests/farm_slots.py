@@ -105,9 +105,15 @@ class Slots:
             (self.folder / f"{task}.finish").touch()
 
     def builds(self, task: int) -> int:
-        """How many processes of the builds of a task live, wherever."""
+        """How many builds of a task live, whoever started them."""
         marker = f"{self.folder}/{task}.finish"
-        return sum(marker in _words(each) for each in psutil.process_iter())
+        parents: dict[int, int] = {}
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if marker in process.cmdline():
+                    parents[process.pid] = process.ppid()
+        # A shell that starts a program is two for a moment.
+        return sum(parent not in parents for parent in parents.values())
 
     def close(self) -> None:
         """End all."""
@@ -125,12 +131,6 @@ def running_slots(url: str, folder: Path) -> Iterator[Slots]:
         yield slots
     finally:
         slots.close()
-
-
-def _words(process: psutil.Process) -> list[str]:
-    with contextlib.suppress(psutil.Error):
-        return process.cmdline()
-    return []
 
 
 def _serve(url: str, folder: str, executor: str, queues: tuple[str, ...], fence: float) -> None:

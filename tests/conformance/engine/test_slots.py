@@ -14,6 +14,7 @@ from farm_slots import Slots, eventually, running_slots
 from lapstrake.farm.engine.base import RunId
 from lapstrake.farm.engine.dbos_dispatch import DbosDispatch
 from lapstrake.farm.engine.fence import FENCED
+from lapstrake.farm.engine.slot import Slot
 
 AMD64, ARM64, KVM = "build.amd64", "build.arm64", "build.amd64.kvm"
 
@@ -129,6 +130,23 @@ def test_told_to_stop_it_finishes_first(dispatch: DbosDispatch, slots: Slots) ->
     assert slots.has("one", 1, "ended")
     assert not dispatch.running()
     assert not slots.has("one", 2, "began")
+
+
+def test_told_to_stop_while_it_takes_a_run_it_gives_that_back(
+    dispatch: DbosDispatch, farm_database: str
+) -> None:
+    def serves(_queue: str) -> bool:
+        slot.stop()
+        return True
+
+    def never(*_: object) -> None:
+        raise AssertionError("it was told to stop before")
+
+    slot = Slot(farm_database, "one", serves=serves, execute=never, kill=never, fence=30)
+    put(dispatch, 1)
+    slot.run()
+    assert not dispatch.running()
+    assert dispatch.alive([RunId(1)])
 
 
 def test_told_twice_it_gives_back(dispatch: DbosDispatch, slots: Slots) -> None:

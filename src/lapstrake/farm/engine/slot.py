@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from lapstrake.farm.engine.base import Execute
 from lapstrake.farm.engine.claims import Claim, Claims
@@ -50,7 +51,7 @@ class Slot:
         self._poll = poll
         self._fence: Fence | None = None
         # Plain values: a signal handler must not touch a lock that the main thread may hold.
-        self._stopping = False
+        self._stopping = self._giving_up = False
         self._unsure = False
 
     def run(self) -> None:
@@ -74,7 +75,7 @@ class Slot:
 
     def give_up(self) -> None:
         """Kill what is being built, give it to others, end the process; else as `stop`."""
-        self._stopping = True
+        self._stopping = self._giving_up = True
         if self._fence is not None:
             self._fence.give_up()
 
@@ -94,6 +95,11 @@ class Slot:
             return None
 
     def _build(self, claim: Claim) -> None:
+        if self._stopping:  # told while it was taken
+            with suppress(Unavailable):  # the server sees that this worker is gone
+                self._claims.give_back()
+            return
+
         def ours() -> bool:
             return self._claims.is_ours(claim)
 
@@ -101,6 +107,8 @@ class Slot:
             ours, self._kill, seconds=self._fence_seconds, give_back=self._claims.give_back
         )
         self._fence = fence
+        if self._giving_up:  # told before there was a fence to tell
+            fence.give_up()
         with fence:
             self._execute(claim.run, ours)
         self._fence = None
