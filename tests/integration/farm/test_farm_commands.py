@@ -98,6 +98,10 @@ def test_a_bundle_is_sent_once_and_built_with_the_options(
     second = submitted(run, str(copy), "stable", "--no-publish", "--fresh", "--name", "again")
     again = json.loads(run("task", "show", str(second), "--json")[1])["task"]["spec"]
     assert (again["bundle"], again["name"]) == (spec["bundle"], "again")
+    packed = shutil.make_archive(str(tmp_path / "greet-1.0"), "gztar", tmp_path, "greet")
+    third = submitted(run, packed, "stable", "--no-publish", "--fresh")
+    archived = json.loads(run("task", "show", str(third), "--json")[1])["task"]
+    assert archived["spec"]["name"] == "greet-1.0"
     build(hand, first, files={"greet.txt": b"x"})
     ended(run, first)
     status, out, _ = run("task", "artifacts", str(first), "--download", "out")

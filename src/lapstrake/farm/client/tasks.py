@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from lapstrake.farm.model.states import ENDED
 
 _TASKS = "/api/v1/tasks"
 _MOST_AT_ONCE = 1000
+_ARCHIVE = re.compile(r"(\.tar)?\.(tar|gz|tgz|xz|txz|zst|bz2|zip)\Z")
 _FIRST_LOOK, _LONGEST_LOOK = 0.2, 3.0
 
 
@@ -64,7 +66,7 @@ class Tasks:
     def with_bundle(self, spec: TaskSpec, bundle: Path) -> TaskSpec:
         """Give the server a bundle's folder or archive; gives the spec that builds it."""
         digest = give_bundle(self._connection, bundle)
-        return replace(spec, bundle=digest, name=spec.name or bundle.resolve().name)
+        return replace(spec, bundle=digest, name=spec.name or _name_of(bundle))
 
     def get(self, task: int) -> Task:
         """One task."""
@@ -196,3 +198,9 @@ class _Resources:
 
     samples: tuple[ResourceSample, ...] = ()
     peaks: Peaks = field(default_factory=Peaks)
+
+
+def _name_of(bundle: Path) -> str:
+    """What a folder's or an archive's name says that it is."""
+    name = bundle.resolve().name
+    return name if bundle.is_dir() else _ARCHIVE.sub("", name) or name
