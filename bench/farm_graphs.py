@@ -61,6 +61,7 @@ def debian(sources: Path | None = None) -> SourceGraph:
 
 def tree(folder: Path) -> SourceGraph:
     """A tree of AOSC bundles: what is built with what, and needs what to run."""
+    from lapstrake.bundle.find import BundleLocation
     from lapstrake.bundle.read import read
     from lapstrake.bundle.tree import Tree
     from lapstrake.errors import BundleError
@@ -69,12 +70,13 @@ def tree(folder: Path) -> SourceGraph:
     found = []
     for place in Tree(folder).bundles:
         try:
-            bundle = read(place.location, arch=Arch(_MACHINE))
+            location = BundleLocation(format=place.format, path=place.path, address=place.address)
+            bundle = read(location, arch=Arch(_MACHINE))
         except BundleError:
             continue
         words = (*bundle.build_depends.depends, *bundle.runtime_depends)
         needs = tuple(name for word in words for name in _first(word))
-        found.append(Package(place.name, bundle.provides, needs, 0))
+        found.append(Package(place.address, bundle.provides, needs, 0))
     return graph_of(found)
 
 
