@@ -179,18 +179,6 @@ def test_nothing_survives_a_worker_that_is_killed_or_gives_up(farm: Farm) -> Non
     assert wait_for(farm.client, task, "queued")["attempt"] == 2
 
 
-def test_a_signal_drains(farm: Farm) -> None:
-    needs = {"capabilities": ["calm"]}
-    with farm.worker("--capability", "calm", name="w3") as worker:
-        first = submit(farm.client, farm.bundle("first", "sleep 1"), requires=needs)
-        second = submit(farm.client, farm.bundle("second"), requires=needs)
-        wait_for(farm.client, first, "building")
-        worker.tell(signal.SIGTERM)
-        assert worker.wait() == 0
-    assert farm.client.get(f"/task/{first}/status").json()["state"] == "success"
-    assert wait_for(farm.client, second, "queued")["attempt"] == 0
-
-
 def test_two_workers_of_one_name(farm: Farm, worker: FarmWorker) -> None:
     with farm.worker(name=worker.name) as rival:
         assert rival.wait() == 31
@@ -217,3 +205,17 @@ def test_an_artifact_is_built_in_a_root_and_packed(farm: Farm, worker: FarmWorke
     assert ">>> making tool\n" in log
     assert "in a root\n" in log
     assert "every word\n" in log
+
+
+def test_a_signal_drains(farm: Farm, worker: FarmWorker) -> None:
+    # The last one: it ends the worker that the others have used.
+    first = submit(farm.client, farm.bundle("first", "sleep 1"))
+    second = submit(farm.client, farm.bundle("second"))
+    wait_for(farm.client, first, "building")
+    worker.tell(signal.SIGTERM)
+    assert worker.wait() == 0
+    assert farm.client.get(f"/task/{first}/status").json()["state"] == "success"
+    assert wait_for(farm.client, second, "queued")["attempt"] == 0
+    assert farm.client.get("/api/v1/workers/w1").json()["state"] == "gone"
+    assert "Fatal" not in worker.said()
+    assert "Traceback" not in worker.said()

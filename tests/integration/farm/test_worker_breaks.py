@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
-from farm_server import farm_server
+import pytest
+
+from farm_server import FarmServer, farm_server
 from farm_worker import engine_setting, farm_worker, pack, submit, until, wait_for
 from shop import Shop
 
@@ -44,41 +47,39 @@ def test_a_worker_waits_for_its_server(tmp_path: Path) -> None:
         assert worker.said().count("waiting") == 1
 
 
-def test_a_worker_without_a_good_token_ends(tmp_path: Path) -> None:
-    variables = {"LAPSTRAKE_TOKEN": "lst_wrong"}
-    settings = ("farm.worker_database=sqlite:////nowhere",)
-    with (
-        farm_server(tmp_path / "server", settings=settings) as server,
-        farm_worker(server.url, tmp_path, variables=variables) as worker,
-    ):
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmServer]:
+    """A server that never gives up a silent worker."""
+    work_dir = tmp_path_factory.mktemp("server")
+    settings = ("farm.heartbeat=0.5s", "farm.dead_after=1h", engine_setting(work_dir))
+    with farm_server(work_dir, settings=settings) as server:
+        yield server
+
+
+def test_a_worker_without_a_good_token_ends(server: FarmServer, tmp_path: Path) -> None:
+    with farm_worker(server.url, tmp_path, variables={"LAPSTRAKE_TOKEN": "lst_wrong"}) as worker:
         assert worker.wait() == 31
         assert "token" in worker.said()
         assert "Traceback" not in worker.said()
 
 
-def test_a_worker_takes_nothing_on_a_full_disk(work_dir: Path) -> None:
-    settings = ("farm.heartbeat=0.5s", "farm.disk_low=200MiB", engine_setting(work_dir))
+def test_a_worker_starts_no_slot_on_a_full_disk(server: FarmServer, tmp_path: Path) -> None:
     low = {"LAPSTRAKE_FARM_DISK_LOW": "9000TiB"}
-    archive = pack(Shop(work_dir=work_dir).bundle("large"))
     with (
-        farm_server(work_dir, settings=settings) as server,
         server.client() as client,
-        farm_worker(server.url, work_dir, "--embedded", variables=low) as worker,
+        farm_worker(server.url, tmp_path, name="full", variables=low) as worker,
     ):
-        until(lambda: client.get("/api/v1/workers").json()["items"])
-        task = submit(client, archive)
-        until(lambda: client.get("/api/v1/workers/w1").json()["state"] == "draining")
+        path = "/api/v1/workers/full"
+        until(lambda: client.get(path).json().get("state") == "draining")
         assert not worker.slots()
-        assert wait_for(client, task, "queued")
 
 
-def test_a_worker_ends_when_another_has_its_name(tmp_path: Path) -> None:
-    settings = ("farm.worker_database=sqlite:////nowhere", "farm.dead_after=1h")
+def test_a_worker_ends_when_another_has_its_name(server: FarmServer, tmp_path: Path) -> None:
     rival = {"name": "w1", "incarnation": "a", "arches": ["amd64"]}
-    with farm_server(tmp_path / "server", settings=settings) as server, server.client() as client:
+    patience = {"LAPSTRAKE_FARM_DEAD_AFTER": "1s", "LAPSTRAKE_FARM_FENCE_AFTER": "0.5s"}
+    with server.client() as client:
         assert client.post("/api/v1/workers/register", json=rival).status_code == 200
-        patience = {"LAPSTRAKE_FARM_DEAD_AFTER": "1s", "LAPSTRAKE_FARM_FENCE_AFTER": "0.5s"}
-        with farm_worker(server.url, tmp_path, variables=patience) as worker:
-            assert worker.wait() == 31
-            assert "there is another worker w1" in worker.said()
-            assert "--name" in worker.said()
+    with farm_worker(server.url, tmp_path, variables=patience) as worker:
+        assert worker.wait() == 31
+        assert "there is another worker w1" in worker.said()
+        assert "--name" in worker.said()

@@ -6,16 +6,18 @@ are labelled with whose they are.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from lapstrake.config.model import Config
-from lapstrake.errors import RunnerError
+from lapstrake.errors import LapstrakeError, RunnerError
 from lapstrake.farm.base import Job
 from lapstrake.farm.worker.setup import WorkerSetup, worker_folder
 from lapstrake.host.cgroup import ControlGroup
 from lapstrake.host.files import remove_tree
 
+_LOG = logging.getLogger("lapstrake.farm.worker")
 _WORKER = "lapstrake.worker"
 _EXECUTOR = "lapstrake.executor"
 _TASK = "lapstrake.task"
@@ -70,8 +72,11 @@ def _remove_workspaces(setup: WorkerSetup, config: Config) -> None:
     from lapstrake.layer.store import LayerStore
 
     folder = store_folder(setup, config)
-    if folder.is_dir():
-        LayerStore(folder).recover()
+    try:
+        if folder.is_dir():
+            LayerStore(folder).recover()
+    except (LapstrakeError, OSError) as failed:  # the next build tries again, and says more
+        _LOG.warning("what a killed build left stays: %s", failed)
 
 
 def _remove_containers(config: Config, label: str) -> None:

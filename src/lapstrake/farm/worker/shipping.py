@@ -76,7 +76,7 @@ class Shipper:
             last = self._ended.is_set()
             try:
                 sent = self._send()
-                if last and not sent:
+                if last and sent < _PIECE:
                     return
                 pause = 0.0 if sent == _PIECE else _PERIOD
             except (WrongState, Unknown):
@@ -84,10 +84,13 @@ class Shipper:
                 return
             except (UnreachableError, Unavailable, TooMany, NoRoom):
                 pause = min(max(pause, _PERIOD) * 2, _LONGEST_PAUSE)
-            except FarmError as refused:
+            except Problem as refused:
                 _LOG.warning("task %d: its log is refused: %s", self._job.task, refused.brief)
                 self._on_lost()
                 return
+            except FarmError as trouble:  # the server's own
+                _LOG.warning("task %d: its log waits: %s", self._job.task, trouble.brief)
+                pause = _LONGEST_PAUSE
             self._given_up.wait(pause) if last else self._ended.wait(pause)
 
     def _send(self) -> int:

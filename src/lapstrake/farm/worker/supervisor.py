@@ -8,7 +8,6 @@ import queue
 import secrets
 import signal
 import time
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -20,7 +19,14 @@ from lapstrake.farm.base import Heartbeat, Orders, SlotState, Welcome
 from lapstrake.farm.client.answer import UnreachableError
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.monitor.ready import tell_systemd
-from lapstrake.farm.problems import TooMany, Unavailable, Unknown, WrongState
+from lapstrake.farm.problems import (
+    NotAllowed,
+    NoToken,
+    TooMany,
+    Unavailable,
+    Unknown,
+    WrongState,
+)
 from lapstrake.farm.worker import leftovers
 from lapstrake.farm.worker.facts import disk_free, facts_of
 from lapstrake.farm.worker.keeping import SlotKeeper
@@ -34,6 +40,7 @@ _LOG = logging.getLogger("lapstrake.farm.worker")
 _SILENCE = 10.0
 _AGAIN = 2.0
 _TICK = 1.0
+_REFUSED = (NoToken, NotAllowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +203,13 @@ class Supervisor:
         )
         try:
             orders = self._link.heartbeat(self._setup.name, beat)
-        except (UnreachableError, Unavailable, TooMany) as away:
-            _LOG.warning("%s", away.brief)
         except (WrongState, Unknown) as forgotten:
             _LOG.warning("%s", forgotten.brief)
             self._come_again()
+        except _REFUSED:
+            raise
+        except FarmError as away:  # nobody answers, or the server is in trouble
+            _LOG.warning("%s", away.brief)
         else:
             self._obey(orders)
 
@@ -210,8 +219,12 @@ class Supervisor:
         Raises:
             WrongState: it has another worker of our name by now; ours must end.
         """
-        with suppress(UnreachableError, Unavailable, TooMany):  # then with the next heartbeat
+        try:
             self._link.register(replace(self._facts, clock=time.time()))
+        except (WrongState, *_REFUSED):
+            raise
+        except FarmError as away:  # then with the next heartbeat
+            _LOG.warning("%s", away.brief)
 
     def _obey(self, orders: Orders) -> None:
         self._drained = orders.drain
