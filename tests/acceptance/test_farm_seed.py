@@ -150,8 +150,8 @@ def test_each_wrong_call_says_what_to_do(farm: FarmServer, tmp_path: Path) -> No
     large = tmp_path / "large.tar"
     with large.open("wb") as file:
         file.truncate(5 << 20)
-    refused(curl(farm, "-T", str(large), f"{path}/build_bundle"), 413, "4 MiB")
+    refused(curl(farm, "-T", str(large), f"{path}/build_bundle"), 413, "4.0 MiB")
     chunked = ("-T", str(large), "-H", "Transfer-Encoding: chunked")
-    refused(curl(farm, *chunked, f"{path}/build_bundle"), 413, "4 MiB")
+    refused(curl(farm, *chunked, f"{path}/build_bundle"), 413, "4.0 MiB")
     assert curl(farm, f"{path}/status")[1]["state"] == "new"
     assert "Traceback" not in farm.said()

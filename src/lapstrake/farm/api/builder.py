@@ -51,11 +51,5 @@ def builder_status(state: State) -> BuilderStatus:
         memory=sum(worker.memory_free for worker in there),
         disk=sum(worker.disk_free for worker in there),
         workers=len(there),
-        queued=_queued(state),
+        queued=state.desk.counts().get(TaskState.QUEUED, 0),
     )
-
-
-def _queued(state: State) -> int:
-    """How many wait for a worker."""
-    counts: dict[TaskState, int] = getattr(state.desk, "counts", dict)()
-    return int(counts.get(TaskState.QUEUED, 0))

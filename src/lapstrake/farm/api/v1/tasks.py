@@ -30,7 +30,7 @@ from lapstrake.farm.base import (
     Task,
     Wait,
 )
-from lapstrake.farm.problems import Invalid, Unknown
+from lapstrake.farm.problems import Unknown
 from lapstrake.web.sending import FileAnswer, is_current
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
@@ -63,11 +63,9 @@ def submit(state: StateOf, viewer: ViewerOf, body: TaskBody, key: Key = "") -> T
 @router.post("/batch", status_code=201)
 def submit_batch(state: StateOf, viewer: ViewerOf, body: BatchBody, key: Key = "") -> list[Task]:
     """Make up to 1,000 tasks and start them: all, or none of them."""
-    priorities = {each.priority for each in body.tasks}
-    if len(priorities) > 1:
-        raise Invalid("the tasks of a batch have one priority", resolution="Send two batches.")
-    wanted = [each.spec.value() for each in body.tasks]
-    return list(state.desk.submit_many(wanted, viewer.name, priority=priorities.pop(), key=key))
+    specs = [each.spec.value() for each in body.tasks]
+    priorities = [each.priority for each in body.tasks]
+    return list(state.desk.submit_many(specs, viewer.name, priority=priorities, key=key))
 
 
 @router.get("")
