@@ -68,12 +68,17 @@ class Postgres:
         """A database's address, as ``farm.database`` takes it."""
         return f"postgresql://{user}:{password}@{self.address}:{self.port}/{database}"
 
-    def new_database(self) -> str:
-        """Make an empty database; gives its address."""
+    def new_database(self, like: str = "") -> str:
+        """Make a database; gives its address.
+
+        Args:
+            like: the address of one that it is a copy of, to which nobody is connected; else empty.
+        """
         self._counter += 1
         name = f"farm_{os.getpid()}_{self._counter}"
+        template = like.rpartition("/")[2] or "template1"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
         return self.url(name)
 
     def start(self) -> None:

@@ -226,8 +226,10 @@ def test_names_can_be_read_again() -> None:
         assert RunId.parse(wrong) is None
 
 
-def test_a_database_that_is_away_is_named_without_its_password(postgres: Postgres) -> None:
-    url = postgres.new_database()
+def test_a_database_that_is_away_is_named_without_its_password(
+    postgres: Postgres, engine_in_postgres: str
+) -> None:
+    url = postgres.new_database(engine_in_postgres)
     dispatch = DbosDispatch(url)
     claims = Claims(url, "one", AMD64.__eq__)
     dispatch.enqueue(RunId(1), AMD64, priority=0)

@@ -163,8 +163,10 @@ def test_told_twice_it_gives_back(dispatch: DbosDispatch, slots: Slots) -> None:
     slots.expect("two", 1, "began")
 
 
-def test_the_database_restarts_and_builds_go_on(postgres: Postgres, tmp_path: Path) -> None:
-    url = postgres.new_database()
+def test_the_database_restarts_and_builds_go_on(
+    postgres: Postgres, engine_in_postgres: str, tmp_path: Path
+) -> None:
+    url = postgres.new_database(engine_in_postgres)
     dispatch = DbosDispatch(url)
     with running_slots(url, tmp_path) as slots:
         slots.start("one", AMD64)
@@ -187,8 +189,10 @@ def test_the_database_restarts_and_builds_go_on(postgres: Postgres, tmp_path: Pa
     dispatch.close()
 
 
-def test_without_the_database_the_build_dies_in_time(postgres: Postgres, tmp_path: Path) -> None:
-    url = postgres.new_database()
+def test_without_the_database_the_build_dies_in_time(
+    postgres: Postgres, engine_in_postgres: str, tmp_path: Path
+) -> None:
+    url = postgres.new_database(engine_in_postgres)
     dispatch = DbosDispatch(url)
     with running_slots(url, tmp_path) as slots:
         cut = slots.start("one", AMD64, fence=1.5)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from lapstrake.config.model import FarmConfig
-from lapstrake.farm.base import TaskState
+from lapstrake.farm.base import TaskState, WorkerState
 from lapstrake.farm.desk import words
 from lapstrake.farm.engine.base import RunId
 from lapstrake.farm.model import states
@@ -105,6 +105,13 @@ class Change:
             TaskState.PUBLISHING: self.config.fetch_timeout,
         }.get(state, 0.0)
         return self.now + allowed if allowed else 0.0
+
+
+def hear(change: Change, worker: WorkerRow, text: str = "") -> None:
+    """Note that a worker is here."""
+    state = WorkerState.DRAINING if worker.drain else WorkerState.ONLINE
+    worker.state, worker.seen = state.value, change.now
+    change.tell("worker.online", text, worker=worker.name)
 
 
 def run_of(row: TaskRow) -> RunId:
