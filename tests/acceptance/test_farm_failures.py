@@ -18,10 +18,12 @@ import pytest
 from farm_network import Network, running_network
 from farm_postgres import Postgres, running_postgres
 from farm_server import FarmServer, farm_server
-from farm_worker import FarmWorker, farm_worker, pack, running, until
+from farm_worker import ENDED, FarmWorker, farm_worker, pack, running, until
 from lapstrake.farm.operations.roles import make_worker_role
-from roots import clone, run_cli
-from shop import Shop
+from lapstrake.names import BranchName
+from lapstrake.repository.open import repository_of
+from roots import clone, open_work_dir, run_cli
+from shop import Shop, file_of
 
 WORKERS = ("one", "two", "three")
 _QUICK = (
@@ -62,14 +64,20 @@ class Farm:
             )
         )
 
+    def client(self, scope: str = "admin") -> httpx2.Client:
+        """A client that may do what a scope allows."""
+        headers = {"Authorization": f"Bearer {self.tokens[scope]}"}
+        return httpx2.Client(
+            base_url=f"http://{self.listen}", headers=headers, trust_env=False, timeout=30
+        )
+
     def ask(self, path: str) -> Any:
         """What the server answers, when it does: it may be away for a while."""
-        headers = {"Authorization": f"Bearer {self.tokens['admin']}"}
-        address = f"http://{self.listen}/api/v1/{path}"
         end = time.monotonic() + 60
         while True:
             try:
-                answer = httpx2.get(address, headers=headers, trust_env=False, timeout=30)
+                with self.client() as client:
+                    answer = client.get(f"/api/v1/{path}")
                 if answer.status_code == 200:
                     return answer.json()
                 assert answer.status_code == 503, answer.text
@@ -81,16 +89,15 @@ class Farm:
 
 @contextmanager
 def started(base_work_dir: Path, folder: Path) -> Iterator[Farm]:
-    """All of it but the server and the workers."""
+    """All of it but the server and the workers, of which the last one's disk is empty."""
     with (
         running_network(*WORKERS) as network,
         running_postgres(address=network.address) as postgres,
     ):
         work_dir = clone(base_work_dir, folder / "server")
-        for (
-            name
-        ) in WORKERS:  # with the server's layers; that they can be fetched is tested elsewhere
+        for name in WORKERS[:-1]:
             clone(base_work_dir, folder / name / "worker")
+        (folder / WORKERS[-1]).mkdir()
         url = postgres.new_database()
         settings = (f"farm.database={url}", f"farm.worker_database={make_worker_role(url, 'w')}")
         tokens = {}
@@ -111,37 +118,49 @@ def started(base_work_dir: Path, folder: Path) -> Iterator[Farm]:
 
 # a, b, c at once; d after a and b; e after c; f after all
 NEEDS = {"a": [], "b": [], "c": [], "d": ["a", "b"], "e": ["c"], "f": ["d", "e"]}
-# a and b would build for longer than it takes to give up their workers
-SECONDS = {"a": 10, "b": 11, "c": 3, "d": 2, "e": 1, "f": 1}
+# Those that are interrupted build for longer than all of them take to begin.
+LINES = {"a": 50, "b": 50, "c": 50, "d": 20, "e": 5, "f": 5}
 
 
-def sleep_of(name: str) -> str:
-    """How long a member's build sleeps: a number that no other process on the host has."""
-    return f"{SECONDS[name]}.{os.getpid()}"
+def mark(name: str) -> str:
+    """How long something sleeps in a member's build: as nothing else on this host does."""
+    return f"300.{os.getpid()}{ord(name)}"
 
 
-def submit(farm: Farm) -> int:
-    """Give the farm the group; gives its number."""
-    shop = Shop(work_dir=farm.work_dir)
-    headers = {"Authorization": f"Bearer {farm.tokens['admin']}"}
+def bundle(farm: Farm, name: str) -> bytes:
+    """A member's bundle: it builds for a while, and has processes besides."""
+    lines = f"for n in $(seq {LINES[name]}); do echo line $n; sleep 0.1; done"
+    build = f"setsid sleep {mark(name)} & {lines}; kill $!"
+    first, *_ = NEEDS[name] or [""]
+    says = f"cat /usr/share/fail-{first}/says" if first else "true"
+    target = f'"$DESTDIR/usr/share/fail-{name}"'
+    return pack(
+        Shop(work_dir=farm.work_dir).bundle(
+            f"fail-{name}",
+            steps={"build": build},
+            install=f"mkdir -p {target}; ({says}; echo {name}) > {target}/says",
+            extra=f'[depends]\nbuild = ["fail-{first}"]' if first else "",
+        )
+    )
+
+
+def submit(farm: Farm) -> dict[str, int]:
+    """Give the farm the group; gives the members' tasks."""
     members = []
-    with httpx2.Client(
-        base_url=f"http://{farm.listen}", headers=headers, trust_env=False
-    ) as client:
+    with farm.client() as client:
         for name, needs in NEEDS.items():
-            archive = pack(shop.bundle(f"fail-{name}", steps={"build": f"sleep {sleep_of(name)}"}))
             task = client.post("/task").raise_for_status().json()["id"]
             put = client.put(
-                f"/task/{task}/build_bundle", content=archive,
+                f"/task/{task}/build_bundle", content=bundle(farm, name),
                 headers={"Content-Type": "application/x-tar"},
             )  # fmt: skip
-            bundle = put.raise_for_status().json()["spec"]["bundle"]
-            spec = {"bundle": bundle, "name": f"fail-{name}", "network": False}
+            digest = put.raise_for_status().json()["spec"]["bundle"]
+            spec = {"bundle": digest, "name": f"fail-{name}", "network": False}
             members.append({"name": name, "spec": spec, "needs": needs})
         group = {"name": "failures", "branch": "stable", "members": members}
         answer = client.post("/api/v1/groups", json=group)
         assert answer.status_code == 201, answer.text
-        return int(answer.json()["id"])
+        return {each["name"]: each["task"] for each in answer.json()["members"]}
 
 
 @pytest.mark.slow
@@ -150,43 +169,96 @@ def test_whatever_fails_everything_is_built_once(base_work_dir: Path, tmp_path: 
         server = farm.serve()
         workers = {name: farm.work(name) for name in WORKERS}
         until(lambda: len(farm.ask("workers")["items"]) == len(WORKERS), 60)
-        group = submit(farm)
+        tasks = submit(farm)
 
-        def member(name: str) -> Any:
-            members = farm.ask(f"groups/{group}")["members"]
-            task = next(each["task"] for each in members if each["name"] == name)
-            return farm.ask(f"tasks/{task}")
+        def state(name: str) -> str:
+            return str(farm.ask(f"tasks/{tasks[name]}")["state"])
 
-        def attempts(name: str) -> Any:
-            return farm.ask(f"tasks/{member(name)['id']}/attempts")
+        def endings(name: str) -> list[str]:
+            return [each["ending"] for each in farm.ask(f"tasks/{tasks[name]}/attempts")]
 
-        until(lambda: all(member(name)["state"] == "building" for name in "abc"), 60)
-        builders = {name: member(name)["worker"] for name in "abc"}
-        assert sorted(builders.values()) == sorted(WORKERS)
-        workers[builders["a"]].tell(signal.SIGKILL)
-        farm.network.cut(builders["b"])
-        until(lambda: not running(sleep_of("a")), 5)
-        until(lambda: member("c")["state"] == "success", 60)
-        until(lambda: [each["ending"] for each in attempts("b")][:1] == ["lost"], 60)
-        assert not running(sleep_of("b")) or len(attempts("b")) > 1, "it was cut off, and builds on"
-        until(lambda: {member("a")["state"], member("b")["state"]} & {"building"}, 60)
-        workers[builders["a"]] = farm.work(builders["a"])
-        farm.network.mend(builders["b"])
+        dies, cut = _two_that_build(farm, tasks)
+        workers[dies[1]].tell(signal.SIGKILL)
+        farm.network.cut(cut[1])
+        until(lambda: not running(mark(dies[0])), 5)
+        until(lambda: endings(cut[0])[:1] == ["lost"], 60)
+        assert not running(mark(cut[0])) or len(endings(cut[0])) > 1, "cut off, it builds on"
+        until(lambda: endings(dies[0])[:1] == ["lost"], 60)
+        _refuses_what_comes_late(farm, tasks[cut[0]])
+        farm.work(dies[1])
+        until(lambda: "building" in {state(dies[0]), state(cut[0])}, 60)
         server.kill()
         farm.postgres.kill()
+        farm.network.mend(cut[1])
         farm.postgres.start()
         server = farm.serve()
-        until(lambda: member("d")["state"] == "building", _LONG)
+        until(lambda: state("d") == "building", _LONG)
         farm.postgres.restart()
-        until(lambda: farm.ask(f"groups/{group}")["state"] != "running", _LONG)
+        until(lambda: state("f") in ENDED, _LONG)
 
-        told = farm.ask(f"groups/{group}")
-        assert told["state"] == "success", (told, server.said())
-        published = (farm.work_dir / "output" / "stable").rglob("fail-*.deb")
-        assert sorted(file.name for file in published) == [
-            f"fail-{name}_1-1_all.deb" for name in NEEDS
-        ]
-        endings = {name: [each["ending"] for each in attempts(name)] for name in NEEDS}
-        assert all(each[-1] == "success" for each in endings.values()), endings
-        assert all(each == "lost" for name in "abd" for each in endings[name][:-1]), endings
-        assert [len(endings[name]) for name in "cef"] == [1, 1, 1], endings
+        assert {name: state(name) for name in NEEDS} == dict.fromkeys(NEEDS, "success"), (
+            server.said()
+        )
+        for name, task in tasks.items():
+            *lost, last = endings(name)
+            assert (set(lost) <= {"lost"}, last) == (True, "success")
+            _has_all_of_its_log(farm, task, name)
+            _was_published_once(farm, task)
+            assert not running(mark(name))
+        _has_each_package_once(farm)
+        until(lambda: {each["state"] for each in farm.ask("workers")["items"]} == {"online"})
+
+
+def _two_that_build(farm: Farm, tasks: dict[str, int]) -> list[tuple[str, str]]:
+    """Two members that are being built now, and their workers."""
+    found: list[tuple[str, str]] = []
+
+    def look() -> bool:
+        told = [(name, farm.ask(f"tasks/{tasks[name]}")) for name in "abc"]
+        found[:] = [(name, task["worker"]) for name, task in told if task["state"] == "building"]
+        return len(found) > 1
+
+    until(look, 60)
+    return found[:2]
+
+
+def _refuses_what_comes_late(farm: Farm, task: int) -> None:
+    """The server takes nothing from an attempt that was lost."""
+    attempt = farm.ask(f"tasks/{task}/attempts")[0]
+    assert attempt["error"].endswith("is gone"), attempt
+    path = f"/api/v1/tasks/{task}/attempts/1"
+    with farm.client("worker") as client:
+        for answer in (
+            client.post(f"{path}/result", json={"ok": True}),
+            client.patch(f"{path}/log", params={"offset": attempt["log_size"]}, content=b"late"),
+        ):
+            assert (answer.status_code, answer.json()["lost"]) == (409, True), answer.text
+
+
+def _has_all_of_its_log(farm: Farm, task: int, name: str) -> None:
+    """Each attempt's log has its lines from the first one on, the last attempt's has all."""
+    attempts = farm.ask(f"tasks/{task}/attempts")
+    with farm.client() as client:
+        for attempt in attempts:
+            log = client.get(f"/api/v1/tasks/{task}/log", params={"attempt": attempt["number"]})
+            said = [line for line in log.text.splitlines() if line.startswith("line ")]
+            whole = [f"line {number}" for number in range(1, LINES[name] + 1)]
+            if attempt["ending"] == "success":
+                assert said == whole
+            elif said:  # its last line may have been cut off
+                assert said[:-1] == whole[: len(said) - 1]
+
+
+def _was_published_once(farm: Farm, task: int) -> None:
+    kinds = [each["kind"] for each in farm.ask(f"tasks/{task}/events")["items"]]
+    assert [kinds.count(f"task.{state}") for state in ("publishing", "success")] == [1, 1], kinds
+
+
+def _has_each_package_once(farm: Farm) -> None:
+    published = repository_of(open_work_dir(farm.work_dir), BranchName("stable"))
+    assert published.verify() == ()
+    assert [f"{each.package} {each.version}" for each in published.packages()] == [
+        f"fail-{name} 1-1" for name in NEEDS
+    ]
+    (last,) = published.path.glob("**/fail-f_*.deb")
+    assert file_of(last, "/usr/share/fail-f/says") == b"a\nd\nf\n"
