@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from farm_data import fill_tasks
 from farm_desk import World, make_engine, make_world
 from farm_postgres import running_postgres
-from lapstrake.farm.base import GroupSpec, TaskFilter, TaskState
+from lapstrake.farm.values.groups import GroupSpec
+from lapstrake.farm.values.tasks import TaskFilter, TaskState
 
 
 def timed(call: Callable[[], object], times: int = 1) -> tuple[float, float]:

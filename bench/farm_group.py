@@ -20,10 +20,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from farm_server import farm_server
-from lapstrake.farm.base import GroupSpec, GroupState, MemberSpec, TaskSpec
 from lapstrake.farm.client.farm import Farm
 from lapstrake.farm.client.packing import give_bundle
 from lapstrake.farm.placement.critical import ranks
+from lapstrake.farm.values.groups import GroupSpec, GroupState, MemberSpec
+from lapstrake.farm.values.tasks import TaskSpec
 
 NEEDS = {
     "base": (),

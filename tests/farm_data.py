@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import func, insert, select
 
-from lapstrake.farm.base import OutputFile, Peaks, TaskKind, TaskSpec, TaskState
 from lapstrake.farm.tables.database import SCHEMA, Database
 from lapstrake.farm.tables.rows import AttemptRow, EventRow, TaskRow
+from lapstrake.farm.values.attempts import Peaks
+from lapstrake.farm.values.tasks import OutputFile, TaskKind, TaskSpec, TaskState
 
 NAMES = ("hello", "jq", "curl", "zlib", "openssl", "git", "bash", "coreutils", "cmake", "perl")
 OWNERS = ("ada", "grace", "edsger")

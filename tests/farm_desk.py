@@ -11,18 +11,6 @@ from sqlalchemy import text
 
 from lapstrake.config.model import Config
 from lapstrake.errors import LapstrakeError
-from lapstrake.farm.base import (
-    Heartbeat,
-    Job,
-    MemberSpec,
-    OutputFile,
-    Result,
-    Slot,
-    SlotState,
-    Task,
-    TaskSpec,
-    WorkerFacts,
-)
 from lapstrake.farm.contents.store import ContentStore, open_contents
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.engine.base import Executor, RunId
@@ -31,6 +19,10 @@ from lapstrake.farm.engine.dbos_dispatch import DbosDispatch
 from lapstrake.farm.model.queues import serves
 from lapstrake.farm.tables.database import Database, address
 from lapstrake.farm.tables.migrate import metadata, upgrade
+from lapstrake.farm.values.attempts import Job, Result
+from lapstrake.farm.values.groups import MemberSpec
+from lapstrake.farm.values.tasks import OutputFile, Task, TaskSpec
+from lapstrake.farm.values.workers import Heartbeat, Slot, SlotState, WorkerFacts
 
 BRANCHES = {
     "stable": "deb debian:/// bookworm main",

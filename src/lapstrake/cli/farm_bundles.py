@@ -14,8 +14,8 @@ from lapstrake.errors import BundleError
 
 if TYPE_CHECKING:
     from lapstrake.cli.context import AppContext
-    from lapstrake.farm.base import TaskSpec
     from lapstrake.farm.client.farm import Farm
+    from lapstrake.farm.values.tasks import TaskSpec
 
 _PATHS = ("/", "./", "../", "~")
 

@@ -11,7 +11,7 @@ from lapstrake.cli.farm_connect import JSON, connect, json_text
 from lapstrake.cli.output import printable, table
 
 if TYPE_CHECKING:
-    from lapstrake.farm.base import Worker
+    from lapstrake.farm.values.workers import Worker
 
 _HEADER = ("WORKER", "STATE", "ARCHES", "SLOTS", "CORES", "MEMORY", "DISK FREE", "SEEN", "BUILDS")
 _SKEW_SHOWN = 5.0  # seconds

@@ -14,7 +14,8 @@ from lapstrake.errors import LapstrakeError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lapstrake.farm.base import MemberSpec, TaskSpec
+    from lapstrake.farm.values.groups import MemberSpec
+    from lapstrake.farm.values.tasks import TaskSpec
 
 
 @click.command()
@@ -52,7 +53,8 @@ def submit(
     from lapstrake.build.group_items import expand_items
     from lapstrake.cli.farm_bundles import with_bundle
     from lapstrake.cli.farm_groups import tell_group_end, watch_group
-    from lapstrake.farm.base import GroupSpec, TaskSpec
+    from lapstrake.farm.values.groups import GroupSpec
+    from lapstrake.farm.values.tasks import TaskSpec
 
     *items, branch = names
     if not items:
@@ -94,7 +96,7 @@ def _members(
     from collections import Counter
     from dataclasses import replace
 
-    from lapstrake.farm.base import MemberSpec
+    from lapstrake.farm.values.groups import MemberSpec
 
     counts = Counter(spec.name for spec in specs.values())
     called = {text: spec.name if counts[spec.name] == 1 else text for text, spec in specs.items()}

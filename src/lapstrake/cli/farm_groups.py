@@ -19,8 +19,8 @@ from lapstrake.cli.output import printable, table, write_stderr
 from lapstrake.errors import TaskError
 
 if TYPE_CHECKING:
-    from lapstrake.farm.base import Group
     from lapstrake.farm.client.farm import Farm
+    from lapstrake.farm.values.groups import Group
 
 _HEADER = ("GROUP", "NAME", "BRANCH", "STATE", "MEMBERS", "OWNER", "SUBMITTED")
 _MEMBER_HEADER = ("MEMBER", "TASK", "STATE", "NEEDS, OR WHY")

@@ -13,8 +13,8 @@ from lapstrake.cli.farm_tasks import NUMBER
 from lapstrake.cli.output import printable
 
 if TYPE_CHECKING:
-    from lapstrake.farm.base import TaskState
     from lapstrake.farm.client.farm import Farm
+    from lapstrake.farm.values.tasks import TaskState
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lapstrake.cli.output import Style, paint, printable
 
 if TYPE_CHECKING:
-    from lapstrake.farm.base import Task, TaskState
+    from lapstrake.farm.values.tasks import Task, TaskState
 
 TASK_HEADER = ("TASK", "NAME", "BRANCH", "ARCH", "STATE", "TOOK", "WORKER", "WHY")
 

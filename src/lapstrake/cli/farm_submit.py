@@ -18,8 +18,8 @@ from lapstrake.errors import TaskError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lapstrake.farm.base import Task, TaskSpec
     from lapstrake.farm.client.farm import Farm
+    from lapstrake.farm.values.tasks import Task, TaskSpec
 
 T = TypeVar("T", int, float)
 
@@ -155,7 +155,7 @@ def _with_bundle(app: AppContext, farm: Farm, spec: TaskSpec, text: str) -> Task
 def _spec(branch: str, options: dict[str, Any]) -> TaskSpec:
     """The options as the farm understands them."""
     from lapstrake.config.units import parse_duration, parse_size
-    from lapstrake.farm.base import Requirements, TaskKind, TaskSpec
+    from lapstrake.farm.values.tasks import Requirements, TaskKind, TaskSpec
 
     return TaskSpec(
         kind=TaskKind.ARTIFACT if options["package"] else TaskKind.BUNDLE,

@@ -15,7 +15,8 @@ from lapstrake.cli.output import printable, table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lapstrake.farm.base import Attempt, Task
+    from lapstrake.farm.values.attempts import Attempt
+    from lapstrake.farm.values.tasks import Task
 
 NUMBER = click.IntRange(1)
 """A task's or group's number on the command line."""

@@ -38,7 +38,7 @@ def add(app: AppContext, /, name: str, scope: str, expires: str | None, as_json:
     """Make a token for NAME and print it, alone on stdout; it cannot be had again."""
     from lapstrake.config.units import parse_duration
     from lapstrake.errors import UsageError
-    from lapstrake.farm.base import Scope
+    from lapstrake.farm.values.scopes import Scope
 
     if not name.strip() or not name.isprintable():
         raise UsageError("a token needs a name that can be printed")

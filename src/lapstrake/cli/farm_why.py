@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lapstrake.cli.context import AppContext
-    from lapstrake.farm.base import Attempt, Task
+    from lapstrake.farm.values.attempts import Attempt
+    from lapstrake.farm.values.tasks import Task
 
 _INDENT = "  "
 

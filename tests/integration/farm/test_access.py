@@ -21,10 +21,10 @@ from lapstrake.farm.access.sessions import COOKIE, Sessions
 from lapstrake.farm.access.tokens import Tokens
 from lapstrake.farm.access.viewer import viewer_of
 from lapstrake.farm.api.answers import problem_answer
-from lapstrake.farm.base import Scope
 from lapstrake.farm.problems import Invalid, Unknown, WrongState
 from lapstrake.farm.tables.database import Database
 from lapstrake.farm.tables.migrate import upgrade
+from lapstrake.farm.values.scopes import Scope
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 

@@ -10,18 +10,11 @@ import pytest
 
 from farm_desk import World
 from lapstrake.errors import PublishError
-from lapstrake.farm.base import (
-    Event,
-    OutputFile,
-    Requirements,
-    ResourceSample,
-    Result,
-    TaskFilter,
-    TaskSpec,
-    TaskState,
-)
 from lapstrake.farm.engine.base import RunId
 from lapstrake.farm.problems import Invalid, NoRoom, Problem, TooLarge, Unknown, WrongState
+from lapstrake.farm.values.attempts import ResourceSample, Result
+from lapstrake.farm.values.history import Event
+from lapstrake.farm.values.tasks import OutputFile, Requirements, TaskFilter, TaskSpec, TaskState
 
 S = TaskState
 

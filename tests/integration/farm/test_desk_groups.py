@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from farm_desk import World
-from lapstrake.farm.base import Group, GroupSpec, GroupState, MemberSpec, TaskState
 from lapstrake.farm.problems import Invalid, Unknown, WrongState
+from lapstrake.farm.values.groups import Group, GroupSpec, GroupState, MemberSpec
+from lapstrake.farm.values.tasks import TaskState
 
 S = TaskState
 

@@ -16,9 +16,10 @@ from lapstrake.build.request import BuildRequest
 from lapstrake.build.run import build
 from lapstrake.config.load import load_config
 from lapstrake.config.model import Config
-from lapstrake.farm.base import Job, TaskSpec
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.problems import Unknown
+from lapstrake.farm.values.attempts import Job
+from lapstrake.farm.values.tasks import TaskSpec
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.sync import prepare_place, share
 from lapstrake.formats.keys import cache_key

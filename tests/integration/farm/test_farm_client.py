@@ -14,18 +14,13 @@ from breaking_proxy import breaking_proxy
 from farm_hand import HandWorker
 from farm_server import FarmServer, farm_server
 from lapstrake.errors import BundleError, FarmError
-from lapstrake.farm.base import (
-    GroupSpec,
-    GroupState,
-    MemberSpec,
-    TaskSpec,
-    TaskState,
-    WorkerState,
-)
 from lapstrake.farm.client.answer import UnreachableError
 from lapstrake.farm.client.farm import Farm
 from lapstrake.farm.client.uploads import PIECE, digest_of, has_content, upload
 from lapstrake.farm.problems import Invalid, Unknown, WrongState
+from lapstrake.farm.values.groups import GroupSpec, GroupState, MemberSpec
+from lapstrake.farm.values.tasks import TaskSpec, TaskState
+from lapstrake.farm.values.workers import WorkerState
 
 T = TypeVar("T")
 

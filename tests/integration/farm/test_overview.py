@@ -6,9 +6,9 @@ from sqlalchemy import func, select, update
 
 from farm_data import fill_tasks
 from farm_desk import World
-from lapstrake.farm.base import TaskState
 from lapstrake.farm.monitor.overview import in_turn, throughput
 from lapstrake.farm.tables.rows import TaskRow
+from lapstrake.farm.values.tasks import TaskState
 
 _STEP = 3600
 

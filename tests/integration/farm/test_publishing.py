@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from lapstrake.errors import LapstrakeError
-from lapstrake.farm.base import OutputFile, Task, TaskKind, TaskSpec, TaskState
 from lapstrake.farm.contents.publishing import publisher
 from lapstrake.farm.contents.store import ContentStore
+from lapstrake.farm.values.tasks import OutputFile, Task, TaskKind, TaskSpec, TaskState
 from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.open import repository_of

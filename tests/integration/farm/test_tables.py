@@ -12,12 +12,12 @@ from sqlalchemy.exc import IntegrityError
 from farm_desk import World
 from farm_postgres import Postgres
 from lapstrake.errors import ConfigError, FarmError
-from lapstrake.farm.base import TaskFilter, TaskState
 from lapstrake.farm.problems import NoRoom, Unavailable, Unknown
 from lapstrake.farm.tables.access_rows import TokenRow
 from lapstrake.farm.tables.database import Database, address
 from lapstrake.farm.tables.migrate import differences, downgrade, newest, present, upgrade
 from lapstrake.farm.tables.rows import EventRow
+from lapstrake.farm.values.tasks import TaskFilter, TaskState
 
 
 @pytest.mark.parametrize(

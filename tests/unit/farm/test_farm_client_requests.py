@@ -13,10 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from lapstrake.errors import FarmError
-from lapstrake.farm.base import Task, TaskSpec, TaskState
 from lapstrake.farm.client.answer import UnreachableError, write
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.problems import PROBLEMS, Invalid, NoToken, Problem, TooMany, Unavailable
+from lapstrake.farm.values.tasks import Task, TaskSpec, TaskState
 
 _TASK = Task(id=1, spec=TaskSpec(), state=TaskState.NEW)
 

@@ -7,9 +7,10 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapstrake.farm.base import Group, GroupState, Member, TaskState
 from lapstrake.farm.pages.graph import layout
 from lapstrake.farm.pages.groups import picture
+from lapstrake.farm.values.groups import Group, GroupState, Member
+from lapstrake.farm.values.tasks import TaskState
 
 
 @st.composite

@@ -5,10 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapstrake.farm.base import ResourceSample, TaskState
 from lapstrake.farm.monitor.overview import Throughput
 from lapstrake.farm.pages.history import columns
 from lapstrake.farm.pages.plots import HEIGHT, WIDTH, nice_top, resource_plots
+from lapstrake.farm.values.attempts import ResourceSample
+from lapstrake.farm.values.tasks import TaskState
 
 
 def _samples(count: int) -> list[ResourceSample]:

@@ -9,25 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapstrake.farm.base import (
-    Forecast,
-    GroupState,
-    Member,
-    MemberSpec,
-    Requirements,
-    Slot,
-    SlotState,
-    TaskKind,
-    TaskSpec,
-    TaskState,
-    Worker,
-    WorkerFacts,
-    WorkerState,
-)
 from lapstrake.farm.model import groups, queues, states
 from lapstrake.farm.model.identity import is_pinned, key_of
 from lapstrake.farm.model.waiting import Facts, waits
 from lapstrake.farm.problems import Invalid, WrongState
+from lapstrake.farm.values.groups import GroupState, Member, MemberSpec
+from lapstrake.farm.values.tasks import Forecast, Requirements, TaskKind, TaskSpec, TaskState
+from lapstrake.farm.values.workers import Slot, SlotState, Worker, WorkerFacts, WorkerState
 
 S = TaskState
 HERE = WorkerFacts(

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from lapstrake.bundle.base import BundleFormat
 from lapstrake.errors import BundleError
-from lapstrake.farm.base import TaskKind
 from lapstrake.farm.contents.bundles import CheckedBundle, check_bundle, unpack_bundle
 from lapstrake.farm.contents.pack import pack_bundle
 from lapstrake.farm.contents.store import ContentStore
 from lapstrake.farm.problems import Invalid, Unknown
+from lapstrake.farm.values.tasks import TaskKind
 
 _NATIVE = """[package]
 name = "tiny"

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapstrake.config.model import Config, LimitsConfig, Secret
-from lapstrake.farm.base import Job, Peaks, ResourceSample, TaskSpec
+from lapstrake.farm.values.attempts import Job, Peaks, ResourceSample
+from lapstrake.farm.values.tasks import TaskSpec
 from lapstrake.farm.worker.sampling import Sampler, joined, peaks_of
 from lapstrake.farm.worker.setup import AttemptFolder, bounded
 from lapstrake.farm.worker.shipping import read_piece

@@ -21,8 +21,8 @@ from lapstrake.farm.access.scopes import allowed_by
 from lapstrake.farm.access.sessions import COOKIE, Sessions
 from lapstrake.farm.access.tokens import Token, Tokens
 from lapstrake.farm.access.viewer import EVERYTHING, Viewer, implied, set_viewer
-from lapstrake.farm.base import Scope as Right
 from lapstrake.farm.problems import NotAllowed, NoToken, Problem
+from lapstrake.farm.values.scopes import Scope as Right
 from lapstrake.web.listening import is_loopback
 
 _PROGRAMS = re.compile(r"/(api|task|builder|metrics|repository|artifacts|problems)(/|\Z)")

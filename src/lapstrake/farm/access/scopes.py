@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lapstrake.farm.base import Scope
+from lapstrake.farm.values.scopes import Scope
 
 OPEN = frozenset({"/health", "/ready", "/login", "/logout"})
 """What everybody may ask for."""

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from lapstrake.farm.access.tokens import Token, Tokens
 from lapstrake.farm.access.viewer import Viewer, implied
-from lapstrake.farm.base import Scope
+from lapstrake.farm.values.scopes import Scope
 
 COOKIE = "lapstrake_session"
 LIFETIME = 7 * 86400

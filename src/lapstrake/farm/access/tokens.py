@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, delete, select, update
 
-from lapstrake.farm.base import Scope
 from lapstrake.farm.problems import Invalid, Unknown, WrongState
 from lapstrake.farm.tables.access_rows import TokenRow
 from lapstrake.farm.tables.database import Database
+from lapstrake.farm.values.scopes import Scope
 
 PREFIX = "lst_"
 EMBEDDED = "(embedded)"

@@ -8,7 +8,7 @@ from typing import cast
 from starlette.requests import Request
 from starlette.types import Scope as Connection
 
-from lapstrake.farm.base import Scope
+from lapstrake.farm.values.scopes import Scope
 
 _KEY = "lapstrake.viewer"
 _RANKS = (Scope.READ, Scope.SUBMIT, Scope.ADMIN)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from lapstrake.farm.api.state import State
-from lapstrake.farm.base import Slot, SlotState, TaskState, WorkerState
+from lapstrake.farm.values.tasks import TaskState
+from lapstrake.farm.values.workers import Slot, SlotState, WorkerState
 
 
 class BuilderStatus(BaseModel):

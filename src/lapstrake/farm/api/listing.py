@@ -8,7 +8,8 @@ from fastapi import Depends, Query
 
 from lapstrake.farm.api.requests import LARGEST, Text
 from lapstrake.farm.api.state import StateOf
-from lapstrake.farm.base import Page, Task, TaskFilter, TaskState
+from lapstrake.farm.values.lists import Page
+from lapstrake.farm.values.tasks import Task, TaskFilter, TaskState
 
 _PAGE_BEFORE = "`next` of the page before"
 After = Annotated[str, Query(pattern=r"^[0-9]{0,18}$", description=_PAGE_BEFORE)]

@@ -1,4 +1,4 @@
-"""What clients may send: strict about types, unknown keys and sizes; see `lapstrake.farm.base`."""
+"""What clients may send: strict about types, unknown keys, sizes. See `lapstrake.farm.values`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,9 @@ from pydantic import (
     StrictInt,
 )
 
-from lapstrake.farm.base import (
-    GroupSpec,
-    MemberSpec,
-    Requirements,
-    Scope,
-    TaskKind,
-    TaskSpec,
-)
+from lapstrake.farm.values.groups import GroupSpec, MemberSpec
+from lapstrake.farm.values.scopes import Scope
+from lapstrake.farm.values.tasks import Requirements, TaskKind, TaskSpec
 
 LARGEST = 2**53
 """What JSON's readers agree on."""
@@ -80,7 +75,7 @@ class RequirementsBody(Strict):
 
 
 class SpecBody(Strict):
-    """What is to be built, and how; see `lapstrake.farm.base.TaskSpec`."""
+    """What is to be built, and how; see `lapstrake.farm.values.tasks.TaskSpec`."""
 
     kind: TaskKind = TaskKind.BUNDLE
     name: Text = ""

@@ -16,9 +16,10 @@ from lapstrake.farm.api.listing import ListedTasks
 from lapstrake.farm.api.receiving import receive
 from lapstrake.farm.api.requests import BranchBody, BundleBody, Id, NewBody, SpecBody
 from lapstrake.farm.api.state import StateOf, ViewerOf
-from lapstrake.farm.base import OutputFile, Page, Task, TaskState
 from lapstrake.farm.desk.intake import take_bundle
 from lapstrake.farm.problems import Invalid, TooLarge
+from lapstrake.farm.values.lists import Page
+from lapstrake.farm.values.tasks import OutputFile, Task, TaskState
 
 router = APIRouter(tags=["seed"])
 

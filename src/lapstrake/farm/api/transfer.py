@@ -15,10 +15,10 @@ from starlette.responses import Response
 
 from lapstrake.farm.access.viewer import Viewer
 from lapstrake.farm.api.state import StateOf, ViewerOf
-from lapstrake.farm.base import Scope
 from lapstrake.farm.contents.shelves import Shelves
 from lapstrake.farm.contents.store import sha256_digest
 from lapstrake.farm.problems import Unknown
+from lapstrake.farm.values.scopes import Scope
 from lapstrake.web.sending import FileAnswer, send_file
 
 router = APIRouter()

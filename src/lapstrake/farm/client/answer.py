@@ -31,7 +31,7 @@ class UnreachableError(FarmError):
 
 
 def read(kind: type[T], body: bytes) -> T:
-    """Read a value of `lapstrake.farm.base` from JSON; what this version does not know is left out.
+    """Read a value of `lapstrake.farm.values` from JSON, but for what this version does not know.
 
     Raises:
         FarmError: it is something else.
@@ -48,7 +48,7 @@ def read(kind: type[T], body: bytes) -> T:
 
 
 def write(value: object) -> bytes:
-    """A value of `lapstrake.farm.base`, or of JSON, as JSON."""
+    """A value of `lapstrake.farm.values`, or of JSON, as JSON."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(Any).dump_json(value)

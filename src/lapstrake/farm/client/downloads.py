@@ -8,11 +8,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lapstrake.errors import ChecksumError, FarmError
-from lapstrake.farm.base import OutputFile
 from lapstrake.farm.client.answer import RETRY_AFTER, UnreachableError
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.client.uploads import digest_of
 from lapstrake.farm.problems import Problem, TooMany, Unavailable
+from lapstrake.farm.values.tasks import OutputFile
 from lapstrake.host import files
 
 _PAUSE = 0.5

@@ -14,10 +14,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from lapstrake.farm.base import Worker
 from lapstrake.farm.client.groups import Groups
 from lapstrake.farm.client.http import PATIENCE, Connection
 from lapstrake.farm.client.tasks import Tasks
+from lapstrake.farm.values.workers import Worker
 
 _API = "/api/v1"
 

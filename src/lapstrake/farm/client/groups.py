@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from lapstrake.farm.base import Group, GroupSpec, GroupState, Page, Task
 from lapstrake.farm.client.http import Connection
+from lapstrake.farm.values.groups import Group, GroupSpec, GroupState
+from lapstrake.farm.values.lists import Page
+from lapstrake.farm.values.tasks import Task
 
 _GROUPS = "/api/v1/groups"
 _FIRST_LOOK, _LONGEST_LOOK = 0.3, 3.0

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from lapstrake.errors import FarmError
-from lapstrake.farm.base import Page
 from lapstrake.farm.client.answer import RETRY_AFTER, UnreachableError, problem_of, read, write
 from lapstrake.farm.problems import Problem, TooMany, Unavailable
+from lapstrake.farm.values.lists import Page
 
 if TYPE_CHECKING:
     import httpx2
@@ -79,7 +79,7 @@ class Connection:
                 return
 
     def send(self, kind: type[T], method: str, path: str, value: object = None) -> T:
-        """Change something by a value of `lapstrake.farm.base`, or of JSON; gives the answer."""
+        """Change something by a value of `lapstrake.farm.values`, or of JSON; gives the answer."""
         return read(kind, self.call(method, path, json=value).content)
 
     def call(

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from lapstrake.errors import FarmError
-from lapstrake.farm.base import TaskState
 from lapstrake.farm.client.answer import UnreachableError
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.client.streams import ServerEvent, server_events
 from lapstrake.farm.problems import TooMany, Unavailable
+from lapstrake.farm.values.tasks import TaskState
 
 _PAUSE = 0.5
 _BYTES_PER_LINE = 200  # most are shorter

@@ -8,22 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lapstrake.farm.base import (
-    Attempt,
-    Event,
-    OutputFile,
-    Page,
-    Peaks,
-    ResourceSample,
-    Task,
-    TaskSpec,
-    Wait,
-)
 from lapstrake.farm.client.downloads import download
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.client.logs import LogFollower, LogText, read_last_lines, read_log
 from lapstrake.farm.client.packing import give_bundle
 from lapstrake.farm.model.states import ENDED
+from lapstrake.farm.values.attempts import Attempt, Peaks, ResourceSample
+from lapstrake.farm.values.history import Event
+from lapstrake.farm.values.lists import Page
+from lapstrake.farm.values.tasks import OutputFile, Task, TaskSpec, Wait
 
 _TASKS = "/api/v1/tasks"
 _MOST_AT_ONCE = 1000

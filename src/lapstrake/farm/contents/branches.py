@@ -9,8 +9,8 @@ from pathlib import Path
 
 from lapstrake.config.model import Config
 from lapstrake.errors import LapstrakeError
-from lapstrake.farm.base import Page
 from lapstrake.farm.problems import Unavailable, Unknown
+from lapstrake.farm.values.lists import Page
 from lapstrake.formats.aptindex import IndexEntry
 from lapstrake.names import BranchName, Digest
 from lapstrake.place.state import StateFiles

@@ -20,10 +20,10 @@ from lapstrake.bundle.read import read
 from lapstrake.bundle.tree import format_of
 from lapstrake.config.model import host_arch
 from lapstrake.errors import BundleError, LapstrakeError, StoreError, UnpackError
-from lapstrake.farm.base import TaskKind
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.contents.pack import LEFT_OUT, pack_bundle
 from lapstrake.farm.problems import Invalid, NoRoom
+from lapstrake.farm.values.tasks import TaskKind
 from lapstrake.formats.shell_text import NeedsShell
 from lapstrake.host.files import remove_tree, temporary_name
 from lapstrake.names import Arch

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from lapstrake.errors import BranchError, PackError, PublishError, StoreError, UsageError
-from lapstrake.farm.base import OutputFile, Task, TaskKind
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.contents.site import ArtifactSite
 from lapstrake.farm.problems import NoRoom
+from lapstrake.farm.values.tasks import OutputFile, Task, TaskKind
 from lapstrake.formats.deb import Deb, read_deb
 from lapstrake.host.files import DISK_FULL, remove_tree, temporary_name
 from lapstrake.names import BranchName

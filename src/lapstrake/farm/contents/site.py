@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace as with_fields
 from pathlib import Path
 
-from lapstrake.farm.base import OutputFile
 from lapstrake.farm.contents.base import Contents
+from lapstrake.farm.values.tasks import OutputFile
 from lapstrake.host.files import link_atomic, sync_folder
 from lapstrake.repository.publication import Action
 from lapstrake.repository.shelf import file_sum

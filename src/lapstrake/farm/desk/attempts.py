@@ -11,16 +11,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lapstrake.errors import LapstrakeError
-from lapstrake.farm.base import (
-    Attempt,
-    Job,
-    OutputFile,
-    ResourceSample,
-    Result,
-    Task,
-    TaskState,
-    WorkerState,
-)
 from lapstrake.farm.desk import flow
 from lapstrake.farm.desk.base import DeskBase, log
 from lapstrake.farm.desk.change import known_attempt, known_task, known_worker
@@ -28,6 +18,9 @@ from lapstrake.farm.desk.values import attempt_of, spec_of, task_of
 from lapstrake.farm.model import states
 from lapstrake.farm.problems import Invalid, NoRoom, Unavailable, WrongState
 from lapstrake.farm.tables.rows import AttemptRow, TaskRow
+from lapstrake.farm.values.attempts import Attempt, Job, ResourceSample, Result
+from lapstrake.farm.values.tasks import OutputFile, Task, TaskState
+from lapstrake.farm.values.workers import WorkerState
 
 
 class AttemptDesk(DeskBase):

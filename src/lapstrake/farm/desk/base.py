@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from lapstrake.config.model import Config
-from lapstrake.farm.base import Event, OutputFile, Task
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.desk.change import Change
 from lapstrake.farm.desk.flow import settle
@@ -18,6 +17,8 @@ from lapstrake.farm.desk.values import event_of
 from lapstrake.farm.engine.base import Dispatch, Queued
 from lapstrake.farm.problems import Problem
 from lapstrake.farm.tables.database import Database
+from lapstrake.farm.values.history import Event
+from lapstrake.farm.values.tasks import OutputFile, Task
 
 log = logging.getLogger("lapstrake.farm.desk")
 
@@ -62,7 +63,6 @@ class DeskBase:
         self._publish = publish
         self._listeners: list[Callable[[Event], None]] = []
         self._publishing: set[int] = set()
-        self._swept = self.since  # when the last sweep ended
         self._compared = 0.0  # when the engine was last seen to have all that is queued
         self._lock = threading.Lock()
 

@@ -12,11 +12,12 @@ from lapstrake.bundle.debian_uris import is_request, parse_request
 from lapstrake.bundle.tree import Tree, TreeBundle, UnknownBundle
 from lapstrake.config.model import Config
 from lapstrake.errors import LapstrakeError
-from lapstrake.farm.base import MemberSpec, TaskKind, TaskSpec
 from lapstrake.farm.contents import bundles
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.contents.pack import pack_bundle
 from lapstrake.farm.problems import Invalid, Problem
+from lapstrake.farm.values.groups import MemberSpec
+from lapstrake.farm.values.tasks import TaskKind, TaskSpec
 from lapstrake.host.files import temporary_name
 
 

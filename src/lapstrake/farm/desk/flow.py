@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
 
-from lapstrake.farm.base import GroupState, TaskSpec, TaskState
 from lapstrake.farm.desk import words
 from lapstrake.farm.desk.change import Change, run_of
 from lapstrake.farm.desk.values import dump, member_of, outputs_of, spec_of
 from lapstrake.farm.model import groups, identity, queues, states
 from lapstrake.farm.problems import WrongState
 from lapstrake.farm.tables.rows import AttemptRow, GroupRow, TaskRow
+from lapstrake.farm.values.groups import GroupState
+from lapstrake.farm.values.tasks import TaskSpec, TaskState
 
 _AT_ONCE = 500
 _SHARED = (TaskState.SUCCESS, *sorted(states.WITH_ENGINE))

@@ -7,7 +7,6 @@ from dataclasses import replace
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lapstrake.farm.base import Group, GroupSpec, GroupState, Page, TaskState
 from lapstrake.farm.desk import bundles, flow, specs
 from lapstrake.farm.desk.base import DeskBase
 from lapstrake.farm.desk.change import known_group
@@ -17,6 +16,9 @@ from lapstrake.farm.desk.values import dump, member_of
 from lapstrake.farm.model import groups, states
 from lapstrake.farm.problems import WrongState
 from lapstrake.farm.tables.rows import GroupRow, TaskRow
+from lapstrake.farm.values.groups import Group, GroupSpec, GroupState
+from lapstrake.farm.values.lists import Page
+from lapstrake.farm.values.tasks import TaskState
 
 
 class GroupDesk(DeskBase):

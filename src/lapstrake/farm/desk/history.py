@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from sqlalchemy import Row, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from lapstrake.farm.base import Ended, Event, Member, Page, Peaks, TaskState, Wait
 from lapstrake.farm.desk import specs
 from lapstrake.farm.desk.change import known_task
 from lapstrake.farm.desk.paging import moment_after, number_after, page_of
@@ -15,6 +14,11 @@ from lapstrake.farm.desk.placing import PlacingDesk
 from lapstrake.farm.desk.values import event_of, member_of, spec_of, worker_of
 from lapstrake.farm.model.waiting import Facts, waits
 from lapstrake.farm.tables.rows import AttemptRow, EventRow, TaskRow, WorkerRow
+from lapstrake.farm.values.attempts import Peaks
+from lapstrake.farm.values.groups import Member
+from lapstrake.farm.values.history import Ended, Event
+from lapstrake.farm.values.lists import Page
+from lapstrake.farm.values.tasks import TaskState, Wait
 
 _COUNTED_SECONDS = 1.0
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lapstrake.config.model import Config
-from lapstrake.farm.base import Task
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.contents.bundles import check_bundle
 from lapstrake.farm.desk.desk import Desk
+from lapstrake.farm.values.tasks import Task
 
 
 def take_bundle(

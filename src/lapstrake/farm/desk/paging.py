@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Select
 
-from lapstrake.farm.base import Page
 from lapstrake.farm.problems import Invalid
+from lapstrake.farm.values.lists import Page
 
 R = TypeVar("R")
 T = TypeVar("T")

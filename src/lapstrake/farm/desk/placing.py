@@ -7,13 +7,13 @@ from types import MappingProxyType
 
 from sqlalchemy import select
 
-from lapstrake.farm.base import Forecast, Task, TaskState
 from lapstrake.farm.desk import flow
 from lapstrake.farm.desk.base import DeskBase
 from lapstrake.farm.desk.values import spec_of, task_of
 from lapstrake.farm.model import queues, states
 from lapstrake.farm.placement.base import Measured, Place
 from lapstrake.farm.tables.rows import AttemptRow, TaskRow
+from lapstrake.farm.values.tasks import Forecast, Task, TaskState
 
 _UNFINISHED = tuple(state for state in TaskState if state not in states.ENDED)
 _PLACEABLE = (TaskState.WAITING, TaskState.QUEUED)

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from lapstrake.config.model import Config
 from lapstrake.errors import LapstrakeError
-from lapstrake.farm.base import TaskKind, TaskSpec
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.desk import bundles
 from lapstrake.farm.desk.values import dump, load
 from lapstrake.farm.model import queues
 from lapstrake.farm.problems import Invalid
+from lapstrake.farm.values.tasks import TaskKind, TaskSpec
 from lapstrake.names import BranchName
 
 Fill: TypeAlias = Callable[[TaskSpec], TaskSpec]

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from sqlalchemy import select
 
-from lapstrake.farm.base import Page, Task, TaskFilter, TaskSpec, TaskState
 from lapstrake.farm.desk import flow, specs
 from lapstrake.farm.desk.base import DeskBase
 from lapstrake.farm.desk.change import Change, known_task
@@ -17,6 +16,8 @@ from lapstrake.farm.desk.values import dump, member_of, spec_of, task_of
 from lapstrake.farm.model import groups, states
 from lapstrake.farm.problems import Invalid, WrongState
 from lapstrake.farm.tables.rows import GroupRow, TaskRow
+from lapstrake.farm.values.lists import Page
+from lapstrake.farm.values.tasks import Task, TaskFilter, TaskSpec, TaskState
 
 
 class TaskDesk(DeskBase):

@@ -1,4 +1,4 @@
-"""Rows to values: what the database has, as the words of `lapstrake.farm.base`."""
+"""Rows to values: what the database has, as the words of `lapstrake.farm.values`."""
 
 from __future__ import annotations
 
@@ -8,22 +8,13 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from lapstrake.farm.base import (
-    Attempt,
-    Event,
-    Member,
-    OutputFile,
-    Peaks,
-    Slot,
-    Task,
-    TaskSpec,
-    TaskState,
-    Worker,
-    WorkerFacts,
-    WorkerState,
-)
 from lapstrake.farm.model import states
 from lapstrake.farm.tables.rows import AttemptRow, EventRow, TaskRow, WorkerRow
+from lapstrake.farm.values.attempts import Attempt, Peaks
+from lapstrake.farm.values.groups import Member
+from lapstrake.farm.values.history import Event
+from lapstrake.farm.values.tasks import OutputFile, Task, TaskSpec, TaskState
+from lapstrake.farm.values.workers import Slot, Worker, WorkerFacts, WorkerState
 
 T = TypeVar("T")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from lapstrake.farm.base import GroupState, TaskState
 from lapstrake.farm.tables.rows import GroupRow, TaskRow
+from lapstrake.farm.values.groups import GroupState
+from lapstrake.farm.values.tasks import TaskState
 
 
 def moved(row: TaskRow, reason: str) -> str:

@@ -7,21 +7,21 @@ from dataclasses import asdict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lapstrake.farm.base import (
-    Heartbeat,
-    Orders,
-    TaskState,
-    Welcome,
-    Worker,
-    WorkerFacts,
-    WorkerState,
-)
 from lapstrake.farm.desk.base import DeskBase
 from lapstrake.farm.desk.change import known_worker
 from lapstrake.farm.desk.values import dump, load, worker_of
 from lapstrake.farm.model import queues, states
 from lapstrake.farm.problems import Invalid, WrongState
 from lapstrake.farm.tables.rows import AttemptRow, TaskRow, WorkerRow
+from lapstrake.farm.values.tasks import TaskState
+from lapstrake.farm.values.workers import (
+    Heartbeat,
+    Orders,
+    Welcome,
+    Worker,
+    WorkerFacts,
+    WorkerState,
+)
 
 _SKEWED = 5.0
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from lapstrake.build.group import order
 from lapstrake.errors import GroupError
-from lapstrake.farm.base import GroupState, Member, MemberSpec, TaskState
 from lapstrake.farm.model.states import ENDED
 from lapstrake.farm.problems import Invalid
+from lapstrake.farm.values.groups import GroupState, Member, MemberSpec
+from lapstrake.farm.values.tasks import TaskState
 
 _LONGEST_NAME = 200
 _NOT_BEGUN = frozenset({TaskState.WAITING, TaskState.QUEUED})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lapstrake.farm.base import TaskSpec
+from lapstrake.farm.values.tasks import TaskSpec
 from lapstrake.formats.keys import cache_key
 
 

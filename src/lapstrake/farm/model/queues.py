@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from lapstrake.farm.base import Requirements, WorkerFacts
 from lapstrake.farm.problems import Invalid
+from lapstrake.farm.values.tasks import Requirements
+from lapstrake.farm.values.workers import WorkerFacts
 from lapstrake.formats.amounts import size_text
 
 _MIB = 1 << 20

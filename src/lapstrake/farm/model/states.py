@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lapstrake.farm.base import TaskState
 from lapstrake.farm.problems import WrongState
+from lapstrake.farm.values.tasks import TaskState
 
 S = TaskState
 

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lapstrake.farm.base import (
-    Forecast,
-    Member,
-    SlotState,
-    TaskState,
-    Wait,
-    Worker,
-    WorkerState,
-)
 from lapstrake.farm.model import queues
+from lapstrake.farm.values.groups import Member
+from lapstrake.farm.values.tasks import Forecast, TaskState, Wait
+from lapstrake.farm.values.workers import SlotState, Worker, WorkerState
 from lapstrake.formats.amounts import duration_text
 
 _AT_MOST = 5

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from lapstrake.farm.base import TaskState
 from lapstrake.farm.model.states import ENDED
 from lapstrake.farm.tables.database import Database
 from lapstrake.farm.tables.rows import AttemptRow, TaskRow
+from lapstrake.farm.values.tasks import TaskState
 
 _UNFINISHED = [str(state) for state in TaskState if state not in ENDED]
 _MOST = 10_000

@@ -19,10 +19,10 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lapstrake.config.model import Config
-from lapstrake.farm.base import SlotState
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.monitor.aggregates import ended_since, queue_depths, unfinished
 from lapstrake.farm.problems import Unavailable
+from lapstrake.farm.values.workers import SlotState
 
 _BUILD_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 2 * 3600, 6 * 3600, 24 * 3600)
 _HTTP_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)

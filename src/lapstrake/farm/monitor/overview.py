@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Integer, cast, func, select
 
-from lapstrake.farm.base import Task, TaskState
 from lapstrake.farm.desk.values import task_of
 from lapstrake.farm.tables.database import Database
 from lapstrake.farm.tables.rows import TaskRow
+from lapstrake.farm.values.tasks import Task, TaskState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

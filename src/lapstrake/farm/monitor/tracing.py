@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lapstrake.farm.base import Event, Task
 from lapstrake.farm.model.states import ENDED
 from lapstrake.farm.problems import Problem
+from lapstrake.farm.values.history import Event
+from lapstrake.farm.values.tasks import Task
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

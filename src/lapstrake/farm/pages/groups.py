@@ -13,12 +13,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from lapstrake.farm.access.viewer import viewer_of
-from lapstrake.farm.base import Group, GroupState, Member
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.model.states import ENDED
 from lapstrake.farm.pages.graph import Layout, layout
 from lapstrake.farm.pages.lists import SHOWN, query_of
 from lapstrake.farm.pages.site import Site, acted, moved, number, page, shown
+from lapstrake.farm.values.groups import Group, GroupState, Member
 
 COLUMN, ROW, WIDTH, HEIGHT = 204, 44, 156, 32
 """The graph's grid and the size of its boxes, in its own units."""

@@ -11,12 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lapstrake.farm.base import Ended, TaskState
 from lapstrake.farm.monitor.overview import Throughput, throughput
 from lapstrake.farm.pages.lists import SHOWN, query_of
 from lapstrake.farm.pages.plots import BOX, Plot, moments_plot
 from lapstrake.farm.pages.site import Site, page, shown
 from lapstrake.farm.tables.database import Database
+from lapstrake.farm.values.history import Ended
+from lapstrake.farm.values.tasks import TaskState
 from lapstrake.formats.amounts import duration_text
 from lapstrake.web.pages import stamp_text
 

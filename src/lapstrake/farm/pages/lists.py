@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from lapstrake.farm.base import TaskFilter, TaskState
 from lapstrake.farm.model.states import ENDED
 from lapstrake.farm.problems import Invalid
+from lapstrake.farm.values.tasks import TaskFilter, TaskState
 
 SHOWN = 50
 """Rows of a list."""

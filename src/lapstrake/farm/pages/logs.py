@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from lapstrake.farm.base import Attempt, Task
 from lapstrake.farm.pages.ansi import plain
 from lapstrake.farm.pages.lines import Hits, Window, search
 from lapstrake.farm.pages.site import Site, asked_number, number, page, shown
 from lapstrake.farm.problems import Unknown
+from lapstrake.farm.values.attempts import Attempt
+from lapstrake.farm.values.tasks import Task
 
 WINDOW = 500
 """Lines of a window."""

@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lapstrake.farm.base import Task, TaskFilter, TaskState, Wait
 from lapstrake.farm.model.states import ENDED
 from lapstrake.farm.monitor.overview import in_turn
 from lapstrake.farm.pages.site import Site, page, shown
+from lapstrake.farm.values.tasks import Task, TaskFilter, TaskState, Wait
 
 _RUNNING = (TaskState.FETCHING, TaskState.BUILDING, TaskState.PUBLISHING)
 _SHOWN = 12

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from lapstrake.farm.base import ResourceSample
+from lapstrake.farm.values.attempts import ResourceSample
 from lapstrake.formats.amounts import duration_text, size_text
 
 WIDTH, HEIGHT = 400, 140

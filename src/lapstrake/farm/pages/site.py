@@ -21,12 +21,12 @@ from starlette.routing import Route
 from lapstrake import __version__
 from lapstrake.config.model import Config
 from lapstrake.farm.access.viewer import viewer_of
-from lapstrake.farm.base import Scope
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.pages.ansi import line_spans
 from lapstrake.farm.pages.lines import LineIndexes
 from lapstrake.farm.problems import Invalid, NoRoom, NotAllowed, Problem, TooLarge, Unknown
+from lapstrake.farm.values.scopes import Scope
 from lapstrake.formats.amounts import size_text
 from lapstrake.web import pages
 

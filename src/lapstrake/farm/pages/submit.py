@@ -13,13 +13,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from lapstrake.farm.access.viewer import viewer_of
-from lapstrake.farm.base import Scope, Task
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.contents.branches import branch_names
 from lapstrake.farm.desk.intake import take_bundle
 from lapstrake.farm.pages.site import Site, acted, moved, page, shown
 from lapstrake.farm.pages.tasks import priority_of
 from lapstrake.farm.problems import Invalid, Problem
+from lapstrake.farm.values.scopes import Scope
+from lapstrake.farm.values.tasks import Task
 from lapstrake.names import Arch
 
 _PIECE = 1 << 20

@@ -8,7 +8,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from lapstrake.farm.access.viewer import viewer_of
-from lapstrake.farm.base import Attempt, Task, TaskState
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.model.states import ENDED
 from lapstrake.farm.pages.lists import SHOWN, query_of, task_filter
@@ -16,6 +15,8 @@ from lapstrake.farm.pages.logs import log_view
 from lapstrake.farm.pages.plots import BOX, resource_plots
 from lapstrake.farm.pages.site import Site, acted, asked_number, moved, number, page, shown
 from lapstrake.farm.problems import Invalid, Unknown
+from lapstrake.farm.values.attempts import Attempt
+from lapstrake.farm.values.tasks import Task, TaskState
 
 _HISTORY = 30
 _AGAIN = ENDED - {TaskState.SUCCESS}

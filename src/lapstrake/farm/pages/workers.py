@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lapstrake.farm.base import Scope, TaskFilter
 from lapstrake.farm.pages.site import Site, acted, moved, page, shown
+from lapstrake.farm.values.scopes import Scope
+from lapstrake.farm.values.tasks import TaskFilter
 
 SKEW = 5.0
 """Seconds of a clock's difference that are worth a warning."""

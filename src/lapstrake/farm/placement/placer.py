@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lapstrake.config.model import PlacementKind
-from lapstrake.farm.base import Forecast, Task, TaskState, Worker, WorkerState
 from lapstrake.farm.model import queues
 from lapstrake.farm.placement.assign import critical_path, least_makespan
 from lapstrake.farm.placement.base import Load, Machine, Place, Placed, Schedule
 from lapstrake.farm.placement.critical import LEVELS, ranks, urgency
 from lapstrake.farm.placement.estimates import Estimates
 from lapstrake.farm.placement.simulate import Busy, replay
+from lapstrake.farm.values.tasks import Forecast, Task, TaskState
+from lapstrake.farm.values.workers import Worker, WorkerState
 
 _RUNNING = frozenset({TaskState.FETCHING, TaskState.BUILDING})
 _TO_COME = frozenset({TaskState.WAITING, TaskState.QUEUED})

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from lapstrake.farm.access.tokens import EMBEDDED
-from lapstrake.farm.base import Scope
 from lapstrake.farm.contents import keeper
 from lapstrake.farm.serving.assembly import Parts
 from lapstrake.farm.serving.builder import Builder
 from lapstrake.farm.serving.loops import Loop, Loops
 from lapstrake.farm.serving.placing import Placer
 from lapstrake.farm.serving.settings import ServeSettings
+from lapstrake.farm.values.scopes import Scope
 
 _SWEEP_SECONDS = 2.0
 _PLACEMENT_SECONDS = 1.0

@@ -7,11 +7,12 @@ from dataclasses import replace
 from itertools import islice
 
 from lapstrake.config.model import PlacementKind
-from lapstrake.farm.base import Task, Worker, WorkerState
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.placement.base import Measured, Place
 from lapstrake.farm.placement.estimates import Estimates, learn
 from lapstrake.farm.placement.placer import Plan, Situation, make_plan
+from lapstrake.farm.values.tasks import Task
+from lapstrake.farm.values.workers import Worker, WorkerState
 
 _LEARN_SECONDS = 60.0
 _RENEW_SECONDS = 60.0

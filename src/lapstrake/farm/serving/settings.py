@@ -9,8 +9,8 @@ from pathlib import Path
 from lapstrake.config.model import Config, FarmConfig
 from lapstrake.errors import ConfigError
 from lapstrake.farm.access.tokens import Tokens
-from lapstrake.farm.base import Scope
 from lapstrake.farm.monitor.logs import LogForm
+from lapstrake.farm.values.scopes import Scope
 from lapstrake.web.access_log import AccessLog
 from lapstrake.web.listening import check_tls, is_loopback, listen_address
 

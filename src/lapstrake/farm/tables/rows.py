@@ -17,7 +17,7 @@ Number = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class TaskRow(Base):
-    """A task; see `lapstrake.farm.base.Task`.
+    """A task; see `lapstrake.farm.values.tasks.Task`.
 
     Attributes:
         key: see `lapstrake.farm.model.identity`; empty while it lacks something.
@@ -79,7 +79,7 @@ class TaskRow(Base):
 
 
 class AttemptRow(Base):
-    """A worker's try at a task; see `lapstrake.farm.base.Attempt`."""
+    """A worker's try at a task; see `lapstrake.farm.values.attempts.Attempt`."""
 
     __tablename__ = "attempts"
     __table_args__ = (
@@ -107,7 +107,7 @@ class AttemptRow(Base):
 
 
 class GroupRow(Base):
-    """A group; its members are the tasks that name it. See `lapstrake.farm.base.Group`."""
+    """A group; its members are the tasks that name it. See `lapstrake.farm.values.groups.Group`."""
 
     __tablename__ = "groups"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -125,7 +125,7 @@ class GroupRow(Base):
 
 
 class WorkerRow(Base):
-    """A worker; see `lapstrake.farm.base.Worker`."""
+    """A worker; see `lapstrake.farm.values.workers.Worker`."""
 
     __tablename__ = "workers"
 
@@ -145,7 +145,7 @@ class WorkerRow(Base):
 
 
 class EventRow(Base):
-    """Something that happened; see `lapstrake.farm.base.Event`. No foreign keys: it outlives."""
+    """An event, see `lapstrake.farm.values.history.Event`. No foreign keys: it outlives."""
 
     __tablename__ = "events"
     __table_args__ = (

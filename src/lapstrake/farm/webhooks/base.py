@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lapstrake.farm.base import Event
+from lapstrake.farm.values.history import Event
 
 PING = "ping"
 """The kind of a delivery that is made to see whether it arrives."""

@@ -11,12 +11,13 @@ from dataclasses import asdict
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from lapstrake.farm.base import Event, Page
 from lapstrake.farm.desk.values import event_of
 from lapstrake.farm.problems import Invalid, Unknown
 from lapstrake.farm.tables.access_rows import DeliveryRow, WebhookRow
 from lapstrake.farm.tables.database import Database
 from lapstrake.farm.tables.rows import EventRow
+from lapstrake.farm.values.history import Event
+from lapstrake.farm.values.lists import Page
 from lapstrake.farm.webhooks.addresses import check_url
 from lapstrake.farm.webhooks.base import PING, Delivery, Webhook, wants
 

@@ -15,7 +15,7 @@ from lapstrake.host.process import clean_environment
 
 if TYPE_CHECKING:
     from lapstrake.config.model import Config
-    from lapstrake.farm.base import TaskSpec
+    from lapstrake.farm.values.tasks import TaskSpec
     from lapstrake.progress import Progress
 
 

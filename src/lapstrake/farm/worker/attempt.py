@@ -10,8 +10,9 @@ from pathlib import Path
 
 from lapstrake.config.model import RunnerName
 from lapstrake.errors import LapstrakeError, LimitError
-from lapstrake.farm.base import Job, Result, TaskKind
 from lapstrake.farm.client.answer import read
+from lapstrake.farm.values.attempts import Job, Result
+from lapstrake.farm.values.tasks import TaskKind
 from lapstrake.farm.worker import leftovers
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.ready import ReadyProcess

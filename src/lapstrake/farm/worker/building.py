@@ -24,10 +24,11 @@ from lapstrake.build.run import build
 from lapstrake.bundle.debian_binaries import BuildKind
 from lapstrake.config.model import Config
 from lapstrake.errors import LapstrakeError, StoreError
-from lapstrake.farm.base import OutputFile, Result, TaskKind
 from lapstrake.farm.client.answer import read, write
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.contents.bundles import find_bundle, unpack_bundle
+from lapstrake.farm.values.attempts import Result
+from lapstrake.farm.values.tasks import OutputFile, TaskKind
 from lapstrake.farm.worker.leftovers import labels
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.results import failed_result, recorded

@@ -13,7 +13,7 @@ import psutil
 from lapstrake import __version__
 from lapstrake.config.model import Config, host_arch
 from lapstrake.errors import RunnerError
-from lapstrake.farm.base import WorkerFacts
+from lapstrake.farm.values.workers import WorkerFacts
 from lapstrake.host.engine import find_engine
 from lapstrake.host.supervise import free_bytes
 from lapstrake.names import Arch

@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from lapstrake.farm.base import Slot, SlotState, Welcome, WorkerFacts
 from lapstrake.farm.client.answer import read, write
 from lapstrake.farm.engine.base import Executor
+from lapstrake.farm.values.workers import Slot, SlotState, Welcome, WorkerFacts
 from lapstrake.farm.worker import leftovers
 from lapstrake.farm.worker.setup import SlotSetup, WorkerSetup, environment, program
 from lapstrake.host.companion import Companion

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lapstrake.config.model import Config
 from lapstrake.errors import LapstrakeError, RunnerError
-from lapstrake.farm.base import Job
+from lapstrake.farm.values.attempts import Job
 from lapstrake.farm.worker.setup import WorkerSetup, worker_folder
 from lapstrake.host.cgroup import ControlGroup
 from lapstrake.host.files import remove_tree

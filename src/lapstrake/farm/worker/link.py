@@ -6,20 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from lapstrake.farm.base import (
-    Heartbeat,
-    Job,
-    Orders,
-    OutputFile,
-    ResourceSample,
-    Result,
-    Task,
-    Welcome,
-    WorkerFacts,
-)
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.engine.base import RunId
 from lapstrake.farm.problems import WrongState
+from lapstrake.farm.values.attempts import Job, ResourceSample, Result
+from lapstrake.farm.values.tasks import OutputFile, Task
+from lapstrake.farm.values.workers import Heartbeat, Orders, Welcome, WorkerFacts
 
 _API = "/api/v1"
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lapstrake.errors import LapstrakeError
-from lapstrake.farm.base import Peaks, Result
+from lapstrake.farm.values.attempts import Peaks, Result
 from lapstrake.farm.worker.setup import AttemptFolder
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from lapstrake.errors import LapstrakeError
-from lapstrake.farm.base import Peaks, ResourceSample
+from lapstrake.farm.values.attempts import Peaks, ResourceSample
 from lapstrake.host import cgroup
 from lapstrake.host.cgroup import ControlGroup
 from lapstrake.host.supervise import SAMPLE_SECONDS, tree_size

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from lapstrake.config.load import load_config
 from lapstrake.config.model import Config
-from lapstrake.farm.base import Job, WorkerFacts
 from lapstrake.farm.monitor.logs import LogForm
+from lapstrake.farm.values.attempts import Job
+from lapstrake.farm.values.workers import WorkerFacts
 
 TOKEN_VARIABLE = "LAPSTRAKE_TOKEN"  # noqa: S105 - the variable's name
 """Where a token may be; it is not handed on to what we start."""

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lapstrake.errors import FarmError
-from lapstrake.farm.base import Job, ResourceSample, TaskState
 from lapstrake.farm.client.answer import UnreachableError
 from lapstrake.farm.problems import (
     NoRoom,
@@ -23,6 +22,8 @@ from lapstrake.farm.problems import (
     Unknown,
     WrongState,
 )
+from lapstrake.farm.values.attempts import Job, ResourceSample
+from lapstrake.farm.values.tasks import TaskState
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.setup import AttemptFolder
 

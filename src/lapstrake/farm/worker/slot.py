@@ -16,8 +16,6 @@ import time
 from dataclasses import replace
 
 from lapstrake.errors import FarmError
-from lapstrake.farm.base import Job, Result, SlotState
-from lapstrake.farm.base import Slot as SlotNews
 from lapstrake.farm.client.answer import UnreachableError, read, write
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.engine.base import Ownership, RunId
@@ -33,6 +31,9 @@ from lapstrake.farm.problems import (
     Unknown,
     WrongState,
 )
+from lapstrake.farm.values.attempts import Job, Result
+from lapstrake.farm.values.workers import Slot as SlotNews
+from lapstrake.farm.values.workers import SlotState
 from lapstrake.farm.worker.attempt import Attempt
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.ready import ReadyProcess

@@ -15,7 +15,6 @@ from types import FrameType
 import psutil
 
 from lapstrake.errors import FarmError
-from lapstrake.farm.base import Heartbeat, Orders, SlotState, Welcome
 from lapstrake.farm.client.answer import UnreachableError
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.monitor.ready import tell_systemd
@@ -27,6 +26,7 @@ from lapstrake.farm.problems import (
     Unknown,
     WrongState,
 )
+from lapstrake.farm.values.workers import Heartbeat, Orders, SlotState, Welcome
 from lapstrake.farm.worker import leftovers
 from lapstrake.farm.worker.facts import disk_free, facts_of
 from lapstrake.farm.worker.keeping import SlotKeeper

@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 from lapstrake.branch.instance import Branch, enter_branch
 from lapstrake.config.model import Config, RefreshMode
-from lapstrake.farm.base import Job
 from lapstrake.farm.contents.stack import PackedLayer, StackDocument, StackLayer
 from lapstrake.farm.contents.stacks import stack_document
+from lapstrake.farm.values.attempts import Job
 from lapstrake.farm.worker.configured import configured
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.mirror import mirror_repository

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from starlette.concurrency import run_in_threadpool
 
 from lapstrake.farm.api.live.news import Heard, News, heard
-from lapstrake.farm.base import Event
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.problems import Problem
+from lapstrake.farm.values.history import Event
 from lapstrake.web.events import COMMENT, event
 
 _LOG = logging.getLogger("lapstrake.farm.api")

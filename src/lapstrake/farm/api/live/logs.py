@@ -11,9 +11,9 @@ from starlette.concurrency import run_in_threadpool
 
 from lapstrake.farm.api.live.log_pieces import LogPieces
 from lapstrake.farm.api.live.news import Heard, News, heard
-from lapstrake.farm.base import TaskState
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.model.states import ENDED
+from lapstrake.farm.values.tasks import TaskState
 from lapstrake.web.events import COMMENT, event
 
 _RETRY = b"retry: 1000\n\n"

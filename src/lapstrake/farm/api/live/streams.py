@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from lapstrake.farm.api.live.feed import Feed
 from lapstrake.farm.api.live.logs import LogStreams
-from lapstrake.farm.base import Event
 from lapstrake.farm.desk.desk import Desk
+from lapstrake.farm.values.history import Event
 
 _QUIET_SECONDS = 15.0
 

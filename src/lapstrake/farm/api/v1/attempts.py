@@ -11,8 +11,9 @@ from starlette.requests import Request
 
 from lapstrake.farm.api.requests import LARGEST, Id
 from lapstrake.farm.api.state import StateOf
-from lapstrake.farm.base import Job, ResourceSample, Result, Task, TaskState
 from lapstrake.farm.problems import TooLarge
+from lapstrake.farm.values.attempts import Job, ResourceSample, Result
+from lapstrake.farm.values.tasks import Task, TaskState
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["workers"], include_in_schema=False)
 

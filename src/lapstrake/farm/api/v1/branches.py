@@ -7,7 +7,6 @@ from fastapi import APIRouter
 from lapstrake.farm.api.listing import Limit
 from lapstrake.farm.api.requests import Text
 from lapstrake.farm.api.state import StateOf
-from lapstrake.farm.base import Page
 from lapstrake.farm.contents.branches import (
     BranchFacts,
     PackageFacts,
@@ -15,6 +14,7 @@ from lapstrake.farm.contents.branches import (
     branch_packages,
     one_branch,
 )
+from lapstrake.farm.values.lists import Page
 
 router = APIRouter(prefix="/api/v1/branches", tags=["branches"])
 

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from lapstrake.farm.api.listing import After, Limit
 from lapstrake.farm.api.requests import LARGEST
 from lapstrake.farm.api.state import StateOf, StreamsOf
-from lapstrake.farm.base import Event, Page
+from lapstrake.farm.values.history import Event
+from lapstrake.farm.values.lists import Page
 from lapstrake.web.events import event_stream
 
 router = APIRouter(prefix="/api/v1/events", tags=["events"])

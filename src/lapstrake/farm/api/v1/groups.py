@@ -9,7 +9,9 @@ from fastapi import APIRouter, Header
 from lapstrake.farm.api.listing import After, Limit
 from lapstrake.farm.api.requests import GroupBody, Id
 from lapstrake.farm.api.state import StateOf, ViewerOf
-from lapstrake.farm.base import Group, Page, Task, TaskFilter
+from lapstrake.farm.values.groups import Group
+from lapstrake.farm.values.lists import Page
+from lapstrake.farm.values.tasks import Task, TaskFilter
 
 router = APIRouter(prefix="/api/v1/groups", tags=["groups"])
 

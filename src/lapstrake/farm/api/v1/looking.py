@@ -10,9 +10,11 @@ from pydantic import BaseModel
 from lapstrake.farm.api.listing import AfterMoment, Limit
 from lapstrake.farm.api.requests import LARGEST, Text
 from lapstrake.farm.api.state import State, StateOf
-from lapstrake.farm.base import Ended, Page, Wait
 from lapstrake.farm.contents.images import ImageFacts, LayerFacts, image_store
 from lapstrake.farm.monitor.aggregates import queue_depths, queue_first, queue_running
+from lapstrake.farm.values.history import Ended
+from lapstrake.farm.values.lists import Page
+from lapstrake.farm.values.tasks import Wait
 
 router = APIRouter(prefix="/api/v1", tags=["farm"])
 

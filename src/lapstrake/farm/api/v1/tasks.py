@@ -20,17 +20,11 @@ from lapstrake.farm.api.requests import (
 )
 from lapstrake.farm.api.state import StateOf, ViewerOf
 from lapstrake.farm.api.transfer import ANY_FILE
-from lapstrake.farm.base import (
-    Attempt,
-    Event,
-    OutputFile,
-    Page,
-    Peaks,
-    ResourceSample,
-    Task,
-    Wait,
-)
 from lapstrake.farm.problems import Unknown
+from lapstrake.farm.values.attempts import Attempt, Peaks, ResourceSample
+from lapstrake.farm.values.history import Event
+from lapstrake.farm.values.lists import Page
+from lapstrake.farm.values.tasks import OutputFile, Task, Wait
 from lapstrake.web.sending import FileAnswer, is_current
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from lapstrake.farm.api.listing import After, Limit
 from lapstrake.farm.api.requests import Id, WebhookBody
 from lapstrake.farm.api.state import StateOf, ViewerOf
-from lapstrake.farm.base import Page
+from lapstrake.farm.values.lists import Page
 from lapstrake.farm.webhooks.base import Delivery, Webhook
 
 router = APIRouter(prefix="/api/v1/webhooks", tags=["webhooks"])

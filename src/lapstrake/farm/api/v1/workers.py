@@ -8,8 +8,9 @@ from pydantic import BaseModel
 from lapstrake.farm.access.tokens import EMBEDDED
 from lapstrake.farm.api.requests import Text
 from lapstrake.farm.api.state import StateOf, ViewerOf
-from lapstrake.farm.base import Heartbeat, Orders, Page, Welcome, Worker, WorkerFacts
 from lapstrake.farm.problems import WrongState
+from lapstrake.farm.values.lists import Page
+from lapstrake.farm.values.workers import Heartbeat, Orders, Welcome, Worker, WorkerFacts
 
 router = APIRouter(prefix="/api/v1/workers", tags=["workers"])
 
