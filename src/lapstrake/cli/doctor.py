@@ -16,6 +16,7 @@ from lapstrake.runner.probe import (
     ProgramReport,
     RunnerReport,
     probe_disk,
+    probe_farm,
     probe_kernel,
     probe_programs,
     probe_runners,
@@ -39,7 +40,7 @@ def doctor(app: AppContext, as_json: bool) -> int:
     work_dir = app.config.work_dir
     with app.output.status("looking around"):
         runners, programs = probe_runners(app.config.runner), probe_programs()
-        abilities = (*probe_kernel(work_dir), probe_disk(work_dir))
+        abilities = (*probe_kernel(work_dir), probe_disk(work_dir), probe_farm())
     usable = any(report.makes_layers for report in runners)
     if as_json:
         document = _document(usable, runners, programs, abilities)

@@ -132,5 +132,5 @@ def _queue_row(row: dict[str, Any]) -> tuple[str, ...]:
         str(row.get("waiting", 0)),
         str(row.get("running", 0)),
         age_text(oldest) if oldest else "",
-        printable("; ".join(str(reason) for reason in reasons)),
+        printable("; ".join(str(wait.get("reason", "")) for wait in reasons)),
     )

@@ -38,10 +38,11 @@ def explain_task(app: AppContext, number: int) -> list[str]:
     elif task.holder:
         until = f", until {time_text(task.deadline)}" if task.deadline else ""
         lines.append(f"{_INDENT}next to act: {task.holder}{until}")
+    if waits:
+        lines += ["", "why it waits"]
     for wait in waits:
-        lines += ["", f"because {printable(wait.reason)}"]
-        if wait.task is not None:
-            lines.append(f"{_INDENT}see `lapstrake why {wait.task}`")
+        also = "" if wait.task is None or wait.advice else f" (`lapstrake why {wait.task}`)"
+        lines.append(f"{_INDENT}{printable(wait.reason)}{also}")
         if wait.advice:
             lines.append(f"{_INDENT}→ {printable(wait.advice)}")
     events = tasks.events(number)

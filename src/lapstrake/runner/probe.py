@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from lapstrake.config.model import RunnerConfig
@@ -90,8 +91,18 @@ PROGRAMS = (
     ("lzip", "archives of lzip", "lzip"),
     ("xz", "archives of xz", "xz-utils"),
     ("zstd", "archives of Zstandard", "zstd"),
+    ("pg_dump", "copies of a farm's PostgreSQL", "postgresql-client"),
 )
 """Name, what it is for, and the Debian package, or where else it is to be had."""
+_FARM_LIBRARIES = (
+    "alembic",
+    "dbos",
+    "fastapi",
+    "prometheus_client",
+    "psycopg",
+    "scipy",
+    "sqlalchemy",
+)
 
 
 def probe_runners(settings: RunnerConfig) -> tuple[RunnerReport, ...]:
@@ -138,6 +149,17 @@ def probe_disk(work_dir: Path) -> Ability:
         ok=free >= _LITTLE_ROOM,
         seen=f"{free / 2**30:.1f} GiB at {work_dir}",
         remedy="Base OS and layers take some 10 GiB: make room, or set work_dir to another disk.",
+    )
+
+
+def probe_farm() -> Ability:
+    """Whether `lapstrake serve` and `lapstrake worker` have their libraries; none is loaded."""
+    lacking = [name for name in _FARM_LIBRARIES if find_spec(name) is None]
+    return Ability(
+        name="the farm's libraries",
+        ok=not lacking,
+        seen=f"not installed: {', '.join(lacking)}" if lacking else "installed",
+        remedy="To serve a farm or work for one: pip install 'lapstrake[farm]'",
     )
 
 

@@ -164,6 +164,18 @@ def test_followers_take_over_from_one_that_is_cancelled_and_fail_with_one_that_f
     assert "no compiler" in failed.reason
 
 
+def test_with_other_limits_or_machines_a_failure_is_not_shared(world: World) -> None:
+    desk = world.desk
+    first = world.submit("same", seconds=5.0)
+    alike, longer = world.submit("same", seconds=5.0), world.submit("same", seconds=50.0)
+    assert longer.same_as == first.id
+    worker = world.worker()
+    worker.finish(worker.take(), ok=False, error="out of time")
+    assert desk.task(alike.id).state is S.FAILED
+    assert desk.task(longer.id).state is S.QUEUED
+    assert worker.build().id == longer.id
+
+
 def test_unpinned_requests_are_never_reused(world: World) -> None:
     source = {"bundle": "", "source": "apt:hello"}
     first, second = world.submit("x", **source), world.submit("x", **source)

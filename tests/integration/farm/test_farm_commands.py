@@ -162,7 +162,7 @@ def test_tasks_are_listed_changed_and_explained(run: Run) -> None:
     status, out, _ = run("why", str(task))
     assert status == 0
     assert out.startswith(f"task {task} (<b>) is queued\n")
-    assert "because" in out
+    assert "why it waits\n" in out
     assert run("task", "cancel", str(task), "--reason", "not needed")[0] == 0
     out = run("why", str(task))[1]
     assert "before it was begun" in out
@@ -224,7 +224,7 @@ def test_the_farm_is_looked_at(run: Run, hand: HandWorker) -> None:
     assert hand.name in run("farm", "workers")[1]
     assert "draining" in run("farm", "drain", hand.name)[2]
     assert "online" in run("farm", "drain", hand.name, "--off")[2]
-    assert run("farm", "queue")[0] == 0
+    assert "{" not in run("farm", "queue")[1]
     assert isinstance(json.loads(run("farm", "queue", "--json")[1]), list)
 
 

@@ -41,12 +41,17 @@ def sent(contents: ContentStore, tmp_path: Path) -> Callable[..., OutputFile]:
     """Make a package, as a worker sends it."""
 
     def send(
-        name: str = "tiny", arch: str = "all", *, called: str = "", text: str = ""
+        name: str = "tiny",
+        arch: str = "all",
+        *,
+        version: str = "1:2.0-1",
+        called: str = "",
+        text: str = "",
     ) -> OutputFile:
         root = tmp_path / "tree"
         (root / "DEBIAN").mkdir(parents=True, exist_ok=True)
         (root / "DEBIAN" / "control").write_text(
-            f"Package: {name}\nVersion: 1:2.0-1\nArchitecture: {arch}\n"
+            f"Package: {name}\nVersion: {version}\nArchitecture: {arch}\n"
             f"Maintainer: A <a@example.org>\nDescription: {name}{text}\n"
         )
         file = contents.scratch / "sent.deb"
@@ -125,6 +130,13 @@ def test_hostile_results(
     assert "other" in refused(sent("other", called="tiny_2.0-1_all.deb"))
     assert "for arm64" in refused(sent("tiny", "arm64"))
     assert "tiny_2.0-1" in refused(sent(called="tiny_9.9_all.deb", text="!"))
+
+
+def test_a_package_of_aosc_names_the_revision_0(
+    place: Workplace, contents: ContentStore, sent: Callable[..., OutputFile]
+) -> None:
+    (done,) = publisher(place, contents)(TASK, (sent(version="2.0", called="tiny_2.0-0_all.deb"),))
+    assert done.published == "tiny_2.0-0_all.deb (added)"
 
 
 def test_a_cross_build_publishes_for_its_target(

@@ -135,7 +135,9 @@ def check_package(deb: Deb, arches: set[str]) -> None:
     """
     version = deb.version.partition(":")[2] or deb.version
     expected = f"{deb.package}_{version}_{deb.architecture}.deb"
-    if deb.path.name != expected:
+    # AOSC's files always name a revision; none and 0 are the same (deb-version(7)).
+    with_revision = f"{deb.package}_{version}-0_{deb.architecture}.deb"
+    if deb.path.name not in {expected, with_revision}:
         raise PublishError(
             f"{deb.path.name} is no name for a package that is {expected} inside",
             resolution="Nothing is published: look at the worker.",

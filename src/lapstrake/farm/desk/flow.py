@@ -144,7 +144,9 @@ def _followers(change: Change, row: TaskRow) -> None:
     for follower in change.session.scalars(query.order_by(TaskRow.id)).all():
         if row.state == TaskState.SUCCESS:
             _share(change, follower, row, f"the same as task {row.id}")
-        elif row.state == TaskState.FAILED:
+        elif row.state == TaskState.FAILED and identity.shares_failure(
+            spec_of(follower), spec_of(row)
+        ):
             follower.exit_code = row.exit_code
             end(change, follower, TaskState.FAILED, f"task {row.id} builds the same: {row.reason}")
         else:

@@ -38,3 +38,15 @@ def is_pinned(spec: TaskSpec) -> bool:
     may have moved on.
     """
     return bool(spec.bundle) or (spec.source.startswith("apt:") and "=" in spec.source)
+
+
+def shares_failure(spec: TaskSpec, failed: TaskSpec) -> bool:
+    """Whether `spec` would fail as `failed` did, which makes the same.
+
+    With other limits or on another machine it may go well.
+    """
+    return (spec.seconds, spec.memory, spec.requires) == (
+        failed.seconds,
+        failed.memory,
+        failed.requires,
+    )

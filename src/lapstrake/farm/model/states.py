@@ -45,7 +45,7 @@ def check(before: TaskState, after: TaskState) -> None:
     """
     if after not in MOVES[before]:
         raise WrongState(
-            f"a task that is {before} cannot become {after}",
+            f"a task that is {before} cannot {_VERBS.get(after, f'become {after}')}",
             resolution=_ADVICE.get(before, "Look at the task's state first."),
             fields={"state": before.value, "wanted": after.value},
         )
@@ -60,6 +60,12 @@ def holder(state: TaskState, *, worker: str = "", same_as: int | None = None) ->
     return {S.NEW: "user", S.QUEUED: "engine", S.PUBLISHING: "server"}.get(state, "")
 
 
+_VERBS = {
+    S.NEW: "be tried again",
+    S.WAITING: "be tried again",
+    S.QUEUED: "be started",
+    S.CANCELLED: "be cancelled",
+}
 _ADVICE = {
     S.NEW: "Give it a bundle and a branch, then start it.",
     S.PUBLISHING: "Wait until it is published.",
