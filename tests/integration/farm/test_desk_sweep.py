@@ -17,11 +17,13 @@ S = TaskState
 
 
 def pass_time(world: World, seconds: float, *alive: HandSlot) -> None:
-    """Let time pass; those that are alive beat, then the desk sweeps."""
-    world.clock.now += seconds
-    for worker in alive:
-        worker.beat()
-    world.desk.sweep()
+    """Let time pass; those that are alive beat, and the desk sweeps, all the time."""
+    while seconds > 0:
+        world.clock.now += min(seconds, 4.0)
+        seconds -= 4.0
+        for worker in alive:
+            worker.beat()
+        world.desk.sweep()
 
 
 def test_a_silent_worker_loses_its_task_to_another(world: World) -> None:
@@ -75,6 +77,37 @@ def test_a_server_that_was_away_gives_workers_time(world: World) -> None:
     worker.beat(job)
     pass_time(world, world.config.farm.dead_after - 1)
     assert worker.finish(job).state is S.SUCCESS
+
+
+@pytest.mark.parametrize("leap", [3600.0, -3600.0])
+def test_a_clock_that_is_set(world: World, leap: float) -> None:
+    task = world.submit("a")
+    worker = world.worker()
+    job = worker.take()
+    left = world.desk.task(task.id).deadline - world.clock.now
+    world.clock.now += leap
+    world.desk.sweep()
+    held = world.desk.task(task.id)
+    assert held.state is S.FETCHING
+    assert held.deadline - world.clock.now == pytest.approx(left)
+    pass_time(world, world.config.farm.dead_after + 1)
+    assert world.desk.worker("w1").state is WorkerState.SILENT
+    assert world.desk.task(task.id).state is S.QUEUED
+    with pytest.raises(WrongState):
+        worker.finish(job)
+
+
+def test_a_slot_that_is_back_before_its_workers_heartbeat(world: World) -> None:
+    world.worker().take_run()
+    worker = world.worker()
+    pass_time(world, world.config.farm.dead_after + 1)
+    assert world.desk.worker("w1").state is WorkerState.SILENT
+    task = world.submit("a")
+    job = worker.take()
+    world.desk.sweep()
+    worker.beat(job)
+    assert worker.finish(job).state is S.SUCCESS
+    assert [each.ending for each in world.desk.attempts(task.id)] == ["success"]
 
 
 def test_a_slot_that_was_started_again_has_lost_what_it_had(world: World) -> None:

@@ -63,6 +63,7 @@ class DeskBase:
         self._publish = publish
         self._listeners: list[Callable[[Event], None]] = []
         self._publishing: set[int] = set()
+        self._swept = self.since  # when the last sweep ended
         self._compared = 0.0  # when the engine was last seen to have all that is queued
         self._lock = threading.Lock()
 

@@ -14,6 +14,7 @@ from lapstrake.farm.model import states
 from lapstrake.farm.problems import Unknown
 from lapstrake.farm.tables.rows import AttemptRow, EventRow, GroupRow, TaskRow, WorkerRow
 from lapstrake.farm.values.tasks import TaskState
+from lapstrake.farm.values.workers import WorkerState
 
 _SLACK = 600.0  # a build that is stopped for its time still has to say so
 
@@ -105,6 +106,13 @@ class Change:
             TaskState.PUBLISHING: self.config.fetch_timeout,
         }.get(state, 0.0)
         return self.now + allowed if allowed else 0.0
+
+
+def hear(change: Change, worker: WorkerRow, text: str = "") -> None:
+    """Note that a worker is here."""
+    state = WorkerState.DRAINING if worker.drain else WorkerState.ONLINE
+    worker.state, worker.seen = state.value, change.now
+    change.tell("worker.online", text, worker=worker.name)
 
 
 def run_of(row: TaskRow) -> RunId:

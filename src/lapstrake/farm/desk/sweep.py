@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from lapstrake.farm.desk import flow
 from lapstrake.farm.desk.attempts import AttemptDesk
+from lapstrake.farm.desk.base import log
 from lapstrake.farm.desk.change import Change, run_of
 from lapstrake.farm.desk.values import spec_of
 from lapstrake.farm.engine.base import Executor, Queued, RunId, Running
@@ -17,6 +18,7 @@ from lapstrake.farm.values.tasks import TaskState
 from lapstrake.farm.values.workers import WorkerState
 
 _COMPARE_SECONDS = 30.0
+_AWAY_SECONDS = 5.0  # longer than it ever is from one sweep to the next
 
 _HERE = (WorkerState.ONLINE, WorkerState.DRAINING)
 _AWAY = (WorkerState.SILENT, WorkerState.GONE)
@@ -28,10 +30,12 @@ class SweepDesk(AttemptDesk):
     def sweep(self) -> None:
         """Give up workers that are silent, let others take what they had, tell the engine again.
 
-        After a start nobody is silent before `dead_after`: it was the server that was away.
+        After a start, and whenever it has not looked for long, nobody is silent before
+        `dead_after`: it was the server that was away.
         """
         running = self.dispatch.running()
         with self._change() as change:
+            self._notice_absence(change)
             if change.now - self.since >= self.config.farm.dead_after:
                 _silence(change)
             workers = {row.name: row for row in change.session.scalars(select(WorkerRow))}
@@ -47,6 +51,7 @@ class SweepDesk(AttemptDesk):
         if self.clock() - self._compared >= _COMPARE_SECONDS:
             self.enqueue_missing()
         self.publish_pending()
+        self._swept = self.clock()
 
     def expire(self) -> None:
         """End tasks whose state's deadline has passed."""
@@ -97,6 +102,21 @@ class SweepDesk(AttemptDesk):
             waiting = tuple(session.scalars(query.order_by(TaskRow.id)))
         for task in waiting:
             self.publish_task(task)
+
+    def _notice_absence(self, change: Change) -> None:
+        """Give everybody the time for which we slept, had no database, or our clock leapt.
+
+        A machine without a clock of its own starts in 1970 and leaps later.
+        """
+        away = change.now - self._swept
+        if 0 <= away < max(_AWAY_SECONDS, change.config.dead_after / 2):
+            return
+        log.warning("the server was away, or its clock was set, by %.0f s", away)
+        self.since = change.now
+        limited = update(TaskRow).where(TaskRow.deadline > 0)
+        change.session.execute(limited.values(deadline=TaskRow.deadline + away))
+        ahead = update(WorkerRow).where(WorkerRow.seen > change.now)
+        change.session.execute(ahead.values(seen=change.now))
 
     def _give_up(
         self, change: Change, workers: Mapping[str, WorkerRow], running: Sequence[Running]
