@@ -15,6 +15,7 @@ def upgrade() -> None:
     """Make the tables."""
     _make_groups()
     _make_tasks()
+    _index_tasks()
     _make_attempts()
     _make_workers()
     _make_events()
@@ -84,6 +85,9 @@ def _make_tasks() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
         sqlite_autoincrement=True,
     )
+
+
+def _index_tasks() -> None:
     op.create_index("ix_tasks_branch_id", "tasks", ["branch", "id"])
     op.create_index(op.f("ix_tasks_deadline"), "tasks", ["deadline"])
     op.create_index("ix_tasks_finished_id", "tasks", ["finished", "id"])
