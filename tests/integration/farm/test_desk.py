@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from farm_desk import World
+from farm_desk import HandSlot, World
 from lapstrake.errors import PublishError
 from lapstrake.farm.engine.base import RunId
 from lapstrake.farm.problems import Invalid, NoRoom, Problem, TooLarge, Unknown, WrongState
@@ -30,6 +30,11 @@ def test_the_seven_calls_of_the_seed(world: World) -> None:
     with pytest.raises(Invalid, match="nowhere") as strange:
         desk.set_branch(task.id, "nowhere")
     assert strange.value.fields["branches"] == ["stable", "testing"]
+    with pytest.raises(Invalid, match="not a branch name"):
+        desk.set_branch(task.id, "")
+    with pytest.raises(Invalid, match="pdp11") as machine:
+        desk.new_task("alice", arch="pdp11")
+    assert "amd64" in machine.value.resolution
     desk.set_branch(task.id, "stable")
     started = desk.start(task.id, network=True)
     assert (started.state, started.holder, started.spec.network) == (S.QUEUED, "engine", True)
@@ -237,7 +242,10 @@ def test_a_claim_may_be_repeated_and_belongs_to_one(world: World) -> None:
     run = one.take_run()
     assert run == RunId(task.id, 1)
     assert one.claim(run) == one.claim(run)
-    taken = two.claim(run)  # the engine gave it on
+    with pytest.raises(WrongState, match="another slot"):
+        two.claim(run)
+    give_on(world, two)
+    taken = two.claim(run)
     assert taken.attempt == 2
     assert [trial.ending for trial in world.desk.attempts(task.id)] == ["lost", ""]
     with pytest.raises(WrongState):
@@ -257,6 +265,7 @@ def test_a_claim_that_takes_over_once_too_often(world: World) -> None:
     run = one.take_run()
     assert run is not None
     one.claim(run)
+    give_on(world, two)
     with pytest.raises(WrongState, match="a worker was lost"):
         two.claim(run)
     assert world.desk.task(task.id).state is S.ERROR
@@ -294,20 +303,35 @@ def test_cancel_against_finish(world: World, times: int) -> None:
 
 
 def test_claims_side_by_side(world: World) -> None:
-    """Two slots that both think that a run is theirs: the second takes over, one attempt counts."""
+    """Slots that all think that a run is theirs: the one that the engine gave it to has it."""
     task = world.submit("a")
     slots = [world.worker(f"w{number}") for number in range(4)]
     run = slots[0].take_run()
     assert run is not None
-    world.config = replace(world.config, farm=replace(world.config.farm, attempts=10))
-    world.restart()
-    threads = [threading.Thread(target=slot.claim, args=(run,)) for slot in slots]
+    slots[0].claim(run)
+    give_on(world, slots[2])
+    refused = list[WrongState]()
+
+    def claim(slot: HandSlot) -> None:
+        try:
+            slot.claim(run)
+        except WrongState as problem:
+            refused.append(problem)
+
+    threads = [threading.Thread(target=claim, args=(slot,)) for slot in slots[1:]]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    endings = [trial.ending for trial in world.desk.attempts(task.id)]
-    assert endings == ["lost", "lost", "lost", ""]
+    trials = world.desk.attempts(task.id)
+    assert [(trial.worker, trial.ending) for trial in trials] == [("w0", "lost"), ("w2", "")]
+    assert len(refused) == 2
+
+
+def give_on(world: World, slot: HandSlot) -> None:
+    """Let the engine give what runs to another slot."""
+    world.desk.dispatch.give_back(world.desk.dispatch.running())
+    assert slot.take_run() is not None
 
 
 def test_publishing_that_fails_and_publishing_that_waits(world: World) -> None:

@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from farm_desk import HandSlot, World
+from lapstrake.farm.access.tokens import Tokens
 from lapstrake.farm.engine.base import Executor, Queued, RunId
 from lapstrake.farm.placement.base import Place
-from lapstrake.farm.problems import Invalid, Unavailable, WrongState
+from lapstrake.farm.problems import Invalid, NotAllowed, Unavailable, WrongState
+from lapstrake.farm.values.scopes import Scope
 from lapstrake.farm.values.tasks import Requirements, TaskState
 from lapstrake.farm.values.workers import WorkerState
 
@@ -207,6 +209,30 @@ def test_two_workers_of_one_name(world: World) -> None:
     heir.register()
     with pytest.raises(Invalid):
         HandSlot(world, "../x", facts={}).register()
+
+
+def test_a_name_belongs_to_the_token_that_came_first(world: World) -> None:
+    tokens = Tokens(world.database, world.clock)
+    tokens.add("ours", Scope.WORKER)
+    tokens.add("theirs", Scope.WORKER)
+    task = world.submit("a")
+    first = HandSlot(world, "same", facts={"embedded": True})
+    world.desk.register(first.facts, "ours")
+    job = first.take()
+    world.desk.check_attempt(task.id, job.attempt, "ours")
+    with pytest.raises(NotAllowed, match="another token"):
+        world.desk.check_attempt(task.id, job.attempt, "theirs")
+    with pytest.raises(NotAllowed, match="another token"):
+        world.desk.check_worker("same", "theirs")
+    rival = replace(first.facts, incarnation="two", replaces="one")
+    with pytest.raises(NotAllowed, match="the token ours's"):
+        world.desk.register(rival, "theirs")
+    world.desk.goodbye("same", "one")
+    with pytest.raises(NotAllowed):
+        world.desk.register(rival, "theirs")
+    tokens.remove("ours")
+    world.desk.register(rival, "theirs")
+    world.desk.check_worker("same", "theirs")
 
 
 def test_a_clock_that_is_wrong_is_seen(world: World) -> None:

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from lapstrake.errors import LapstrakeError
 from lapstrake.farm.desk import flow
 from lapstrake.farm.desk.base import DeskBase, log
-from lapstrake.farm.desk.change import known_attempt, known_task, known_worker
+from lapstrake.farm.desk.change import hear, known_attempt, known_task, known_worker
 from lapstrake.farm.desk.values import attempt_of, spec_of, task_of
+from lapstrake.farm.engine.base import Executor, RunId
 from lapstrake.farm.model import states
 from lapstrake.farm.problems import Invalid, NoRoom, Unavailable, WrongState
 from lapstrake.farm.tables.rows import AttemptRow, TaskRow
@@ -34,13 +35,20 @@ class AttemptDesk(DeskBase):
 
         Raises:
             Unknown: no such task or worker.
-            WrongState: there is nothing to do: cancelled, ended, another round.
+            WrongState: there is nothing to do: cancelled, ended, another round; or the slot of
+                another worker has it.
         """
         with self._change() as change:
             row = change.task(task)
             host = known_worker(change.session, worker)
+            named = Executor.parse(executor)
             if host.incarnation != incarnation or host.state == WorkerState.GONE:
                 raise WrongState(f"this is not the {worker} that is registered")
+            if named is None or (named.worker, named.incarnation) != (worker, incarnation):
+                raise Invalid(f"{executor[:90]!r} is no slot of this worker")
+            if host.state == WorkerState.SILENT:
+                # Its slots may be back before its next heartbeat: the sweep must not take it away.
+                hear(change, host)
             if row.round != round or row.state not in {TaskState.QUEUED, *states.RUNNING}:
                 raise WrongState(
                     f"round {round} of task {task} is over: it is {row.state}",
@@ -50,6 +58,7 @@ class AttemptDesk(DeskBase):
                 before = known_attempt(change.session, task, row.attempt)
                 if (before.executor, before.worker) == (executor, worker):
                     return self._job(row)
+                self._check_given(RunId(task, round), executor)
                 flow.lose(change, row, f"worker {before.worker} lost it")
             if row.state == TaskState.QUEUED:
                 row.attempt += 1
@@ -213,6 +222,16 @@ class AttemptDesk(DeskBase):
     def on_log(self, task: int, callback: Callable[[int, int], None]) -> Callable[[], None]:
         """Hear when a task's log grows: attempt and size; gives what ends it."""
         return self.journal.listen(task, callback)
+
+    def _check_given(self, run: RunId, executor: str) -> None:
+        """Refuse to take a task from another slot that the engine has not given on."""
+        given = next((each for each in self.dispatch.running() if each.run == run), None)
+        if given is None or given.executor != executor:
+            raise WrongState(
+                f"another slot has task {run.task}",
+                resolution="There is nothing to do: end the run.",
+                fields={"lost": True},
+            )
 
     def _job(self, row: TaskRow) -> Job:
         spec = spec_of(row)

@@ -17,7 +17,7 @@ from lapstrake.farm.desk.values import dump, load
 from lapstrake.farm.model import queues
 from lapstrake.farm.problems import Invalid
 from lapstrake.farm.values.tasks import TaskKind, TaskSpec
-from lapstrake.names import BranchName
+from lapstrake.names import Arch, BranchName
 
 Fill: TypeAlias = Callable[[TaskSpec], TaskSpec]
 """Fills in what a spec lacks."""
@@ -26,7 +26,6 @@ MOST_AT_ONCE = 1000
 """Tasks of one request."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
-_ARCH = re.compile(r"[a-z0-9]{1,32}\Z")
 _LONGEST_NAME = 200
 
 
@@ -49,8 +48,12 @@ def checked(
         if len(text) > limit or not text.isprintable():
             raise Invalid(f"{text[:60]!r} is no name: at most {limit} characters that print")
     for arch in filter(None, (spec.arch, spec.target)):
-        if not _ARCH.match(arch):
-            raise Invalid(f"{arch!r} is no architecture", resolution="Use Debian's names: amd64.")
+        if arch not in set(Arch):
+            raise Invalid(
+                f"{arch[:40]!r} is no architecture that there are machines of",
+                resolution=f"There are: {', '.join(Arch)}.",
+                fields={"arches": list(Arch)},
+            )
     if spec.branch:
         check_branch(spec.branch, config)
     if spec.bundle:

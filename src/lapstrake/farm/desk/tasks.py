@@ -126,6 +126,7 @@ class TaskDesk(DeskBase):
             WrongState: it was started already.
             Invalid: no such branch; those that there are are named.
         """
+        specs.check_branch(branch, self.config)
         return self._fill(task, lambda spec: replace(spec, branch=branch))
 
     def start(self, task: int, **overrides: object) -> Task:

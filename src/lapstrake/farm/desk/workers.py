@@ -8,7 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lapstrake.farm.desk.base import DeskBase
-from lapstrake.farm.desk.change import known_worker
+from lapstrake.farm.desk.change import hear, known_worker
+from lapstrake.farm.desk.holders import check_owner
 from lapstrake.farm.desk.values import dump, load, worker_of
 from lapstrake.farm.model import queues, states
 from lapstrake.farm.problems import Invalid, WrongState
@@ -39,6 +40,7 @@ class WorkerDesk(DeskBase):
 
         Raises:
             WrongState: another one of that name lives.
+            NotAllowed: the name belongs to another token.
             Invalid: its facts make no sense.
         """
         queues.check_worker_name(facts.name)
@@ -50,13 +52,13 @@ class WorkerDesk(DeskBase):
                 row = WorkerRow(name=facts.name, seen=0.0, state=WorkerState.GONE.value)
                 change.session.add(row)
             else:
-                self._check_rival(row, facts, change.now)
+                check_owner(change.session, row, token_name, change.now)
+                self._check_rival(row, facts, token_name, change.now)
             row.incarnation, row.facts = facts.incarnation, dump(facts)
-            row.state = (WorkerState.DRAINING if row.drain else WorkerState.ONLINE).value
-            row.token, row.registered, row.seen = token_name, change.now, change.now
+            row.token, row.registered = token_name, change.now
             row.slots, row.memory_free, row.disk_free = [], facts.memory, facts.disk
             row.skew = facts.clock - change.now if facts.clock else 0.0
-            change.tell("worker.online", _greeting(row.skew), worker=facts.name)
+            hear(change, row, _greeting(row.skew))
             return Welcome(
                 engine=engine or self.config.farm.worker_database,
                 queues=queues.queues_of(facts, _in_use(change.session)),
@@ -65,13 +67,14 @@ class WorkerDesk(DeskBase):
                 clock=change.now,
             )
 
-    def _check_rival(self, row: WorkerRow, facts: WorkerFacts, now: float) -> None:
+    def _check_rival(self, row: WorkerRow, facts: WorkerFacts, token: str, now: float) -> None:
         """Refuse a worker whose name another one has that may live."""
         if row.state in {WorkerState.GONE, WorkerState.SILENT}:
             return
-        if row.incarnation in {facts.incarnation, facts.replaces}:
+        ours = row.token == token
+        if ours and row.incarnation in {facts.incarnation, facts.replaces}:
             return
-        if facts.embedded and row.facts["embedded"]:  # the server has only one, and started this
+        if ours and facts.embedded and row.facts["embedded"]:  # the server has one, and started it
             return
         silent, patience = now - row.seen, self.config.farm.dead_after
         if silent < patience:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from lapstrake.farm.api.requests import LARGEST, Id
-from lapstrake.farm.api.state import StateOf
+from lapstrake.farm.api.state import StateOf, ViewerOf
 from lapstrake.farm.problems import TooLarge
 from lapstrake.farm.values.attempts import Job, ResourceSample, Result
 from lapstrake.farm.values.tasks import Task, TaskState
@@ -42,20 +42,29 @@ class LogSize(BaseModel):
     size: int
 
 
+def check_holder(state: StateOf, viewer: ViewerOf, id: Id, number: Id) -> None:
+    """Refuse whoever has not claimed the attempt."""
+    state.desk.check_attempt(id, number, viewer.name)
+
+
+_HELD = [Depends(check_holder)]
+
+
 @router.post("/{id}/claim", status_code=201)
-def claim(state: StateOf, id: Id, body: ClaimBody) -> Job:
+def claim(state: StateOf, viewer: ViewerOf, id: Id, body: ClaimBody) -> Job:
     """Take a task that the engine has given to a slot."""
+    state.desk.check_worker(body.worker, viewer.name)
     return state.desk.claim(id, body.round, body.worker, body.incarnation, body.executor)
 
 
-@router.put("/{id}/attempts/{number}/state")
+@router.put("/{id}/attempts/{number}/state", dependencies=_HELD)
 def set_state(state: StateOf, id: Id, number: Id, body: StateBody) -> dict[str, str]:
     """Tell how far it is."""
     state.desk.set_state(id, number, body.state)
     return {"state": body.state}
 
 
-@router.patch("/{id}/attempts/{number}/log")
+@router.patch("/{id}/attempts/{number}/log", dependencies=_HELD)
 async def append_log(
     state: StateOf,
     request: Request,
@@ -73,13 +82,13 @@ async def append_log(
     return LogSize(size=size)
 
 
-@router.post("/{id}/attempts/{number}/samples", status_code=204)
+@router.post("/{id}/attempts/{number}/samples", status_code=204, dependencies=_HELD)
 def add_samples(state: StateOf, id: Id, number: Id, body: list[ResourceSample]) -> None:
     """Tell what it uses."""
     state.desk.add_samples(id, number, body)
 
 
-@router.post("/{id}/attempts/{number}/result")
+@router.post("/{id}/attempts/{number}/result", dependencies=_HELD)
 def finish(state: StateOf, id: Id, number: Id, body: Result) -> Task:
     """Tell how it ended."""
     return state.desk.finish(id, number, body)

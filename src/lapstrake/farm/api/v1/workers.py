@@ -65,12 +65,14 @@ def register(state: StateOf, viewer: ViewerOf, facts: WorkerFacts) -> Welcome:
 
 
 @router.post("/{name}/heartbeat", include_in_schema=False)
-def heartbeat(state: StateOf, name: Text, body: Heartbeat) -> Orders:
+def heartbeat(state: StateOf, viewer: ViewerOf, name: Text, body: Heartbeat) -> Orders:
     """A worker is there."""
+    state.desk.check_worker(name, viewer.name)
     return state.desk.heartbeat(name, body)
 
 
 @router.post("/{name}/goodbye", status_code=204, include_in_schema=False)
-def goodbye(state: StateOf, name: Text, body: GoodbyeBody) -> None:
+def goodbye(state: StateOf, viewer: ViewerOf, name: Text, body: GoodbyeBody) -> None:
     """A worker goes."""
+    state.desk.check_worker(name, viewer.name)
     state.desk.goodbye(name, body.incarnation)
