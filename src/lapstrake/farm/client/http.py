@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from lapstrake.errors import FarmError
 from lapstrake.farm.client.answer import RETRY_AFTER, UnreachableError, problem_of, read, write
-from lapstrake.farm.problems import Problem, TooMany, Unavailable
+from lapstrake.farm.problems import NoRoom, Problem, TooMany, Unavailable
 from lapstrake.farm.values.lists import Page
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ PATIENCE = 30.0
 _CONNECT, _SILENCE = 10.0, 120.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _PAGE = 200
+_PASSING: tuple[type[FarmError], ...] = (UnreachableError, TooMany, Unavailable)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -47,18 +48,28 @@ class Connection:
             that it goes better later; every request may be repeated (RFC 9110 9.2.2): those that
             make something carry an ``Idempotency-Key``.
         silence: seconds without a byte before a connection counts as broken.
+        awaits_room: be patient with a server whose disk is full, too.
 
     Raises:
         FarmError: the address or the token cannot be one.
     """
 
     def __init__(
-        self, url: str, token: str = "", *, patience: float = PATIENCE, silence: float = _SILENCE
+        self,
+        url: str,
+        token: str = "",
+        *,
+        patience: float = PATIENCE,
+        silence: float = _SILENCE,
+        awaits_room: bool = False,
     ) -> None:
         self.url = _checked_url(url)
         self.patience = patience
         self._token = _checked_token(token)
         self._silence = silence
+        self._passing: tuple[type[FarmError], ...] = (
+            (*_PASSING, NoRoom) if awaits_room else _PASSING
+        )
         self._lock = threading.Lock()
         self._client: httpx2.Client | None = None
         self._stopped = threading.Event()
@@ -182,7 +193,7 @@ class Connection:
         for count in itertools.count():
             try:
                 return once()
-            except (UnreachableError, TooMany, Unavailable) as passing:
+            except self._passing as passing:
                 pause = min(_FIRST_PAUSE * 2**count, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients
                 if isinstance(passing, Problem):
                     pause = max(pause, _number(passing.fields.get(RETRY_AFTER)))

@@ -12,7 +12,7 @@ from lapstrake.farm.desk.change import hear, known_worker
 from lapstrake.farm.desk.holders import check_owner
 from lapstrake.farm.desk.values import dump, load, worker_of
 from lapstrake.farm.model import queues, states
-from lapstrake.farm.problems import Invalid, WrongState
+from lapstrake.farm.problems import Invalid, NoRoom, Unavailable, WrongState
 from lapstrake.farm.tables.rows import AttemptRow, TaskRow, WorkerRow
 from lapstrake.farm.values.tasks import TaskState
 from lapstrake.farm.values.workers import (
@@ -92,6 +92,13 @@ class WorkerDesk(DeskBase):
             Unknown: no such worker.
             WrongState: another incarnation is registered, or it was given up: it registers again.
         """
+        try:
+            return self._see(name, beat)
+        except (NoRoom, Unavailable):
+            self.since = self.clock()  # it is our fault that nobody is seen now
+            raise
+
+    def _see(self, name: str, beat: Heartbeat) -> Orders:
         with self._change() as change:
             row = known_worker(change.session, name)
             if row.incarnation != beat.incarnation or row.state in {

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lapstrake.farm.problems import Unavailable
+from lapstrake.farm.problems import NoRoom, Unavailable
 
 _LOG = logging.getLogger("lapstrake.farm.serving")
 _LONGEST_PAUSE = 60.0
@@ -54,7 +54,7 @@ class Loops:
         while not self._stopping.wait(min(loop.seconds * 2**failures, _LONGEST_PAUSE)):
             try:
                 loop.work()
-            except Unavailable as away:
+            except (Unavailable, NoRoom) as away:
                 if not failures:
                     _LOG.warning("%s: %s", loop.name, away.brief)
                 failures = min(failures + 1, 3)

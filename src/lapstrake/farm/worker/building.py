@@ -43,7 +43,7 @@ from lapstrake.progress import Progress
 from lapstrake.runner.choose import choose
 
 _PATIENCE = 3600.0
-"""Seconds that transfers wait for a server that is away: what was built is worth it."""
+"""Seconds that transfers wait for a server that is away or full: what was built is worth it."""
 
 
 def main() -> int:
@@ -100,7 +100,11 @@ class _Work:
         self.job, self.folder, self.log = setup.job, folder, log
         self.worker, self.executor = setup.worker, setup.executor
         self.capabilities = setup.capabilities
-        self.link = Link(Connection(setup.worker.server, setup.worker.token, patience=_PATIENCE))
+        self.link = Link(
+            Connection(
+                setup.worker.server, setup.worker.token, patience=_PATIENCE, awaits_room=True
+            )
+        )
 
     def run(self) -> Result:
         """Bring together what is needed, build, share what came out."""
