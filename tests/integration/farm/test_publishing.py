@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lapstrake.errors import LapstrakeError
+from lapstrake.farm.contents.pack import pack_bundle
 from lapstrake.farm.contents.publishing import publisher
 from lapstrake.farm.contents.store import ContentStore
 from lapstrake.farm.values.tasks import OutputFile, Task, TaskKind, TaskSpec, TaskState
@@ -171,3 +172,32 @@ def test_artifacts_go_to_the_site(place: Workplace, contents: ContentStore) -> N
         assert done.published == f"{output.name} ({action})"
         assert (site / output.name).read_bytes() == found
     assert "no file's name" in _refused(place, contents, (replace(output, name="../a"),), task)
+
+
+def test_a_task_publishes_the_packages_of_its_bundle_only(
+    place: Workplace, contents: ContentStore, sent: Callable[..., OutputFile], tmp_path: Path
+) -> None:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / "lapstrake.toml").write_text(
+        '[package]\nname = "tiny"\nversion = "2.0"\ndescription = "Tiny"\n\n'
+        '[steps]\nbuild = "true"\n'
+    )
+    archive = contents.scratch / "tiny.tar"
+    pack_bundle(folder, archive)
+    bundle = replace(TASK, spec=replace(TASK.spec, bundle=contents.add_file(archive)))
+    brief = _refused(place, contents, (sent(), sent("libc6")), bundle)
+    assert brief == "libc6 is none of the packages that the bundle says it makes: tiny"
+    publisher(place, contents)(bundle, (sent(), sent("tiny-dbgsym", "amd64")))
+
+    names = {7: "utils/tiny", 8: "apt:tiny=2.0", 9: "apt:other"}
+    publish = publisher(place, contents, lambda task: names.get(task, ""))
+    for number in (8, 9):
+        spec = replace(TASK.spec, source=names[number], name=names[number])
+        task = replace(TASK, id=number, spec=spec)
+        hostile = (sent(version="9:9.0-1", called="tiny_9.0-1_all.deb"),)
+        if number == 8:
+            publish(task, hostile)
+        else:
+            with pytest.raises(LapstrakeError, match="tiny is a package of"):
+                publish(task, hostile)

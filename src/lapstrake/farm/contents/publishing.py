@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lapstrake.errors import BranchError, PackError, PublishError, StoreError, UsageError
 from lapstrake.farm.contents.base import Contents
+from lapstrake.farm.contents.makers import Named, check_names
 from lapstrake.farm.contents.site import ArtifactSite
 from lapstrake.farm.problems import NoRoom
 from lapstrake.farm.values.tasks import OutputFile, Task, TaskKind
@@ -25,12 +26,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_%@=,-]{0,250}\Z")
 _MOST_FILES = 10_000
 
 
-def publisher(place: Workplace, contents: Contents) -> Publish:
+def publisher(place: Workplace, contents: Contents, named: Named = lambda _: "") -> Publish:
     """What the desk calls to publish.
 
     Args:
         place: whose branches' repositories, and whose key.
         contents: where the results' bytes are.
+        named: tells what earlier tasks built.
 
     Returns:
         a function that raises PackError for what is no sound package, PublishError for what must
@@ -44,7 +46,7 @@ def publisher(place: Workplace, contents: Contents) -> Publish:
             return tuple(outputs)
         if task.spec.kind is TaskKind.ARTIFACT:
             return site.publish(outputs, contents, replace=task.spec.fresh)
-        return _publish_packages(place, contents, task, outputs)
+        return _publish_packages(place, contents, task, outputs, named)
 
     return publish
 
@@ -73,7 +75,7 @@ def check_outputs(outputs: Sequence[OutputFile], contents: Contents) -> None:
 
 
 def _publish_packages(
-    place: Workplace, contents: Contents, task: Task, outputs: Sequence[OutputFile]
+    place: Workplace, contents: Contents, task: Task, outputs: Sequence[OutputFile], named: Named
 ) -> tuple[OutputFile, ...]:
     packages = [output for output in outputs if output.name.endswith(".deb")]
     if not packages:
@@ -84,9 +86,19 @@ def _publish_packages(
     try:
         scratch.mkdir(mode=0o700)
         files = [_laid_out(scratch, output, contents) for output in packages]
-        for file in files:
-            check_package(read_deb(file), arches)
-        published = repository_of(place, branch).publish(files, f"task-{task.id}")
+        debs = [read_deb(file) for file in files]
+        for deb in debs:
+            check_package(deb, arches)
+        repository = repository_of(place, branch)
+        check_names(
+            task,
+            [deb.package for deb in debs],
+            contents=contents,
+            limit=place.config.farm.bundle_limit,
+            published=repository.packages(),
+            named=named,
+        )
+        published = repository.publish(files, f"task-{task.id}")
         done = {
             output.name: f"{result.path.name} ({result.action})"
             for output, result in zip(packages, published, strict=True)

@@ -20,6 +20,7 @@ from lapstrake.farm.monitor.metrics import Metrics
 from lapstrake.farm.serving.alone import Alone, alone
 from lapstrake.farm.tables.database import Database, address
 from lapstrake.farm.tables.migrate import upgrade
+from lapstrake.farm.tables.rows import TaskRow
 from lapstrake.farm.webhooks.sending import Sender
 from lapstrake.farm.webhooks.store import Webhooks
 from lapstrake.place.workplace import Workplace
@@ -74,7 +75,8 @@ def assemble(config: Config, *, stopping: Check) -> Iterator[Parts]:
         opened.callback(dispatch.close)
         workplace = Workplace(config=config, runner=load("userns"), progress=Silent())
         contents = open_contents(config)
-        desk = Desk(database, dispatch, contents, publisher(workplace, contents), config)
+        publish = publisher(workplace, contents, partial(_name_of, database))
+        desk = Desk(database, dispatch, contents, publish, config)
         room = Room(workplace, contents, desk.referenced)
         contents.make_room = room.make
         desk.lacking_room = room.lacking
@@ -93,6 +95,13 @@ def assemble(config: Config, *, stopping: Check) -> Iterator[Parts]:
             own_work=partial(keeper.doing, workplace),
         )
         yield Parts(state=state, database=database, room=room, sender=sender, place=place)
+
+
+def _name_of(database: Database, task: int) -> str:
+    """What a task built; empty when it is forgotten."""
+    with database.read() as session:
+        row = session.get(TaskRow, task)
+        return row.name if row else ""
 
 
 def _checks(desk: Desk, room: Room) -> Sequence[Check]:
