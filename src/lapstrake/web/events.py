@@ -29,6 +29,11 @@ def event(data: str, *, name: str = "", id: int | None = None) -> bytes:
     return f"{head}data: {data.replace(chr(10), chr(10) + 'data: ')}\n\n".encode()
 
 
+def last_id(header: str) -> int | None:
+    """The id in ``Last-Event-ID`` of a client that comes back; ``None`` for none of ours."""
+    return int(header) if header.isascii() and header.isdigit() else None
+
+
 def event_stream(events: AsyncIterator[bytes]) -> StreamingResponse:
     """Answer with events as they come."""
     return StreamingResponse(events, media_type="text/event-stream", headers=dict(HEADERS))

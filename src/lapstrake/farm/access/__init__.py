@@ -1,1 +1,1 @@
-"""Who may do what: tokens, scopes, rates."""
+"""Who may do what: tokens, sessions of browsers, scopes, rates; the gate before all requests."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from fastapi import Header
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -49,6 +50,8 @@ Digest = Annotated[
 ]
 """``sha256:…``; empty for none."""
 Priority = Annotated[StrictInt, Field(ge=-100, le=100)]
+Key = Annotated[str, Header(alias="Idempotency-Key", max_length=255)]
+"""Under which a request is remembered, so that it is done once; see `farm.desk.memory`."""
 Id = Annotated[int, Field(ge=1, le=LARGEST)]
 """Of a task or a group, in a path."""
 

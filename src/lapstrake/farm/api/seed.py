@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Body, Header
+from fastapi import APIRouter, Body
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from lapstrake.farm.api.builder import BuilderStatus, builder_status
 from lapstrake.farm.api.listing import ListedTasks
 from lapstrake.farm.api.receiving import receive
-from lapstrake.farm.api.requests import BranchBody, BundleBody, Id, NewBody, SpecBody
+from lapstrake.farm.api.requests import BranchBody, BundleBody, Id, Key, NewBody, SpecBody
 from lapstrake.farm.api.state import StateOf, ViewerOf
 from lapstrake.farm.desk.intake import take_bundle
 from lapstrake.farm.problems import Invalid, TooLarge
@@ -23,7 +23,6 @@ from lapstrake.farm.values.tasks import OutputFile, Task, TaskState
 
 router = APIRouter(tags=["seed"])
 
-Key = Annotated[str, Header(alias="Idempotency-Key", max_length=255)]
 _LARGEST_WORDS = 1 << 16
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

@@ -1,1 +1,1 @@
-"""The farm from Python and from the command line."""
+"""The farm from Python; the command line and the workers stand on it."""

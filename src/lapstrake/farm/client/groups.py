@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from lapstrake.farm.client.http import Connection
+from lapstrake.farm.client.waiting import wait_until
 from lapstrake.farm.values.groups import Group, GroupSpec, GroupState
 from lapstrake.farm.values.lists import Page
 from lapstrake.farm.values.tasks import Task
 
 _GROUPS = "/api/v1/groups"
-_FIRST_LOOK, _LONGEST_LOOK = 0.3, 3.0
 
 
 class Groups:
@@ -65,17 +64,11 @@ class Groups:
         Raises:
             TimeoutError: it has not ended in that time.
         """
-        until = None if seconds is None else time.monotonic() + seconds
-        pause, before = _FIRST_LOOK, None
-        while True:
-            seen = self.get(group)
-            if seen != before:
-                on_change(seen)
-                pause = _FIRST_LOOK
-            if seen.state is not GroupState.RUNNING:
-                return seen
-            if until is not None and time.monotonic() + pause > until:
-                raise TimeoutError(f"group {group} has not ended after {seconds} s")
-            before = seen
-            time.sleep(pause)
-            pause = min(pause * 1.3, _LONGEST_LOOK)
+        return wait_until(
+            lambda: self.get(group),
+            lambda seen: seen.state is not GroupState.RUNNING,
+            what=f"group {group}",
+            seconds=seconds,
+            on_change=on_change,
+            differs=lambda before, seen: before != seen,
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from lapstrake.farm.client.downloads import download
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.client.logs import LogFollower, LogText, read_last_lines, read_log
 from lapstrake.farm.client.packing import give_bundle
+from lapstrake.farm.client.waiting import wait_until
 from lapstrake.farm.model.states import ENDED
 from lapstrake.farm.values.attempts import Attempt, Peaks, ResourceSample
 from lapstrake.farm.values.history import Event
@@ -21,7 +21,6 @@ from lapstrake.farm.values.tasks import OutputFile, Task, TaskSpec, Wait
 _TASKS = "/api/v1/tasks"
 _MOST_AT_ONCE = 1000
 _ARCHIVE = re.compile(r"(\.tar)?\.(tar|gz|tgz|xz|txz|zst|bz2|zip)\Z")
-_FIRST_LOOK, _LONGEST_LOOK = 0.2, 3.0
 
 
 class Tasks:
@@ -122,20 +121,14 @@ class Tasks:
         Raises:
             TimeoutError: it has not ended in that time.
         """
-        until = None if seconds is None else time.monotonic() + seconds
-        pause, before = _FIRST_LOOK, None
-        while True:
-            seen = self.get(task)
-            if before is None or seen.state != before.state:
-                on_change(seen)
-                pause = _FIRST_LOOK
-            if seen.state in ENDED:
-                return seen
-            if until is not None and time.monotonic() + pause > until:
-                raise TimeoutError(f"task {task} is {seen.state} after {seconds} s")
-            before = seen
-            time.sleep(pause)
-            pause = min(pause * 1.3, _LONGEST_LOOK)
+        return wait_until(
+            lambda: self.get(task),
+            lambda seen: seen.state in ENDED,
+            what=f"task {task}",
+            seconds=seconds,
+            on_change=on_change,
+            differs=lambda before, seen: before.state != seen.state,
+        )
 
     def log(self, task: int, *, attempt: int | None = None, lines: int | None = None) -> LogText:
         """A task's log as far as it is.

@@ -59,9 +59,10 @@ def waits(facts: Facts) -> tuple[Wait, ...]:
     if not found or facts.state not in _WAITING:
         return tuple(found)
     if facts.forecast is not None:
-        start = duration_text(max(0.0, facts.forecast.start - facts.now))
+        left = facts.forecast.start - facts.now
+        start = f"in {duration_text(left)}" if left > 1 else "at any moment"
         basis = f" ({facts.forecast.basis})" if facts.forecast.basis else ""
-        found.append(Wait(reason=f"it is thought to start in {start}{basis}"))
+        found.append(Wait(reason=f"it is thought to start {start}{basis}"))
     if facts.deadline:
         left = duration_text(max(0.0, facts.deadline - facts.now))
         found.append(Wait(reason=f"if nothing changes it is given up in {left}"))
@@ -134,7 +135,7 @@ def _nobody(facts: Facts, able: Sequence[Worker]) -> Iterable[Wait]:
         if worker.state is WorkerState.DRAINING:
             yield Wait(
                 reason=f"worker {name} could build it, but drains",
-                advice="`lapstrake farm resume` lets it take tasks again.",
+                advice=f"`lapstrake farm drain {name} --off` lets it take tasks again.",
             )
         elif worker.state is WorkerState.SILENT:
             yield Wait(

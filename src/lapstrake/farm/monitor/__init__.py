@@ -1,1 +1,1 @@
-"""What the farm tells about itself: metrics, samples, structured logs, room on disks."""
+"""What the farm tells about itself: metrics, traces, structured logs, whether it is ready."""

@@ -1,1 +1,1 @@
-"""Running a farm: units, backup and restore, the database's roles."""
+"""Running a farm: units, backup and restore, migrations, the database's roles."""

@@ -1,1 +1,1 @@
-"""What the farm remembers: tables, their migrations, their queries."""
+"""What the farm remembers: tables, their migrations, the database that has them."""

@@ -9,6 +9,7 @@ from lapstrake.config.model import BaseConfig, BaseMethod, Config, Origin, Origi
 from lapstrake.config.places import LISTS_NAME
 from lapstrake.errors import FarmError
 from lapstrake.farm.contents.stack import BaseRecipe, ListText, StackDocument
+from lapstrake.farm.worker.setup import home_folder
 from lapstrake.formats.checksum import parse_digest
 from lapstrake.formats.sources_list import ListStyle
 from lapstrake.host.files import write_atomic
@@ -19,9 +20,6 @@ _BASE = "base"
 def configured(config: Config, document: StackDocument) -> Config:
     """The configuration to build with; the branch's source list is written where it says.
 
-    All that a worker keeps is a copy of the server's, and lies apart, in ``work_dir/worker``: what
-    the machine's user builds in the same work folder stays as it is.
-
     Args:
         config: the worker's own.
         document: of the branch.
@@ -29,7 +27,7 @@ def configured(config: Config, document: StackDocument) -> Config:
     Raises:
         FarmError: the server tells what this version does not know.
     """
-    work_dir = config.work_dir / "worker"
+    work_dir = home_folder(config)
     folder = work_dir / "branches"
     if document.listed is None:
         raise FarmError(f"the server tells no source list of {document.branch}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from lapstrake.config.model import Config
 from lapstrake.errors import LapstrakeError, RunnerError
 from lapstrake.farm.values.attempts import Job
-from lapstrake.farm.worker.setup import WorkerSetup, worker_folder
+from lapstrake.farm.worker.setup import WorkerSetup, home_folder, worker_folder
 from lapstrake.host.cgroup import ControlGroup
 from lapstrake.host.files import remove_tree
 
@@ -45,7 +45,7 @@ def remove_of_worker(setup: WorkerSetup) -> None:
 
 def store_folder(setup: WorkerSetup, config: Config) -> Path:
     """Where a worker has its layers and workspaces; see `lapstrake.farm.worker.sync`."""
-    own = config.work_dir if setup.embedded else config.work_dir / "worker"
+    own = config.work_dir if setup.embedded else home_folder(config)
     return own / ".builder" / "store"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lapstrake.config.model import Config
 from lapstrake.farm.worker.facts import disk_free
+from lapstrake.farm.worker.setup import home_folder
 
 if TYPE_CHECKING:
     from lapstrake.farm.contents.room import Room
@@ -44,6 +45,6 @@ class WorkerRoom:
         from lapstrake.progress import Silent
         from lapstrake.runner.choose import load
 
-        config = replace(self._config, work_dir=self._config.work_dir / "worker")
+        config = replace(self._config, work_dir=home_folder(self._config))
         config.work_dir.mkdir(parents=True, exist_ok=True)
         return Room(Workplace(config=config, runner=load("userns"), progress=Silent()))

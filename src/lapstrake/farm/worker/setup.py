@@ -127,6 +127,14 @@ class AttemptFolder:
         return self.path / "output"
 
 
+def home_folder(config: Config) -> Path:
+    """Where a remote worker keeps its copy of the server's branches, layers and sources.
+
+    It lies apart: what the machine's user builds in the same work folder stays as it is.
+    """
+    return config.work_dir / "worker"
+
+
 def worker_folder(config: Config, name: str) -> Path:
     """The folder of a worker's own files: its attempts, its lock."""
     return config.work_dir / "farm" / "workers" / name

@@ -12,7 +12,7 @@ from lapstrake.farm.api.requests import LARGEST
 from lapstrake.farm.api.state import StateOf, StreamsOf
 from lapstrake.farm.values.history import Event
 from lapstrake.farm.values.lists import Page
-from lapstrake.web.events import event_stream
+from lapstrake.web.events import event_stream, last_id
 
 router = APIRouter(prefix="/api/v1/events", tags=["events"])
 
@@ -41,5 +41,4 @@ async def stream(
     last_event_id: Annotated[str, Header(max_length=20)] = "",
 ) -> Response:
     """What happens from now on, or since the event in `Last-Event-ID`."""
-    known = last_event_id.isascii() and last_event_id.isdigit()
-    return event_stream(streams.feed.follow(int(last_event_id) if known else None, task, group))
+    return event_stream(streams.feed.follow(last_id(last_event_id), task, group))

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Header
+from fastapi import APIRouter
 
 from lapstrake.farm.api.listing import After, Limit
-from lapstrake.farm.api.requests import GroupBody, Id
+from lapstrake.farm.api.requests import GroupBody, Id, Key
 from lapstrake.farm.api.state import StateOf, ViewerOf
 from lapstrake.farm.values.groups import Group
 from lapstrake.farm.values.lists import Page
 from lapstrake.farm.values.tasks import Task, TaskFilter
 
 router = APIRouter(prefix="/api/v1/groups", tags=["groups"])
-
-Key = Annotated[str, Header(alias="Idempotency-Key", max_length=255)]
 
 
 @router.post("", status_code=201)

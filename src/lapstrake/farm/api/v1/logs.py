@@ -13,7 +13,7 @@ from lapstrake.farm.api.live.logs import Look, look
 from lapstrake.farm.api.requests import LARGEST, Id
 from lapstrake.farm.api.state import StateOf, StreamsOf
 from lapstrake.farm.problems import Unknown
-from lapstrake.web.events import event_stream
+from lapstrake.web.events import event_stream, last_id
 from lapstrake.web.sending import FileAnswer, is_current
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["logs"])
@@ -76,8 +76,8 @@ async def log_events(
     """
     seen = await run_in_threadpool(look, state.desk, id)
     number = _number(seen, id, wanted) if wanted else 0
-    known = last_event_id.isascii() and last_event_id.isdigit()
-    return event_stream(streams.logs.follow(id, number, int(last_event_id) if known else offset))
+    known = last_id(last_event_id)
+    return event_stream(streams.logs.follow(id, number, offset if known is None else known))
 
 
 def _number(seen: Look, task: int, wanted: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Body, Header
+from fastapi import APIRouter, Body
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +14,7 @@ from lapstrake.farm.api.listing import After, Limit, ListedTasks
 from lapstrake.farm.api.requests import (
     BatchBody,
     Id,
+    Key,
     PriorityBody,
     ReasonBody,
     TaskBody,
@@ -28,8 +29,6 @@ from lapstrake.farm.values.tasks import OutputFile, Task, Wait
 from lapstrake.web.sending import FileAnswer, is_current
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
-
-Key = Annotated[str, Header(alias="Idempotency-Key", max_length=255)]
 
 
 class Limits(BaseModel):
