@@ -31,17 +31,20 @@ class Beside:
 
     def __init__(self, settings: ServeSettings, parts: Parts, url: str) -> None:
         self._loops = Loops(list(_loops(parts, _options(settings))))
-        slots = settings.config.farm.slots
+        farm = settings.config.farm
         self._builder = None
-        if slots:
+        if farm.slots:
             token = parts.state.tokens.lend(EMBEDDED, Scope.WORKER)
             self._builder = Builder(
                 url,
                 token,
-                slots=slots,
+                slots=farm.slots,
                 options=_options(settings),
-                words=("--log-format", settings.log_format),
-                patience=settings.config.farm.stop_after,
+                words=(
+                    *("--log-format", settings.log_format),
+                    *(f"--capability={word}" for word in farm.capabilities),
+                ),
+                patience=farm.stop_after,
             )
 
     def begin(self) -> None:

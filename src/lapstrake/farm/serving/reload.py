@@ -24,6 +24,7 @@ _FIXED = frozenset(
         "database",
         "worker_database",
         "slots",
+        "capabilities",
         "tls_certificate",
         "tls_key",
         "webhook_private",

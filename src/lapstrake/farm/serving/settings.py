@@ -9,8 +9,11 @@ from pathlib import Path
 from lapstrake.config.model import Config, FarmConfig
 from lapstrake.errors import ConfigError
 from lapstrake.farm.access.tokens import Tokens
+from lapstrake.farm.model.queues import queue_of
 from lapstrake.farm.monitor.logs import LogForm
+from lapstrake.farm.problems import Invalid
 from lapstrake.farm.values.scopes import Scope
+from lapstrake.farm.values.tasks import Requirements
 from lapstrake.web.access_log import AccessLog
 from lapstrake.web.listening import check_tls, is_loopback, listen_address
 
@@ -41,6 +44,12 @@ def check_settings(farm: FarmConfig) -> None:
         ConfigError: it names the key.
     """
     listen_address(farm.listen, key="farm.listen")
+    try:
+        queue_of("any", Requirements(capabilities=farm.capabilities))
+    except Invalid as wrong:
+        raise ConfigError(
+            f"farm.capabilities: {wrong.brief}", resolution=wrong.resolution
+        ) from wrong
     if farm.fence_after >= farm.dead_after:
         raise ConfigError(
             f"farm.fence_after ({farm.fence_after:g} s) must be less than farm.dead_after"
