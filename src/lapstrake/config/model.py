@@ -239,9 +239,6 @@ class RegistryConfig:
     makers: int = setting(whole_number(least=1), "images made at the same time", default=2)
     htpasswd: Path | None = setting(PATH, "users and their passwords (bcrypt)", default=None)
     token_file: Path | None = setting(PATH, "the file of a token that may do all", default=None)
-    capabilities: tuple[str, ...] = setting(
-        TEXTS, "what the server's own builder claims besides: local, secrets ...", default=()
-    )
     tls_certificate: Path | None = setting(PATH, "the certificate, for https", default=None)
     tls_key: Path | None = setting(PATH, "the certificate's key", default=None)
     namespaces: tuple[str, ...] = setting(
@@ -317,6 +314,9 @@ class FarmConfig:
         TEXT, "the same database as workers reach it, with a role for the engine only", default=""
     )
     slots: int = setting(whole_number(least=0), "builds at a time of the server itself", default=1)
+    capabilities: tuple[str, ...] = setting(
+        TEXTS, "what the server's own builder claims besides: local, secrets ...", default=()
+    )
     tls_certificate: Path | None = setting(PATH, "the certificate, for https", default=None)
     tls_key: Path | None = setting(PATH, "the certificate's key", default=None)
     anonymous_read: bool = setting(FLAG, "whoever comes may look", default=False)
