@@ -10,11 +10,10 @@ from sqlalchemy.orm import Session
 from lapstrake.farm.desk.base import DeskBase
 from lapstrake.farm.desk.change import hear, known_worker
 from lapstrake.farm.desk.holders import check_owner
-from lapstrake.farm.desk.values import dump, load, worker_of
-from lapstrake.farm.model import queues, states
+from lapstrake.farm.desk.values import dump, worker_of
+from lapstrake.farm.model import queues
 from lapstrake.farm.problems import Invalid, NoRoom, Unavailable, WrongState
-from lapstrake.farm.tables.rows import AttemptRow, TaskRow, WorkerRow
-from lapstrake.farm.values.tasks import TaskState
+from lapstrake.farm.tables.rows import AttemptRow, WorkerRow
 from lapstrake.farm.values.workers import (
     Heartbeat,
     Orders,
@@ -61,7 +60,6 @@ class WorkerDesk(DeskBase):
             hear(change, row, _greeting(row.skew))
             return Welcome(
                 engine=engine or self.config.farm.worker_database,
-                queues=queues.queues_of(facts, _in_use(change.session)),
                 heartbeat=self.config.farm.heartbeat,
                 fence=self.config.farm.fence_after,
                 clock=change.now,
@@ -120,7 +118,6 @@ class WorkerDesk(DeskBase):
             return Orders(
                 drain=draining,
                 cancel=_dead(change.session, beat),
-                queues=queues.queues_of(load(WorkerFacts, row.facts), _in_use(change.session)),
             )
 
     def goodbye(self, name: str, incarnation: str) -> None:
@@ -179,12 +176,6 @@ class WorkerDesk(DeskBase):
                 raise WrongState(f"{name} is {row.state}", resolution="Stop it first.")
             change.session.delete(row)
             change.tell("worker.forgotten", worker=name)
-
-
-def _in_use(session: Session) -> tuple[str, ...]:
-    """The queues that have tasks."""
-    wanted = (TaskState.QUEUED, *states.RUNNING)
-    return tuple(session.scalars(select(TaskRow.queue).where(TaskRow.state.in_(wanted)).distinct()))
 
 
 def _dead(session: Session, beat: Heartbeat) -> tuple[int, ...]:

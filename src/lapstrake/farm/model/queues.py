@@ -9,7 +9,6 @@ all that is in it, and the engine needs to know nothing of requirements.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from lapstrake.farm.problems import Invalid
 from lapstrake.farm.values.tasks import Requirements
@@ -96,15 +95,6 @@ def _lack(word: str) -> str:
     if size[1] == "cores":
         return f"it has fewer than {size[2]} cores"
     return f"it has less than {size_text(int(size[2]) * _MIB)} of {size[1]}"
-
-
-def queues_of(facts: WorkerFacts, in_use: Iterable[str]) -> tuple[str, ...]:
-    """The queues that a machine listens to.
-
-    They are its own, its architectures', and of those in use all that it can serve.
-    """
-    plain = {f"worker.{facts.name}", *(f"build.{arch}" for arch in facts.arches)}
-    return tuple(sorted(plain | {queue for queue in in_use if serves(facts, queue)}))
 
 
 def _has(facts: WorkerFacts, word: str) -> bool:

@@ -59,8 +59,8 @@ def waits(facts: Facts) -> tuple[Wait, ...]:
     if not found or facts.state not in _WAITING:
         return tuple(found)
     if facts.forecast is not None:
-        left = facts.forecast.start - facts.now
-        start = f"in {duration_text(left)}" if left > 1 else "at any moment"
+        until = facts.forecast.start - facts.now
+        start = f"in {duration_text(until)}" if until > 1 else "at any moment"
         basis = f" ({facts.forecast.basis})" if facts.forecast.basis else ""
         found.append(Wait(reason=f"it is thought to start {start}{basis}"))
     if facts.deadline:

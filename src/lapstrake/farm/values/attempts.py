@@ -84,9 +84,6 @@ class Job:
         attempt: this attempt's.
         spec: what to build.
         bundle_size: bytes of the uploaded archive, 0 when there is none.
-        stack: the key of the branch's uppermost layer on the server, empty when the server has no
-            root of this architecture; see ``GET /api/v1/branches/NAME/stack``.
-        repository: the digest that names the state of the branch's repository.
         reserved_cores: processors that placement gave it, 0 for as the worker likes.
     """
 
@@ -94,8 +91,6 @@ class Job:
     attempt: int
     spec: TaskSpec
     bundle_size: int = 0
-    stack: str = ""
-    repository: str = ""
     reserved_cores: int = 0
 
 

@@ -101,15 +101,11 @@ class Orders:
 
     Attributes:
         drain: take nothing new.
-        stop: finish, then end.
         cancel: tasks to kill at once.
-        queues: the engine's queues that it serves now; grows as new requirements come.
     """
 
     drain: bool = False
-    stop: bool = False
     cancel: tuple[int, ...] = ()
-    queues: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,14 +130,12 @@ class Welcome:
 
     Attributes:
         engine: the engine's address (a URL with credentials of the engine's own role).
-        queues: the engine's queues that it serves.
         heartbeat: seconds between heartbeats.
         fence: seconds without the engine after which it kills what it builds.
         clock: the server's time.
     """
 
     engine: str
-    queues: tuple[str, ...]
     heartbeat: float
     fence: float
     clock: float = 0.0

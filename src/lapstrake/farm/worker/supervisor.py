@@ -228,8 +228,6 @@ class Supervisor:
 
     def _obey(self, orders: Orders) -> None:
         self._drained = orders.drain
-        if orders.stop:
-            self._stopping = True
         for task in orders.cancel:
             for keeper in self._keepers:
                 keeper.cancel(task)
