@@ -42,6 +42,10 @@ class HandWorker:
         }
         self._post("/api/v1/workers/register", said)
 
+    def leave(self) -> None:
+        """Go; what it builds is lost, and built by others."""
+        self._post(f"/api/v1/workers/{self.name}/goodbye", {"incarnation": "by-hand"})
+
     def beat(self, busy: Sequence[int] = (), **more: object) -> None:
         """Say what the slots do."""
         slots = [

@@ -13,7 +13,7 @@ from selenium.webdriver.common.keys import Keys
 
 from farm_browser import Browser, browser, lacks_browser
 from farm_hand import HandWorker
-from farm_server import farm_server
+from farm_server import FarmServer, farm_server
 from shop import EXAMPLES
 
 _SETTINGS = (
@@ -33,6 +33,7 @@ _PAGES = (
     "/history",
     "/submit",
     "/login",
+    "/tokens",
 )
 _BUNDLE = """
 const folder = (name, children) => ({ name, isFile: false, isDirectory: true, createReader() {
@@ -53,7 +54,8 @@ pytestmark = pytest.mark.skipif(bool(lacks_browser()), reason=lacks_browser() or
 class Farm:
     """A server, a worker played by hand, a browser that looks."""
 
-    def __init__(self, page: Browser, hand: HandWorker) -> None:
+    def __init__(self, server: FarmServer, page: Browser, hand: HandWorker) -> None:
+        self.server = server
         self.page = page
         self.hand = hand
 
@@ -81,7 +83,7 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     ):
         hand = HandWorker(client=client)
         hand.register()
-        yield Farm(page, hand)
+        yield Farm(server, page, hand)
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +121,10 @@ def test_a_task_that_begins_gets_a_log_and_a_new_attempt_follows(farm: Farm) -> 
     farm.hand.write(task, "of the first\n")
     page.until(lambda: "of the first" in page.text(".lines"))
     page.until(lambda: "Following" in page.text(".follow"))
-    farm.hand.claim(task, executor="another")
+    farm.hand.leave()
+    page.until(lambda: "queued" in page.text("#state"))
+    farm.hand.register()
+    farm.hand.claim(task)
     farm.hand.write(task, "of the second\n")
     page.until(lambda: "of the second" in page.text(".lines"))
     assert "attempt 2" in page.text("#log-title")
@@ -282,12 +287,58 @@ def test_no_page_is_wider_than_a_phone(farm: Farm) -> None:
     name = "long-" * 20 + ".deb"
     farm.hand.finish(task, files={name: b"x"}, version="1:2.3.4~rc5+really-long-version-1")
     page.resize(360, dark=True)
-    for path in (*_PAGES, f"/tasks/{task}", "/groups/1", "/workers/hand", "/tasks/999999"):
+    for path in (
+        *_PAGES,
+        f"/tasks/{task}",
+        "/groups/1",
+        "/workers/hand",
+        "/tasks/999999",
+        "/nowhere",
+    ):
         page.open(path)
         wide, shown = page.run("return [document.documentElement.scrollWidth, innerWidth]")
         assert wide <= shown, path
-        if path == "/tasks/999999":
+        if path in {"/tasks/999999", "/nowhere"}:
+            assert "There is no such thing" in page.text("h1")
             assert "404" in page.complaints()[0]
+
+
+def test_a_private_farm_is_watched_with_a_session(farm: Farm) -> None:
+    """The last one here: from now on the server wants tokens of everybody."""
+    page = farm.page
+    page.open("/tokens")
+    admin = _make_token(page, "root", "admin")
+    page.open("/tasks")
+    assert "/login?next=" in page.driver.current_url
+    page.one("#token").send_keys(admin, Keys.ENTER)
+    page.until(lambda: page.driver.current_url.endswith("/tasks"))
+    assert "Signed in as root" in page.text("footer")
+    page.open("/tokens")
+    hand = HandWorker(client=farm.server.client(_make_token(page, "elm", "worker")), name="elm")
+    with farm.server.client(admin) as client, hand.client:
+        spec = {"name": "private", "source": "apt:hello", "branch": "stable", "fresh": True}
+        task = client.post("/api/v1/tasks", json={"spec": spec | {"arch": "amd64"}}).json()["id"]
+        hand.register()
+        hand.claim(task)
+        page.open(f"/tasks/{task}")
+        page.until(lambda: "Following" in page.text(".follow"))
+        hand.write(task, "for those who may see it\n")
+        page.until(lambda: "for those who may see it" in page.text(".lines"))
+        hand.finish(task, ok=False, error="it failed")
+    page.until(lambda: "failed" in page.text("#state"))
+    next(each for each in page.all("footer button") if each.text == "Sign out").click()
+    page.until(lambda: "/login" in page.driver.current_url)
+
+
+def _make_token(page: Browser, name: str, scope: str) -> str:
+    """By the form; gives the secret."""
+    page.one("#name").send_keys(name)
+    page.one(f"#scope option[value={scope}]").click()
+    page.one("form.form button.main").click()
+    page.until(lambda: page.text("#made-title"))
+    secret = page.text(".command").strip()
+    assert secret.startswith("lst_")
+    return secret
 
 
 def _sample(second: float) -> dict[str, float]:

@@ -213,6 +213,9 @@ def test_apt_reads_the_repository(
     for name in ("InRelease", "Packages", "key.asc", "four_1_all.deb"):
         answer = client.get(f"/repository/stable/{name}")
         assert answer.content == (repository.path / name).read_bytes(), name
+    told = client.get("/repository/stable/stable.sources").text
+    assert f"URIs: {str(client.base_url).rstrip('/')}/repository/stable" in told
+    assert client.get("/branches/stable.sources").text == told
     etag = client.head("/repository/stable/InRelease").headers["etag"]
     same = client.get("/repository/stable/InRelease", headers={"If-None-Match": etag})
     assert same.status_code == 304

@@ -35,6 +35,7 @@ _PAGES = (
     "/history",
     "/submit",
     "/login",
+    "/tokens",
 )
 _EVIL = "<script>alert(1)</script>\"'&"
 _VOID = frozenset({"meta", "link", "img", "input", "br", "path", "rect", "line", "polyline"})
@@ -317,6 +318,24 @@ def test_wrong_addresses_are_pages_too(client: httpx2.Client, path: str, status:
     assert len(page.all("h1")) == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "accept", "kind"),
+    [
+        ("/nowhere", "text/html,*/*;q=0.8", "text/html"),
+        ("/static/none.css", "text/html,*/*;q=0.8", "text/html"),
+        ("/nowhere", "*/*", "application/problem+json"),
+        ("/api/v1/nowhere", "text/html,*/*;q=0.8", "application/problem+json"),
+    ],
+)
+def test_an_address_that_is_none_is_told_to_people_and_to_programs(
+    client: httpx2.Client, path: str, accept: str, kind: str
+) -> None:
+    answer = client.get(path, headers={"Accept": accept})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith(kind)
+    assert path in answer.text
+
+
 def test_lists_are_followed_to_their_end(server: FarmServer, client: httpx2.Client) -> None:
     fill_tasks(Database(address("", server.work_dir / "farm")), 130)
     seen: list[str] = []
@@ -334,10 +353,41 @@ def test_who_has_no_token_is_led_to_the_door_and_back(
     server: FarmServer, client: httpx2.Client
 ) -> None:
     """The last one here: from now on the server wants tokens of everybody."""
-    admin = {"Authorization": f"Bearer {_token(client, {}, 'root', 'admin')}"}
+    wrong = {"name": "no name", "scope": "admin"}
+    assert client.post("/tokens", data=wrong).status_code == 422
+    assert client.post("/tokens", data=wrong | {"name": "x", "scope": "all"}).status_code == 422
+    assert client.post("/tokens", data={"name": "x", "expires": "soon"}).status_code == 422
+    root = _made(client.post("/tokens", data={"name": "root", "scope": "admin"}))
+    admin = {"Authorization": f"Bearer {root}"}
     secret = _token(client, admin, "ada", "submit")
     with server.client() as guest:
         _go_through_the_door(guest, secret)
+    with server.client() as guest:
+        _manage_tokens(guest, root, secret)
+
+
+def _made(answer: httpx2.Response) -> str:
+    """The secret, which is in this answer only."""
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    return str(re.findall(r"lst_[\w-]+", answer.text)[0])
+
+
+def _manage_tokens(client: httpx2.Client, root: str, other: str) -> None:
+    client.post("/login", data={"token": root})
+    page = _page(client, "/tokens")
+    assert "ada" in page.text
+    assert "lst_" not in page.text
+    csrf = next(i["value"] for i in page.all("input") if i.get("name") == "csrf")
+    form = {"csrf": csrf, "name": "oak", "scope": "worker", "expires": "1h"}
+    assert client.post("/tokens", data=form | {"csrf": "x"}).status_code == 403
+    _made(client.post("/tokens", data=form))
+    assert "in 59 min" in _page(client, "/tokens").text
+    assert client.post("/tokens", data=form).status_code == 409
+    assert client.post("/tokens/root/remove", data={"csrf": csrf}).status_code == 409
+    assert client.post("/tokens/none/remove", data={"csrf": csrf}).status_code == 404
+    assert client.post("/tokens/ada/remove", data={"csrf": csrf}).status_code == 303
+    assert client.get("/tasks", headers={"Authorization": f"Bearer {other}"}).status_code == 401
 
 
 def _token(client: httpx2.Client, admin: dict[str, str], name: str, scope: str) -> str:

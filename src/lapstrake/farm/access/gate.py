@@ -25,7 +25,7 @@ from lapstrake.farm.problems import NotAllowed, NoToken, Problem
 from lapstrake.farm.values.scopes import Scope as Right
 from lapstrake.web.listening import is_loopback
 
-_PROGRAMS = re.compile(r"/(api|task|builder|metrics|repository|artifacts|problems)(/|\Z)")
+PROGRAMS = re.compile(r"/(api|task|builder|metrics|repository|artifacts|problems)(/|\Z)")
 """Paths that programs ask for; pages ask people to log in themselves."""
 _LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
@@ -141,7 +141,7 @@ def _check_scope(scope: Scope, viewer: Viewer) -> None:
         NotAllowed: another one is.
     """
     wanted = allowed_by(scope["method"], scope["path"])
-    if not wanted or wanted & viewer.scopes or not _PROGRAMS.match(scope["path"]):
+    if not wanted or wanted & viewer.scopes or not PROGRAMS.match(scope["path"]):
         return
     names = " or ".join(sorted(wanted))
     if not viewer.name:

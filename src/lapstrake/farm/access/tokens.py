@@ -106,12 +106,22 @@ class Tokens:
                 _token(row) for row in session.scalars(select(TokenRow).order_by(TokenRow.name))
             )
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, *, by: str = "") -> None:
         """Take a token back; it means nothing from now on.
 
+        Args:
+            name: whose it is.
+            by: the name of the token that is shown for this, which stays.
+
         Raises:
+            WrongState: it is the one that is shown.
             Unknown: there is none of that name.
         """
+        if name == by:
+            raise WrongState(
+                "this is the token that you show",
+                resolution="Remove it with another, or at the server.",
+            )
         with self._database.write() as session:
             gone = session.execute(
                 delete(TokenRow).where(TokenRow.name == name).returning(TokenRow.name)

@@ -11,14 +11,16 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field, StrictInt
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from lapstrake.farm.access.viewer import Viewer
 from lapstrake.farm.api.state import StateOf, ViewerOf
+from lapstrake.farm.contents.branches import apt_sources
 from lapstrake.farm.contents.shelves import Shelves
 from lapstrake.farm.contents.store import sha256_digest
 from lapstrake.farm.problems import Unknown
 from lapstrake.farm.values.scopes import Scope
+from lapstrake.web.pages import address
 from lapstrake.web.sending import FileAnswer, send_file
 
 router = APIRouter()
@@ -164,6 +166,8 @@ def content(request: Request, state: StateOf, digest: DigestText) -> Response:
 )
 def repository_file(request: Request, state: StateOf, branch: str, file: str) -> Response:
     """A branch's signed repository, as apt reads it."""
+    if file == f"{branch}.sources":  # the one that is kept names a folder of this machine
+        return PlainTextResponse(apt_sources(state.config, branch, address(request)))
     path = Shelves(state.place).file(branch, file)
     kind = "text/plain; charset=utf-8" if "." not in path.name else BYTES
     try:

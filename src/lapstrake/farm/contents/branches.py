@@ -112,6 +112,27 @@ def branch_packages(
     return Page(items=items, next=_place(wanted[limit - 1]) if len(wanted) > limit else None)
 
 
+def apt_sources(config: Config, branch: str, server: str) -> str:
+    """What another machine's apt takes a branch's packages from, key included; sources.list(5).
+
+    Args:
+        config: where the repositories are.
+        branch: the branch.
+        server: the address that this server was asked by; `farm.url` comes before it.
+
+    Raises:
+        Unknown: there is no such branch, or it has published nothing yet.
+    """
+    name = one_branch(config, branch).name
+    file = _output(config, name) / f"{name}.sources"
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        raise Unknown(f"{name} has published nothing yet", resolution="Build for it.") from None
+    uri = f"URIs: {config.farm.url or server}/repository/{name}"
+    return "".join(f"{uri if line.startswith('URIs:') else line}\n" for line in lines)
+
+
 def _facts(config: Config, name: str) -> BranchFacts:
     state = StateFiles(config.work_dir / ".builder").branch(BranchName(name))
     folder = _output(config, name)

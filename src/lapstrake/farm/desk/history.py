@@ -104,7 +104,7 @@ class HistoryDesk(PlacingDesk):
             .outerjoin(
                 AttemptRow, (AttemptRow.task == TaskRow.id) & (AttemptRow.number == TaskRow.attempt)
             )
-            .where(TaskRow.finished > 0, TaskRow.finished >= since)
+            .where(TaskRow.finished >= since if since > 0 else TaskRow.finished > 0)
             .order_by(TaskRow.finished.desc(), TaskRow.id.desc())
         )
         if until:

@@ -39,6 +39,28 @@ def in_turn(database: Database, limit: int) -> Sequence[Task]:
         return [task_of(row) for row in session.scalars(query)]
 
 
+def durations(
+    database: Database, *, since: float, limit: int, **only: str
+) -> Sequence[tuple[float, float]]:
+    """When tasks ended and how many seconds they took, the newest end first.
+
+    Args:
+        database: the farm's.
+        since: only those that ended then or later.
+        limit: how many at most.
+        only: ``name``, ``branch`` or ``worker``: what it must be; empty texts for any.
+    """
+    wanted = [getattr(TaskRow, column) == value for column, value in only.items() if value]
+    query = (
+        select(TaskRow.finished, TaskRow.finished - TaskRow.started)
+        .where(TaskRow.finished >= since, TaskRow.started > 0, *wanted)
+        .order_by(TaskRow.finished.desc(), TaskRow.id.desc())
+        .limit(limit)
+    )
+    with database.read() as session:
+        return [(finished, float(seconds)) for finished, seconds in session.execute(query)]
+
+
 def throughput(database: Database, *, since: float, step: int) -> Sequence[Throughput]:
     """How many tasks ended, by stretches of time and states; stretches without any are left out.
 

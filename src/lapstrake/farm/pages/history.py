@@ -11,12 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lapstrake.farm.monitor.overview import Throughput, throughput
+from lapstrake.farm.monitor.overview import Throughput, durations, throughput
 from lapstrake.farm.pages.lists import SHOWN, query_of
 from lapstrake.farm.pages.plots import BOX, Plot, moments_plot
 from lapstrake.farm.pages.site import Site, page, shown
 from lapstrake.farm.tables.database import Database
-from lapstrake.farm.values.history import Ended
 from lapstrake.farm.values.tasks import TaskState
 from lapstrake.formats.amounts import duration_text
 from lapstrake.web.pages import stamp_text
@@ -93,12 +92,11 @@ def _text(begin: float, each: dict[str, Throughput]) -> str:
     return f"from {stamp_text(begin)}: {', '.join(said) or 'nothing'}"
 
 
-def durations(ended: Sequence[Ended]) -> Plot | None:
-    """How long builds took, over time; ``None`` for too few of them."""
-    points = [(row.finished, row.seconds) for row in reversed(ended) if row.seconds > 0]
-    return (
-        moments_plot("Durations", "of builds", points, duration_text) if len(points) > 2 else None
-    )
+def durations_plot(ended: Sequence[tuple[float, float]]) -> Plot | None:
+    """How long tasks took, over time; ``None`` for too few of them."""
+    if len(ended) <= _TOO_FEW:
+        return None
+    return moments_plot("Durations", "from start to end", list(reversed(ended)), duration_text)
 
 
 @lru_cache(maxsize=len(_SPANS))
@@ -118,22 +116,17 @@ def _history(site: Site, request: Request) -> Response:
     now = site.desk.clock()
     since = (math.floor(now / step) - count + 1) * float(step)
     rows = _throughput(site.desk.database, since, step, int(now / _OLD))
-    history = partial(
-        site.desk.history,
-        name=query.fields["name"],
-        branch=query.fields["branch"],
-        worker=query.fields["worker"],
-    )
-    listed = history(after=query.after, limit=SHOWN)
-    curve = history(since=since, limit=_CURVE).items
+    name, branch, worker = (query.fields[field] for field in _FIELDS[:3])
+    narrowed = partial(site.desk.history, name=name, branch=branch, worker=worker)
+    curve = partial(durations, site.desk.database, name=name, branch=branch, worker=worker)
     return page(
         request,
         "history.html",
-        listed=listed,
+        listed=narrowed(after=query.after, limit=SHOWN),
         query=query,
         spans=tuple(_SPANS),
         columns=columns(rows, since=since, step=step, count=count),
         totals={kind: sum(row.tasks for row in rows if row.state == kind) for kind in _KINDS},
-        durations=durations(curve),
+        durations=durations_plot(curve(since=since, limit=_CURVE)),
         box=BOX,
     )

@@ -16,6 +16,7 @@ from lapstrake.farm.values.tasks import Task, TaskFilter, TaskState, Wait
 _RUNNING = (TaskState.FETCHING, TaskState.BUILDING, TaskState.PUBLISHING)
 _SHOWN = 12
 _QUEUE = 50
+_HELD = 20
 _EXPLAINED = 8
 
 
@@ -38,7 +39,7 @@ def _start(site: Site, request: Request) -> Response:
 
 def _queue(site: Site, request: Request) -> Response:
     queued = in_turn(site.desk.database, _QUEUE)
-    held = _some(site, (TaskState.WAITING, TaskState.NEW), _QUEUE)
+    held = _some(site, (TaskState.WAITING, TaskState.NEW), _HELD)
     return page(
         request,
         "queue.html",
@@ -46,7 +47,7 @@ def _queue(site: Site, request: Request) -> Response:
         reasons=_reasons(site, queued),
         held=held,
         counts=site.desk.counts(),
-        running=_some(site, _RUNNING, _QUEUE),
+        running=_some(site, _RUNNING, _HELD),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from lapstrake.farm.access.tokens import Tokens
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.pages.groups import group_routes
@@ -16,17 +17,19 @@ from lapstrake.farm.pages.site import FOLDER, Site
 from lapstrake.farm.pages.stock import stock_routes
 from lapstrake.farm.pages.submit import submit_routes
 from lapstrake.farm.pages.tasks import task_routes
+from lapstrake.farm.pages.tokens import token_routes
 from lapstrake.farm.pages.workers import worker_routes
 
 
-def page_routes(desk: Desk, contents: Contents) -> list[BaseRoute]:
+def page_routes(desk: Desk, contents: Contents, tokens: Tokens) -> list[BaseRoute]:
     """The routes of all pages; the gate of `lapstrake.farm.access` stands before them.
 
     Args:
         desk: knows and changes all states.
         contents: takes uploads.
+        tokens: who may do what.
     """
-    site = Site(desk=desk, contents=contents)
+    site = Site(desk=desk, contents=contents, tokens=tokens)
     return [
         *overview_routes(site),
         *task_routes(site),
@@ -37,6 +40,7 @@ def page_routes(desk: Desk, contents: Contents) -> list[BaseRoute]:
         *stock_routes(site),
         *submit_routes(site),
         *login_routes(site),
+        *token_routes(site),
         Mount(
             "/static",
             StaticFiles(directory=FOLDER / "static", packages=[("lapstrake.web", "static")]),

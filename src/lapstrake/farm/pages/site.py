@@ -6,12 +6,13 @@ import errno
 import functools
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import Environment
+from markupsafe import Markup, escape
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -20,6 +21,8 @@ from starlette.routing import Route
 
 from lapstrake import __version__
 from lapstrake.config.model import Config
+from lapstrake.farm.access.gate import PROGRAMS
+from lapstrake.farm.access.tokens import Tokens
 from lapstrake.farm.access.viewer import viewer_of
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.desk.desk import Desk
@@ -42,11 +45,13 @@ class Site:
     Attributes:
         desk: knows and changes all states.
         contents: takes uploads.
+        tokens: who may do what.
         indexes: where the lines of logs are.
     """
 
     desk: Desk
     contents: Contents
+    tokens: Tokens
     indexes: LineIndexes = field(default_factory=LineIndexes)
 
     @property
@@ -57,6 +62,7 @@ class Site:
 
 Show = Callable[[Site, Request], Response]
 Act = Callable[[Site, Request, FormData], Response]
+Answer = Callable[[Request, Exception], Awaitable[Response]]
 
 
 def shown(site: Site, path: str, show: Show, *, scope: Scope | None = Scope.READ) -> Route:
@@ -124,6 +130,21 @@ def problem_page(request: Request, problem: Problem) -> Response:
             "instance": request.url.path,
         }
         return JSONResponse(document, problem.status, media_type="application/problem+json")
+    return page(request, "problem.html", status=problem.status, problem=problem)
+
+
+async def no_such_page(request: Request, failed: Exception, answer: Answer) -> Response:
+    """What people get for an address that is none: a page; programs get their document.
+
+    Args:
+        request: asks for it.
+        failed: what the framework says.
+        answer: writes the document.
+    """
+    path = request.url.path
+    if PROGRAMS.match(path) or "text/html" not in request.headers.get("accept", ""):
+        return await answer(request, failed)
+    problem = Unknown(f"there is no page {path}", resolution="Go on from one of the lists above.")
     return page(request, "problem.html", status=problem.status, problem=problem)
 
 
@@ -198,8 +219,17 @@ def _guarded(answer: Callable[[], Response], request: Request) -> Response:
         return problem_page(request, problem)
 
 
+def prose(text: str) -> Markup:
+    """A sentence whose `commands` stand out, as they do in a terminal."""
+    pieces = [str(escape(piece)) for piece in text.split("`")]
+    if len(pieces) % 2 == 0:  # a mark without its fellow is a mark
+        return escape(text)
+    return Markup("".join(f"<code>{p}</code>" if n % 2 else p for n, p in enumerate(pieces)))  # noqa: S704 - each piece is escaped
+
+
 @functools.cache
 def _templates() -> Environment:
     environment = pages.templates(FOLDER / "templates")
     environment.filters["spans"] = line_spans
+    environment.filters["prose"] = prose
     return environment

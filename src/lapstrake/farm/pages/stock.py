@@ -9,11 +9,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
-from lapstrake.farm.contents.branches import branch_facts, branch_packages, one_branch
+from lapstrake.farm.contents.branches import apt_sources, branch_facts, branch_packages, one_branch
 from lapstrake.farm.contents.images import ImageFacts, ImageStore, LayerFacts, image_store
 from lapstrake.farm.pages.lists import SHOWN, query_of
 from lapstrake.farm.pages.site import Site, page, shown
-from lapstrake.farm.problems import Unknown
 from lapstrake.web.pages import address
 
 BAR = 1000
@@ -75,16 +74,9 @@ def _branch(site: Site, request: Request) -> Response:
 
 
 def _sources(site: Site, request: Request) -> Response:
-    """What another machine's apt takes packages from, its key included; see sources.list(5)."""
-    name = one_branch(site.config, request.path_params["name"]).name
-    file = site.config.work_dir / "output" / name / f"{name}.sources"
-    try:
-        lines = file.read_text("utf-8").splitlines()
-    except FileNotFoundError:
-        raise Unknown(f"{name} has published nothing yet", resolution="Build for it.") from None
-    uri = f"URIs: {site.config.farm.url or address(request)}/repository/{name}"
-    changed = [uri if line.startswith("URIs:") else line for line in lines]
-    return PlainTextResponse("\n".join(changed) + "\n")
+    return PlainTextResponse(
+        apt_sources(site.config, request.path_params["name"], address(request))
+    )
 
 
 def _images(site: Site, request: Request) -> Response:

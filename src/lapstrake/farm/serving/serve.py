@@ -17,7 +17,7 @@ from lapstrake.errors import Interrupted
 from lapstrake.farm.access.gate import Gate
 from lapstrake.farm.access.rates import Rates
 from lapstrake.farm.access.sessions import Sessions
-from lapstrake.farm.api.answers import problem_answer
+from lapstrake.farm.api.answers import error_answer, problem_answer
 from lapstrake.farm.api.app import create_app
 from lapstrake.farm.api.live.streams import Streams, streaming
 from lapstrake.farm.api.state import State
@@ -25,6 +25,7 @@ from lapstrake.farm.monitor.logs import start_logs
 from lapstrake.farm.monitor.ready import tell_systemd
 from lapstrake.farm.monitor.tracing import Tracing, start_tracing
 from lapstrake.farm.pages.routes import page_routes
+from lapstrake.farm.pages.site import no_such_page
 from lapstrake.farm.serving.assembly import assemble
 from lapstrake.farm.serving.beside import Beside
 from lapstrake.farm.serving.reload import on_hangup
@@ -74,9 +75,10 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
         running = _Running(beside=beside, stopping=stopping, ready=lambda: on_ready(url))
         app = create_app(
             state,
-            more=page_routes(state.desk, state.contents),
+            more=page_routes(state.desk, state.contents, state.tokens),
             lifespan=running.lifespan,
         )
+        app.add_exception_handler(404, partial(no_such_page, answer=error_answer))
         guarded = _guarded(settings, state, app, tracing, loopback=loopback)
         config = _uvicorn_config(settings, guarded)
         on_hangup(settings, lambda: state.config, partial(_use, state, config))
