@@ -53,6 +53,7 @@ def create_app(
         LapstrakeError,
         RequestValidationError,
         ClientDisconnect,
+        OSError,
         HTTPException,
         Exception,
     )
