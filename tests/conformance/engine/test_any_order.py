@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lapstrake.farm.engine.base import RunId, Running
+from lapstrake.farm.engine.base import Queued, RunId, Running
 from lapstrake.farm.engine.claims import Claim, Claims
 from lapstrake.farm.engine.dbos_dispatch import DbosDispatch
 
@@ -63,7 +63,7 @@ class Engine(RuleBasedStateMachine):
 
     @rule(run=runs, letter=st.sampled_from("xyz"), priority=st.integers(-2, 2))
     def move(self, run: RunId, letter: str, priority: int) -> None:
-        self.dispatch.move(run, self.queue(letter), priority=priority)
+        self.dispatch.move([Queued(run=run, queue=self.queue(letter), priority=priority)])
         if run in self.waiting:
             self.waiting[run] = (letter, priority)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from farm_postgres import PASSWORD, Postgres
 from lapstrake.errors import ConfigError
@@ -93,6 +94,19 @@ def test_enqueue_again_changes_nothing(dispatch: DbosDispatch, claims: Claims) -
     assert take(claims).run == RunId(1, 2)
 
 
+def test_many_at_once_are_what_one_is(dispatch: DbosDispatch) -> None:
+    dispatch.enqueue(RunId(1), AMD64, priority=7)
+    dispatch.enqueue_all([Queued(run=RunId(2), queue=AMD64, priority=7)])
+    rows, inputs = dispatch._rows.tables.workflow_status, dispatch._rows.tables.workflow_input
+    with dispatch._rows.engine.connect() as connection:
+        one, other = connection.execute(sa.select(rows).order_by(rows.c.workflow_uuid)).mappings()
+        given = connection.execute(sa.select(inputs.c.inputs)).scalars().all()
+    own = {"workflow_uuid", "created_at", "updated_at", "creator_xid"}
+    assert [name for name in one if one[name] != other[name] and name not in own] == []
+    assert min(other["created_at"], other["updated_at"]) > 0
+    assert given == [given[0]] * 2
+
+
 def test_who_has_what(dispatch: DbosDispatch, claims: Claims) -> None:
     dispatch.enqueue(RunId(1), AMD64, priority=0)
     dispatch.enqueue(RunId(2), AMD64, priority=0)
@@ -145,7 +159,7 @@ def test_cancelled_stays_cancelled(dispatch: DbosDispatch, claims: Claims) -> No
     dispatch.give_back(seen)
     claims.give_back()
     dispatch.enqueue(RunId(2), AMD64, priority=0)
-    dispatch.move(RunId(2), AMD64, priority=5)
+    dispatch.move([Queued(run=RunId(2), queue=AMD64, priority=5)])
     assert claims.take() is None
     assert not claims.end(claim)
     dispatch.cancel(RunId(99))
@@ -165,10 +179,10 @@ def test_what_ended_is_not_given_back(dispatch: DbosDispatch, claims: Claims) ->
 def test_what_waits_can_be_moved(dispatch: DbosDispatch, claims: Claims) -> None:
     dispatch.enqueue(RunId(1), ARM64, priority=0)
     dispatch.enqueue(RunId(2), AMD64, priority=0)
-    dispatch.move(RunId(1), AMD64, priority=1)
+    dispatch.move([Queued(run=RunId(1), queue=AMD64, priority=1)])
     first = take(claims)
     assert first.run == RunId(1)
-    dispatch.move(RunId(1), ARM64, priority=0)  # too late: it is taken
+    dispatch.move([Queued(run=RunId(1), queue=ARM64, priority=0)])  # too late: it is taken
     assert claims.is_ours(first)
     assert [each.queue for each in dispatch.running()] == [AMD64]
 

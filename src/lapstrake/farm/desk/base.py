@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from lapstrake.config.model import Config
@@ -14,7 +14,7 @@ from lapstrake.farm.desk.change import Change
 from lapstrake.farm.desk.flow import settle
 from lapstrake.farm.desk.logs import Logs
 from lapstrake.farm.desk.values import event_of
-from lapstrake.farm.engine.base import Dispatch, Queued
+from lapstrake.farm.engine.base import Dispatch, Queued, RunId
 from lapstrake.farm.problems import Problem
 from lapstrake.farm.tables.database import Database
 from lapstrake.farm.values.history import Event
@@ -107,17 +107,13 @@ class DeskBase:
         try:
             for run in change.cancel:
                 self.dispatch.cancel(run)
-            new = [
-                Queued(run=run, queue=queue, priority=rank)
-                for run, (queue, rank) in change.enqueue.items()
-                if run not in change.cancel
-            ]
-            if len(new) == 1:
-                self.dispatch.enqueue(new[0].run, new[0].queue, priority=new[0].priority)
-            elif new:
-                self.dispatch.enqueue_all(new)
-            for run, (queue, rank) in change.moved.items():
-                self.dispatch.move(run, queue, priority=rank)
+            enqueue = {run: it for run, it in change.enqueue.items() if run not in change.cancel}
+            if len(enqueue) == 1:
+                ((run, (queue, rank)),) = enqueue.items()
+                self.dispatch.enqueue(run, queue, priority=rank)
+            else:
+                self.dispatch.enqueue_all(_queued(enqueue))
+            self.dispatch.move(_queued(change.moved))
         except Problem as problem:
             log.warning("the engine did not hear of a change: %s", problem.brief)
             self._compared = 0.0
@@ -131,3 +127,7 @@ class DeskBase:
                     listener(event)
                 except Exception:  # a listener's fault is not the task's
                     log.exception("a listener failed at %s", event.kind)
+
+
+def _queued(runs: Mapping[RunId, tuple[str, int]]) -> list[Queued]:
+    return [Queued(run=run, queue=queue, priority=rank) for run, (queue, rank) in runs.items()]

@@ -45,9 +45,13 @@ class SweepDesk(AttemptDesk):
             rows = {run: change.task(run.run.task) for run in dead}
         if dead:
             self.dispatch.give_back(dead)
-        for run, row in rows.items():
-            if run.queue != row.queue:
-                self.dispatch.move(run.run, row.queue, priority=row.rank)
+        self.dispatch.move(
+            [
+                Queued(run=run.run, queue=row.queue, priority=row.rank)
+                for run, row in rows.items()
+                if run.queue != row.queue
+            ]
+        )
         if self.clock() - self._compared >= _COMPARE_SECONDS:
             self.enqueue_missing()
         self.publish_pending()

@@ -102,8 +102,8 @@ class Dispatch(Protocol):
         """Take it back, whether it waits or runs: its slot notices and kills the build."""
         ...
 
-    def move(self, run: RunId, queue: str, *, priority: int) -> None:
-        """Give a run that nobody has taken another queue or priority."""
+    def move(self, runs: Sequence[Queued]) -> None:
+        """Give runs that nobody has taken another queue or priority: all or none."""
         ...
 
     def running(self) -> Sequence[Running]:

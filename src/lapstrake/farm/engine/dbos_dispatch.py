@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -26,6 +26,7 @@ WORK = "task"
 
 _LOWEST = 200_000  # the engine's 1 is its first; ours reaches 100,999, the largest first
 _AT_ONCE = 2000
+_COLUMN = {"app_version": "application_version"}  # of what DBOS calls otherwise in its tables
 
 
 class DbosDispatch:
@@ -55,29 +56,46 @@ class DbosDispatch:
 
     def enqueue_all(self, runs: Sequence[Queued]) -> None:
         """Give it many at once; see `Dispatch`."""
+        if not runs:
+            return
         with reached():
             for queue in {each.queue for each in runs}:
                 self._open_queue(queue)
+            wanted = [self._client._build_enqueue_status(_options(each))[1] for each in runs]
+            tables = self._rows.tables
             with self._rows.engine.begin() as connection:
-                for each in runs:
-                    self._client.enqueue_in_transaction(connection, _options(each))
+                # One statement for all: DBOS' own ways compile or ask for each.
+                connection.execute(self._unless_known(tables.workflow_status), _rows(wanted))
+                inputs = [
+                    {"workflow_uuid": each["workflow_uuid"], "inputs": each["inputs"]}
+                    for each in wanted
+                ]
+                connection.execute(self._unless_known(tables.workflow_input), inputs)
 
     def cancel(self, run: RunId) -> None:
         """Take a run back; see `Dispatch`."""
         with reached():
             self._client.cancel_workflow(str(run))
 
-    def move(self, run: RunId, queue: str, *, priority: int) -> None:
-        """Give a run that nobody has taken another queue or priority; see `Dispatch`."""
+    def move(self, runs: Sequence[Queued]) -> None:
+        """Give runs that nobody has taken another queue or priority; see `Dispatch`."""
+        if not runs:
+            return
+        change = (
+            sa.update(self._runs)
+            .where(self._runs.c.workflow_uuid == sa.bindparam("run"))
+            .where(self._runs.c.status == "ENQUEUED")
+            .values(queue_name=sa.bindparam("queue"), priority=sa.bindparam("rank"))
+        )
         with reached():
-            self._open_queue(queue)
-            change = (
-                sa.update(self._runs)
-                .where(self._runs.c.workflow_uuid == str(run), self._runs.c.status == "ENQUEUED")
-                .values(queue_name=queue, priority=_LOWEST - priority)
-            )
+            for queue in {each.queue for each in runs}:
+                self._open_queue(queue)
+            rows = [
+                {"run": str(each.run), "queue": each.queue, "rank": _LOWEST - each.priority}
+                for each in sorted(runs, key=lambda each: each.run)  # two movers never meet
+            ]
             with self._rows.engine.begin() as connection:
-                connection.execute(change)
+                connection.execute(change, rows)
 
     def running(self) -> Sequence[Running]:
         """All that slots have taken and not ended; see `Dispatch`."""
@@ -137,6 +155,12 @@ class DbosDispatch:
                 found.update(connection.scalars(sa.select(name).where(name.in_(some), condition)))
         return frozenset(run for run in runs if str(run) in found)
 
+    def _unless_known(self, table: sa.Table) -> sa.Insert:
+        insert: sa.Insert = self._rows.dialect.insert(table).on_conflict_do_nothing(
+            index_elements=["workflow_uuid"]
+        )
+        return insert
+
     def _open_queue(self, name: str) -> None:
         """Let slots know of a queue: they look for names that they serve."""
         if name in self._queues:
@@ -155,3 +179,16 @@ def _options(queued: Queued) -> EnqueueOptions:
         "app_version": VERSION,
         "application_name": APPLICATION,
     }
+
+
+def _rows(wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of runs that wait: what is not said is the table's default."""
+    return [
+        {"recovery_attempts": 0}
+        | {
+            _COLUMN.get(name, name): value
+            for name, value in status.items()
+            if value is not None and name != "inputs"
+        }
+        for status in wanted
+    ]

@@ -11,8 +11,7 @@ from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.placement.base import Measured, Place
 from lapstrake.farm.placement.estimates import Estimates, learn
 from lapstrake.farm.placement.placer import Plan, Situation, make_plan
-from lapstrake.farm.values.tasks import Task
-from lapstrake.farm.values.workers import Worker, WorkerState
+from lapstrake.farm.values.workers import Worker
 
 _LEARN_SECONDS = 60.0
 _RENEW_SECONDS = 60.0
@@ -49,10 +48,11 @@ class Placer:
         began = self._clock()
         if began < self._rests_until:
             return
-        tasks, workers, kind = self._desk.unfinished(), self._desk.workers(), self._kind()
-        seen = _picture(tasks, workers, kind)
+        kind = self._kind()
+        seen = kind, self._desk.newest_event()
         if seen == self._seen and began - self._planned < _RENEW_SECONDS:
             return
+        tasks, workers = self._desk.unfinished(), self._desk.workers()
         self._learn(workers, began)
         situation = Situation(
             now=began,
@@ -83,14 +83,6 @@ class Placer:
         )
         while some := dict(islice(moved, _AT_ONCE)):
             self._desk.place(some)
-
-
-def _picture(
-    tasks: Sequence[Task], workers: Sequence[Worker], kind: PlacementKind
-) -> tuple[object, ...]:
-    """What a plan depends on; the same as long as nothing has happened."""
-    online = [w.facts.name for w in workers if w.state is WorkerState.ONLINE]
-    return kind, online, [(task.id, task.state, task.priority, task.worker) for task in tasks]
 
 
 def _with_cores(row: Measured, cores: Mapping[str, int]) -> Measured:
