@@ -9,6 +9,9 @@ from typing import Any
 
 import httpx2
 
+ENGINE = "farm.worker_database=postgresql://nobody@127.0.0.1/none"
+"""A setting: what lets workers register on SQLite that never ask the engine for work."""
+
 
 @dataclass(slots=True, kw_only=True)
 class HandWorker:

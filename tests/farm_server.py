@@ -87,7 +87,7 @@ def farm_server(
     """
     work_dir.mkdir(parents=True, exist_ok=True)
     given = (
-        "farm.disk_low=64MiB",
+        _SMALL_DISK,
         *settings,
         *((f"farm.database={database}",) if database else ()),
     )

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from farm_desk import World, empty, make_engine, make_world
+from farm_hand import ENGINE, HandWorker
+from farm_server import FarmServer, farm_server
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +35,19 @@ def world(tmp_path: Path, desk_database: str, empty_engine: Path) -> Iterator[Wo
         empty(made.database)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmServer]:
+    """A server that builds nothing itself."""
+    with farm_server(tmp_path_factory.mktemp("farm"), settings=(ENGINE,)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def hand(server: FarmServer) -> HandWorker:
+    """A worker of that server, played by hand."""
+    worker = HandWorker(client=server.client())
+    worker.register()
+    worker.beat()
+    return worker

@@ -12,7 +12,7 @@ import pytest
 
 from breaking_proxy import breaking_proxy
 from farm_hand import HandWorker
-from farm_server import FarmServer, farm_server
+from farm_server import FarmServer
 from lapstrake.errors import BundleError, FarmError
 from lapstrake.farm.client.answer import UnreachableError
 from lapstrake.farm.client.farm import Farm
@@ -24,22 +24,7 @@ from lapstrake.farm.values.workers import WorkerState
 
 T = TypeVar("T")
 
-_ENGINE = "farm.worker_database=postgresql://nobody@127.0.0.1/none"
 _SPEC = TaskSpec(name="hello", source="apt:hello", branch="stable", publish=False)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmServer]:
-    with farm_server(tmp_path_factory.mktemp("farm"), settings=(_ENGINE,)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def hand(server: FarmServer) -> HandWorker:
-    worker = HandWorker(client=server.client())
-    worker.register()
-    worker.beat()
-    return worker
 
 
 @pytest.fixture

@@ -16,28 +16,19 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from farm_hand import HandWorker
+from farm_hand import ENGINE, HandWorker
 from farm_server import FarmServer, farm_server
 from roots import cli_command, cli_environment
 
 _EXAMPLES = Path(__file__).parents[3] / "examples" / "farm"
-_ENGINE = "farm.worker_database=postgresql://nobody@127.0.0.1/none"
 _BUNDLE = '[package]\nname = "greet"\nversion = "1"\n\n[steps]\nbuild = "true"\n'
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmServer]:
-    settings = (_ENGINE, "farm.webhook_private=true")
+    settings = (ENGINE, "farm.webhook_private=true")
     with farm_server(tmp_path_factory.mktemp("farm"), settings=settings) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def hand(server: FarmServer) -> HandWorker:
-    worker = HandWorker(client=server.client())
-    worker.register()
-    worker.beat()
-    return worker
 
 
 def steps_of(name: str) -> list[str]:

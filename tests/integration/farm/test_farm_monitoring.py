@@ -13,10 +13,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
-from farm_hand import HandWorker
+from farm_hand import ENGINE, HandWorker
 from farm_server import FarmServer, farm_server
-
-_ENGINE = "farm.worker_database=postgresql://nobody@127.0.0.1/none"
 
 
 class Receiver:
@@ -68,16 +66,8 @@ def server(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with receiver.running() as url:
         variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
         folder = tmp_path_factory.mktemp("farm")
-        with farm_server(folder, settings=(_ENGINE,), variables=variables) as running:
+        with farm_server(folder, settings=(ENGINE,), variables=variables) as running:
             yield running
-
-
-@pytest.fixture(scope="module")
-def hand(server: FarmServer) -> HandWorker:
-    worker = HandWorker(client=server.client())
-    worker.register()
-    worker.beat()
-    return worker
 
 
 def numbers(hand: HandWorker) -> dict[tuple[str, ...], float]:
