@@ -33,8 +33,10 @@ PATIENCE = 30.0
 
 _CONNECT, _SILENCE = 10.0, 120.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_TELLS = 2  # a restart of the server is over before the third try, mostly
 _PAGE = 200
 _PASSING: tuple[type[FarmError], ...] = (UnreachableError, TooMany, Unavailable)
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -49,6 +51,7 @@ class Connection:
             make something carry an ``Idempotency-Key``.
         silence: seconds without a byte before a connection counts as broken.
         awaits_room: be patient with a server whose disk is full, too.
+        on_wait: told what stands in the way, once for each request that is sent again.
 
     Raises:
         FarmError: the address or the token cannot be one.
@@ -62,11 +65,13 @@ class Connection:
         patience: float = PATIENCE,
         silence: float = _SILENCE,
         awaits_room: bool = False,
+        on_wait: Callable[[str], None] | None = None,
     ) -> None:
         self.url = _checked_url(url)
         self.patience = patience
         self._token = _checked_token(token)
         self._silence = silence
+        self._on_wait = on_wait
         self._passing: tuple[type[FarmError], ...] = (
             (*_PASSING, NoRoom) if awaits_room else _PASSING
         )
@@ -104,6 +109,7 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         allowed: Collection[int] = (),
         patience: float | None = None,
+        again: bool = True,
     ) -> httpx2.Response:
         """Send a request, some times if need be; gives the whole answer.
 
@@ -116,6 +122,7 @@ class Connection:
             headers: besides ours.
             allowed: statuses that are no error, besides 2xx.
             patience: other than the connection's.
+            again: send it again when the connection broke; else only when the server asks to.
 
         Raises:
             Problem: the server refuses.
@@ -135,7 +142,8 @@ class Connection:
                 response.read()
                 return response
 
-        return self._patiently(once, self.patience if patience is None else patience)
+        passing = tuple(kind for kind in self._passing if again or kind is not UnreachableError)
+        return self._patiently(once, self.patience if patience is None else patience, passing)
 
     @contextlib.contextmanager
     def open(
@@ -150,7 +158,8 @@ class Connection:
     ) -> Iterator[httpx2.Response]:
         """Send a request once; the answer's body is to be read inside the block.
 
-        Raises: as `call`; `UnreachableError` also when the connection breaks inside the block.
+        Raises: as `call`; `UnreachableError` also when the connection breaks inside the block, and
+            a plain `FarmError` when the server's certificate is not to be trusted.
         """
         import httpx2
 
@@ -169,6 +178,11 @@ class Connection:
                     raise problem_of(response)
                 yield response
         except (httpx2.HTTPError, httpx2.InvalidURL) as broken:
+            if _UNTRUSTED in str(broken):
+                raise FarmError(  # which no waiting makes better
+                    f"the certificate of {self.url} is not trusted: {broken}",
+                    resolution="Name the file of its authority's certificate: $SSL_CERT_FILE.",
+                ) from broken
             raise UnreachableError(
                 f"the farm at {self.url} cannot be reached: {broken or type(broken).__name__}",
                 resolution="Does `lapstrake serve` run there? The address is farm.server, or "
@@ -187,17 +201,23 @@ class Connection:
                 self._client.close()
                 self._client = None
 
-    def _patiently(self, once: Callable[[], T], patience: float) -> T:
+    def _patiently(
+        self, once: Callable[[], T], patience: float, kinds: tuple[type[FarmError], ...]
+    ) -> T:
         """Try until it works, or what stands in the way does not pass."""
         until = time.monotonic() + patience
         for count in itertools.count():
             try:
                 return once()
-            except self._passing as passing:
+            except kinds as passing:
                 pause = min(_FIRST_PAUSE * 2**count, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients
                 if isinstance(passing, Problem):
                     pause = max(pause, _number(passing.fields.get(RETRY_AFTER)))
-                if time.monotonic() + pause > until or self._stopped.wait(pause):
+                if time.monotonic() + pause > until:
+                    raise
+                if count == _TELLS and self._on_wait is not None:
+                    self._on_wait(f"{passing.brief}; trying again for {patience:.0f} s")
+                if self._stopped.wait(pause):
                     raise
         raise AssertionError  # the loop has no end
 

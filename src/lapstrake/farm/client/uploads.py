@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 from lapstrake.errors import FarmError
+from lapstrake.farm.client.answer import UnreachableError
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.problems import Unknown, WrongState
 
@@ -14,6 +16,7 @@ PIECE = 8 << 20
 """Bytes of one request: what a broken connection costs at most."""
 
 _RESTARTS = 3
+_PAUSE = 0.2
 
 
 def digest_of(file: Path) -> str:
@@ -63,23 +66,30 @@ def _send(connection: Connection, file: Path, digest: str) -> None:
         size = os.fstat(opened.fileno()).st_size
         begun = connection.call("POST", "/api/v1/uploads", json={"size": size}).json()
         path, offset = f"/api/v1/uploads/{begun['id']}", int(begun["offset"])
+        grown = time.monotonic()
         while offset < size:
             piece = os.pread(opened.fileno(), PIECE, offset)
             if not piece:
                 raise FarmError(f"{file} became shorter while it was sent")
-            offset = _append(connection, path, offset, piece)
+            before, offset = offset, _append(connection, path, offset, piece)
+            if offset > before:
+                grown = time.monotonic()
+            elif time.monotonic() - grown > connection.patience:
+                raise UnreachableError(f"{file}: the connection breaks again and again")
+            else:
+                time.sleep(_PAUSE)
     connection.call("PUT", path, json={"digest": digest})
 
 
 def _append(connection: Connection, path: str, offset: int, piece: bytes) -> int:
     """Send a piece; gives where the server wants the next one.
 
-    A piece whose answer was lost is sent again, and refused: it is there. The server then tells
-    where it stands.
+    A piece that broke off, or whose answer was lost, is not simply sent again: the server would
+    refuse it before it is whole, and the refusal would be lost as well. It tells where it stands.
     """
     try:
-        answer = connection.call("PATCH", path, body=piece, params={"offset": offset})
-    except WrongState:
+        answer = connection.call("PATCH", path, body=piece, params={"offset": offset}, again=False)
+    except (WrongState, UnreachableError):
         answer = connection.call("HEAD", path)
         return int(answer.headers["upload-offset"])
     return int(answer.json()["offset"])
