@@ -47,6 +47,12 @@ const drop = new Event("drop", { bubbles: true, cancelable: true });
 drop.dataTransfer = { files: [], items: [{ webkitGetAsEntry: () => entry }] };
 document.querySelector("#drop").dispatchEvent(drop);
 """
+_ARCHIVE = """
+const data = new DataTransfer();
+data.items.add(new File(["zip"], "dropped.zip"));
+const drop = new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data });
+document.querySelector("#drop").dispatchEvent(drop);
+"""
 
 pytestmark = pytest.mark.skipif(bool(lacks_browser()), reason=lacks_browser() or "there is one")
 
@@ -247,6 +253,12 @@ def test_what_is_no_bundle_is_told_where_it_was_chosen(farm: Farm, tmp_path: Pat
     page.until(lambda: page.text("#problem"))
     assert "/submit" in page.driver.current_url
     assert page.one("button.main").is_enabled()
+    page.run(_ARCHIVE)
+    page.until(lambda: "dropped.zip, 3 bytes" in page.text("#chosen"))
+    assert not page.one("#problem").is_displayed()
+    page.run("document.querySelector('#submit').dataset.limit = 2")
+    page.one("button.main").click()
+    assert "too large: at most 2 bytes" in page.text("#problem")
     complaints = page.complaints()  # the browser itself tells of the refused request
     assert all("422" in each for each in complaints), complaints
 

@@ -28,7 +28,15 @@ from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.pages.ansi import line_spans
 from lapstrake.farm.pages.lines import LineIndexes
-from lapstrake.farm.problems import Invalid, NoRoom, NotAllowed, Problem, TooLarge, Unknown
+from lapstrake.farm.problems import (
+    MEDIA_TYPE,
+    Invalid,
+    NoRoom,
+    NotAllowed,
+    Problem,
+    TooLarge,
+    Unknown,
+)
 from lapstrake.farm.values.scopes import Scope
 from lapstrake.formats.amounts import size_text
 from lapstrake.web import pages
@@ -121,15 +129,8 @@ def page(request: Request, template: str, *, status: int = 200, **values: object
 def problem_page(request: Request, problem: Problem) -> Response:
     """What went wrong: a page for people, a document (RFC 9457) for our scripts."""
     if "application/json" in request.headers.get("accept", ""):
-        document = {
-            "type": f"/problems/{problem.kind}",
-            "title": problem.title,
-            "status": problem.status,
-            "detail": problem.brief,
-            "resolution": problem.resolution,
-            "instance": request.url.path,
-        }
-        return JSONResponse(document, problem.status, media_type="application/problem+json")
+        document = problem.document(request.url.path)
+        return JSONResponse(document, problem.status, media_type=MEDIA_TYPE)
     return page(request, "problem.html", status=problem.status, problem=problem)
 
 

@@ -16,9 +16,9 @@ from lapstrake.farm.values.scopes import Scope
 _LONGEST = 100
 _ALLOWS = {
     Scope.READ: "look at everything",
-    Scope.SUBMIT: "and build, cancel, build again",
-    Scope.ADMIN: "and drain workers, manage tokens and webhooks",
-    Scope.WORKER: "build what the farm gives it, and nothing else",
+    Scope.SUBMIT: "the same, and build, cancel, build again",
+    Scope.ADMIN: "the same, and drain workers, manage tokens and webhooks",
+    Scope.WORKER: "a machine that builds: take tasks and bring results, nothing else",
 }
 
 

@@ -29,7 +29,11 @@ export function openForm(form) {
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
     const [file] = event.dataTransfer.files;
     if (entries.some((entry) => entry.isDirectory)) {
-      chooseFolder((await Promise.all(entries.map((entry) => walk(entry)))).flat());
+      try {
+        chooseFolder((await Promise.all(entries.map((entry) => walk(entry)))).flat());
+      } catch {
+        say("The folder cannot be read: something in it is not to be opened. Send an archive of it.");
+      }
     } else if (file) choose(file, file.name);
   });
 
@@ -38,7 +42,14 @@ export function openForm(form) {
     if (blob && blob !== form.bundle.files[0]) form.bundle.value = "";
     problem.hidden = true;
     chosen.textContent = blob ? `${name}, ${amount(blob.size)}` : "";
-    if (blob && blob.size > Number(form.dataset.limit)) say(`It is too large: at most ${amount(Number(form.dataset.limit))} may be sent.`);
+    fits();
+  }
+
+  function fits() {
+    const limit = Number(form.dataset.limit);
+    if (!bundle || bundle.blob.size <= limit) return true;
+    say(`It is too large: at most ${amount(limit)} may be sent.`);
+    return false;
   }
 
   async function chooseFolder(files) {
@@ -58,7 +69,7 @@ export function openForm(form) {
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    send(form, bundle, say);
+    if (fits()) send(form, bundle, say);
   });
 }
 
