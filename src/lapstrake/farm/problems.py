@@ -7,6 +7,9 @@ from typing import ClassVar
 
 from lapstrake.errors import FarmError
 
+MEDIA_TYPE = "application/problem+json"
+"""Of a problem's document."""
+
 
 class Problem(FarmError):  # noqa: N818 - what RFC 9457 calls it
     """A request that cannot be granted; the API sends it, the client raises it again.
@@ -26,6 +29,22 @@ class Problem(FarmError):  # noqa: N818 - what RFC 9457 calls it
     ) -> None:
         super().__init__(detail, resolution=resolution)
         self.fields = dict(fields or {})
+
+    def document(self, instance: str) -> dict[str, object]:
+        """The problem as RFC 9457 has it; our fields never hide its own.
+
+        Args:
+            instance: the path that was asked for.
+        """
+        return {
+            **self.fields,
+            "type": f"/problems/{self.kind}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.brief,
+            "resolution": self.resolution,
+            "instance": instance,
+        }
 
 
 class NoToken(Problem):

@@ -15,10 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from lapstrake.errors import LapstrakeError
-from lapstrake.farm.problems import PROBLEMS, Invalid, NoRoom, Problem
+from lapstrake.farm.problems import MEDIA_TYPE, PROBLEMS, Invalid, NoRoom, Problem
 from lapstrake.host.files import DISK_FULL
 
-MEDIA_TYPE = "application/problem+json"
 _LOG = logging.getLogger("lapstrake.farm.api")
 _RETRY_SECONDS = 2
 _FOR_APT = ("/repository/", "/artifacts/")
@@ -51,22 +50,13 @@ def problem_answer(
         instance: the path that was asked for.
         headers: more headers.
     """
-    document = {
-        **problem.fields,
-        "type": f"/problems/{problem.kind}",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.brief,
-        "resolution": problem.resolution,
-        "instance": instance,
-    }
     more = dict(headers or {})
     if problem.status in (429, 503):
         more.setdefault("Retry-After", str(problem.fields.get("retry_after", _RETRY_SECONDS)))
     if problem.status == 401:
         kind = "Basic" if instance.startswith(_FOR_APT) else "Bearer"
         more.setdefault("WWW-Authenticate", f'{kind} realm="lapstrake"')
-    return JSONResponse(document, problem.status, more, MEDIA_TYPE)
+    return JSONResponse(problem.document(instance), problem.status, more, MEDIA_TYPE)
 
 
 async def error_answer(request: Request, failed: Exception) -> Response:

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from lapstrake.farm.api.answers import MEDIA_TYPE, Broken, NoMethod
-from lapstrake.farm.problems import PROBLEMS, Problem
+from lapstrake.farm.api.answers import Broken, NoMethod
+from lapstrake.farm.problems import MEDIA_TYPE, PROBLEMS, Problem
 
 Responses = dict[int | str, dict[str, Any]]
 

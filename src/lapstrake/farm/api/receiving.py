@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from lapstrake.config.model import Config
 from lapstrake.farm.contents.base import Contents
@@ -61,12 +61,23 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
         async for piece in _file_pieces(request):
             yield piece
         return
+    async for piece in body_pieces(request):
+        yield piece
+
+
+async def body_pieces(request: Request) -> AsyncIterator[bytes]:
+    """A request's body in pieces worth a write each; the last one also when the client is cut."""
     waiting = bytearray()
-    async for piece in request.stream():
-        waiting += piece
-        if len(waiting) >= _PIECE:
+    try:
+        async for piece in request.stream():
+            waiting += piece
+            if len(waiting) >= _PIECE:
+                yield bytes(waiting)
+                waiting.clear()
+    except ClientDisconnect:
+        if waiting:
             yield bytes(waiting)
-            waiting.clear()
+        raise
     if waiting:
         yield bytes(waiting)
 

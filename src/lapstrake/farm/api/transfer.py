@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -10,10 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import Field, StrictInt
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from lapstrake.farm.access.viewer import Viewer
+from lapstrake.farm.api.receiving import body_pieces
 from lapstrake.farm.api.state import StateOf, ViewerOf
 from lapstrake.farm.contents.branches import apt_sources
 from lapstrake.farm.contents.shelves import Shelves
@@ -26,7 +26,6 @@ from lapstrake.web.sending import FileAnswer, send_file
 router = APIRouter()
 
 BYTES = "application/octet-stream"
-_PIECE = 1 << 20
 _FILE: dict[str, Any] = {BYTES: {}, "text/plain": {}}
 ANY_FILE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file", "content": _FILE},
@@ -116,7 +115,7 @@ async def append_to_upload(
 ) -> UploadOffset:
     """Add bytes at an upload's end; what came of a request that was cut is kept."""
     append = partial(state.contents.append, trusted=_is_worker(viewer))
-    async for piece in _pieces(request):
+    async for piece in body_pieces(request):
         offset = await run_in_threadpool(append, upload, offset, iter((piece,)))
     return UploadOffset(offset=offset)
 
@@ -197,20 +196,3 @@ def artifact(request: Request, state: StateOf, name: str) -> Response:
 def _is_worker(viewer: Viewer) -> bool:
     """Whether a worker sends it; somebody who may do everything is taken for a user."""
     return viewer.may(Scope.WORKER) and not viewer.may(Scope.SUBMIT)
-
-
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    """A request's body in pieces worth a write each; the last one also when the client is cut."""
-    waiting = bytearray()
-    try:
-        async for piece in request.stream():
-            waiting += piece
-            if len(waiting) >= _PIECE:
-                yield bytes(waiting)
-                waiting.clear()
-    except ClientDisconnect:
-        if waiting:
-            yield bytes(waiting)
-        raise
-    if waiting:
-        yield bytes(waiting)
