@@ -56,6 +56,7 @@ def test_a_page_does_what_it_shows(page: Page, reader: tuple[str, Path]) -> None
     user, folder = reader
     desk = folder / _name(page).replace("/", "-")
     (desk / "bin").mkdir(parents=True)
+    shutil.rmtree(folder / "work" / "farm", ignore_errors=True)  # each page has a farm of its own
     shutil.copytree(PROJECT / "examples", desk / "examples")
     _program(desk / "bin" / "lapstrake", f'exec {" ".join(cli_command(user=user))} "$@"')
     _program(desk / "dev", '[ "$1" = lapstrake ] && shift && exec lapstrake "$@"')

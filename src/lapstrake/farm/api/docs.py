@@ -48,7 +48,7 @@ def docs(request: Request) -> Response:
             version=__version__,
             tags=[
                 (tag, list(calls))
-                for tag, calls in groupby(_calls(document), key=lambda call: call.tag)
+                for tag, calls in groupby(calls(document), key=lambda call: call.tag)
             ],
             schemas=sorted(document["components"]["schemas"].items()),
             problems=(*PROBLEMS, NoMethod, Broken),
@@ -63,7 +63,8 @@ def problem(kind: str) -> Response:
     return RedirectResponse(f"/api/v1/docs#problem-{kind}", status_code=303)
 
 
-def _calls(document: Mapping[str, Any]) -> list[Call]:
+def calls(document: Mapping[str, Any]) -> list[Call]:
+    """Every call of an OpenAPI document, by tag and path."""
     return sorted(_each_call(document), key=lambda call: (call.tag, call.path, call.method))
 
 
