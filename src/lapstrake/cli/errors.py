@@ -21,6 +21,7 @@ from lapstrake.errors import Interrupted, LapstrakeError, StoreError, UsageError
 _DEADLY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SIGNAL_BASE = 128  # the shell's convention: 128 + the signal's number
 _BROKEN_PIPE_STATUS = 1
+_WHOLE_NUMBER = (" is not a valid integer range", " is not a whole number")
 
 
 def run_guarded(work: Callable[[], int]) -> int:
@@ -29,6 +30,7 @@ def run_guarded(work: Callable[[], int]) -> int:
     Returns:
         the exit status.
     """
+    _open_closed_streams()
     try:
         with terminated_as_exception():
             status = work()
@@ -83,6 +85,16 @@ def terminated_as_exception() -> Iterator[None]:
             signal.signal(each, before[each])
 
 
+def _open_closed_streams() -> None:
+    """Put ``/dev/null`` where a standard stream was closed (``>&-``): Python has ``None`` there.
+
+    The first of our files would have the stream's number, too, and get what programs print.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))  # lowest number
+
+
 def _stay_deaf() -> None:
     """Nothing is left to interrupt: the exit status shall tell of the first signal."""
     for number in _DEADLY:
@@ -115,7 +127,7 @@ def _tell_ours(error: LapstrakeError) -> int:
 def _tell_usage(error: click.ClickException) -> int:
     context = getattr(error, "ctx", None)
     program = context.command_path if isinstance(context, click.Context) else "lapstrake"
-    brief = error.format_message().rstrip(".")
+    brief = error.format_message().rstrip(".").replace(*_WHOLE_NUMBER)
     _write(message(brief[:1].lower() + brief[1:], resolution=f"See `{program} --help`."))
     return error.exit_code
 
@@ -127,6 +139,10 @@ def _tell_system(error: OSError) -> int:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         _write(message(brief, resolution="Make room: `lapstrake store gc` frees what it can."))
         return StoreError.exit_code
+    if error.filename is not None and error.errno in (errno.EACCES, errno.EROFS):
+        how = "May this user write there? Our folder is work_dir (or $LAPSTRAKE_WORK_DIR)."
+        _write(message(brief, resolution=how))
+        return LapstrakeError.exit_code
     if error.filename is None and _folder_is_gone():
         _write(message("the current folder does not exist any more", resolution="Go elsewhere."))
         return UsageError.exit_code

@@ -34,7 +34,8 @@ def connect(app: AppContext) -> Farm:
     from lapstrake.farm.client.farm import Farm
 
     settings = app.config.farm
-    farm = Farm(settings.server, token_of(settings.token_file))
+    token = token_of(settings.token_file)
+    farm = Farm(settings.server, token, on_wait=app.output.say)
     click.get_current_context().call_on_close(farm.close)
     return farm
 

@@ -30,7 +30,8 @@ def explain_task(app: AppContext, number: int) -> list[str]:
 
     tasks = connect(app).tasks
     task, waits = tasks.get(number), tasks.why(number)
-    lines = [f"task {task.id} ({printable(task_name(task))}) is {task.state}"]
+    is_now = "has ended:" if task.state in ENDED else "is"
+    lines = [f"task {task.id} ({printable(task_name(task))}) {is_now} {task.state}"]
     if task.reason:
         lines.append(f"{_INDENT}{printable(task.reason)}")
     if task.state in ENDED:

@@ -126,7 +126,10 @@ def _open(path: Path, what: str, error: type[LapstrakeError]) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             return os.open(path, flags, 0o644)
     except OSError as refused:
-        raise error(f"cannot lock {what}: {path}: {refused.strerror}") from refused
+        raise error(
+            f"cannot lock {what}: {path}: {refused.strerror}",
+            resolution="Set work_dir (or $LAPSTRAKE_WORK_DIR) to a folder that you may write.",
+        ) from refused
 
 
 def _try(descriptor: int, *, exclusive: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import re
 import socket
@@ -12,6 +13,11 @@ from lapstrake.errors import ConfigError
 
 _LISTEN = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]*)):(?P<port>\d{1,5})\Z")
 _BACKLOG = 2048
+_ADVICE = {
+    errno.EADDRINUSE: "Choose another address with --listen, or end what uses this one.",
+    errno.EACCES: "Ports below 1024 are root's: choose another one with --listen.",
+    errno.EADDRNOTAVAIL: "This machine has no such address: choose another one with --listen.",
+}
 
 
 def listen_address(text: str, *, key: str) -> tuple[str, int]:
@@ -59,7 +65,7 @@ def listen(text: str, *, key: str) -> socket.socket:
         listener.close()
         raise ConfigError(
             f"{key}: {text}: {refused.strerror or refused}",
-            resolution="Choose another address with --listen, or end what uses this one.",
+            resolution=_ADVICE.get(refused.errno or 0, "Choose another address with --listen."),
         ) from refused
     return listener
 

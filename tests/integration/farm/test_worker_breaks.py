@@ -81,5 +81,5 @@ def test_a_worker_ends_when_another_has_its_name(server: FarmServer, tmp_path: P
         assert client.post("/api/v1/workers/register", json=rival).status_code == 200
     with farm_worker(server.url, tmp_path, variables=patience) as worker:
         assert worker.wait() == 31
-        assert "there is another worker w1" in worker.said()
+        assert "another worker called w1 is here" in worker.said()
         assert "--name" in worker.said()

@@ -177,3 +177,22 @@ def test_what_the_system_refuses_names_the_file(
     assert done.returncode == 1
     assert done.stderr.startswith("error: /proc/none: No such file or directory\n→ ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+def test_a_closed_stream_is_no_error(
+    stream: str, script: Script, environment: dict[str, str], tmp_path: Path
+) -> None:
+    number = ["stdin", "stdout", "stderr"].index(stream)
+    work = f"print('x')\nassert sys.{stream}.fileno() == {number}\nreturn 3"
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {number}>&-', "sh", *script(work)],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout == ("" if stream == "stdout" else "x\n")

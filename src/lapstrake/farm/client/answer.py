@@ -23,6 +23,7 @@ _PROBLEM = "application/problem+json"
 _OWN = frozenset({"type", "title", "status", "detail", "resolution", "instance"})
 _GATEWAY = frozenset({502, 504})  # a proxy is there, the server is not
 _SHOWN = 200
+_ELSEWHERE = "Is farm.server the address of a farm, and of a version like this one's?"
 _adapters: dict[Any, TypeAdapter[Any]] = {}
 
 
@@ -42,7 +43,7 @@ def read(kind: type[T], body: bytes) -> T:
         raise FarmError(
             f"the server's answer is no {getattr(kind, '__name__', kind)}",
             details=f"{body[:_SHOWN].decode('utf-8', 'replace')}\n{wrong}",
-            resolution="Is farm.server the address of a farm, and of a version like this one's?",
+            resolution=_ELSEWHERE,
         ) from wrong
     return value
 
@@ -61,7 +62,7 @@ def problem_of(response: httpx2.Response) -> FarmError:
     by_status = {each.status: each for each in PROBLEMS}
     found = by_kind.get(str(document.get("type"))) or by_status.get(response.status_code)
     brief = str(document.get("detail") or document.get("title") or "") or _plainly(response)
-    resolution = str(document.get("resolution") or "")
+    resolution = str(document.get("resolution") or ("" if document else _ELSEWHERE))
     if found is None:
         kind = UnreachableError if response.status_code in _GATEWAY else FarmError
         return kind(brief, resolution=resolution)

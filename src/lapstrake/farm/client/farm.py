@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -37,10 +38,18 @@ class Farm:
         url: its address, such as ``http://127.0.0.1:7400``.
         token: what allows it; a server that listens on loopback only may need none.
         patience: seconds for which requests are repeated while nobody answers.
+        on_wait: told why, once for each request that is repeated.
     """
 
-    def __init__(self, url: str, token: str = "", *, patience: float = PATIENCE) -> None:
-        self.connection = Connection(url, token, patience=patience)
+    def __init__(
+        self,
+        url: str,
+        token: str = "",
+        *,
+        patience: float = PATIENCE,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> None:
+        self.connection = Connection(url, token, patience=patience, on_wait=on_wait)
         self.tasks = Tasks(self.connection)
         self.groups = Groups(self.connection)
 

@@ -78,8 +78,8 @@ class WorkerDesk(DeskBase):
         if silent < patience:
             raise WrongState(
                 f"another worker called {facts.name} is here, seen {silent:.0f} s ago",
-                resolution="Give each worker its own name; one that was restarted elsewhere is let "
-                f"in after {patience:.0f} s of silence.",
+                resolution="Give each worker its own name (--name NAME); one that was restarted "
+                f"elsewhere is let in after {patience:.0f} s of silence.",
                 fields={"wait": patience - silent},
             )
 

@@ -78,6 +78,12 @@ def serves(facts: WorkerFacts, queue: str) -> bool:
     return kind == "build" and arch in facts.arches and all(_has(facts, word) for word in words)
 
 
+def named(queue: str) -> tuple[str, ...]:
+    """The capabilities that a queue's tasks ask for: the words that a worker is started with."""
+    kind, *words = queue.split(".")
+    return tuple(w for w in words[1:] if not _SIZE.match(w)) if kind == "build" else ()
+
+
 def missing(facts: WorkerFacts, queue: str) -> tuple[str, ...]:
     """What a machine lacks to serve a queue, as ``it …``; empty when it serves it."""
     kind, _, rest = queue.partition(".")

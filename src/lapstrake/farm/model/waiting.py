@@ -149,9 +149,13 @@ def _nobody(facts: Facts, able: Sequence[Worker]) -> Iterable[Wait]:
     if able:
         return
     words = facts.queue.split(".")
-    what = f"worker {words[1]}" if words[0] == "worker" else f"a worker for {' '.join(words[1:])}"
-    yield Wait(reason=f"there is no {what}" if words[0] == "worker" else f"it needs {what}",
-               advice="Start one: lapstrake worker --server URL.")  # fmt: skip
+    command = "lapstrake worker --server URL"
+    if words[0] == "worker":
+        reason, command = f"there is no worker {words[1]}", f"{command} --name {words[1]}"
+    else:
+        reason = f"it needs a worker for {' '.join(words[1:])}"
+        command += "".join(f" --capability {word}" for word in queues.named(facts.queue))
+    yield Wait(reason=reason, advice=f"Start one: {command}.")
     for worker in [w for w in facts.workers if w.state is not WorkerState.GONE][:_AT_MOST]:
         lacking = ", ".join(queues.missing(worker.facts, facts.queue))
         yield Wait(reason=f"worker {worker.facts.name} cannot: {lacking}")

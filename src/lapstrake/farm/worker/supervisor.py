@@ -137,12 +137,8 @@ class Supervisor:
             except (UnreachableError, Unavailable, TooMany) as away:
                 why: FarmError = away
             except WrongState as taken:
-                if time.monotonic() > until:
-                    raise FarmError(
-                        f"there is another worker {self._setup.name}",
-                        details=taken.brief,
-                        resolution="Give this one another name: --name NAME.",
-                    ) from taken
+                if time.monotonic() > until or "wait" not in taken.fields:
+                    raise FarmError(taken.brief, resolution=taken.resolution) from taken
                 why = taken
             else:
                 _LOG.info("%s works for %s", self._setup.name, self._setup.server)
