@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lapstrake.errors import BundleError
+from lapstrake.errors import BundleError, ProjectError
 
 if TYPE_CHECKING:
     from lapstrake.cli.context import AppContext
@@ -52,6 +52,31 @@ def with_bundle(app: AppContext, farm: Farm, spec: TaskSpec, text: str) -> TaskS
         name = found.path.name.partition("_")[0]
     with _folder_of(found.path) as folder:
         return farm.tasks.with_bundle(replace(spec, name=name), folder)
+
+
+def refuse_absent(folder: Path, package: str) -> None:
+    """Refuse to send a project without what it needs of this machine.
+
+    Args:
+        folder: what is to be sent.
+        package: what is to be built: the folder's own, or in a folder of that name.
+
+    Raises:
+        ProjectError: there is no sound manifest, or a package that it needs is elsewhere.
+    """
+    from lapstrake.artifact.manifest.base import FILE_NAME
+    from lapstrake.artifact.manifest.read import read_manifest
+
+    own = (folder / FILE_NAME).exists() or not (folder / package / FILE_NAME).exists()
+    manifest = read_manifest(folder if own else folder / package)
+    sent = folder.resolve()
+    for need in manifest.dependencies:
+        if isinstance(need.source, Path) and not need.source.resolve().is_relative_to(sent):
+            raise ProjectError(
+                f"{manifest.name} needs {need.name}, which is not in {folder}",
+                resolution=f"Send the folder that has both: lapstrake task submit "
+                f"{folder}/.. --artifact {package}",
+            )
 
 
 def _is_archive(path: Path) -> bool:

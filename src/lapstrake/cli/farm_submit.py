@@ -67,7 +67,8 @@ def submit(
     """Have BUNDLE built for BRANCH, and its packages published there.
 
     BUNDLE is a folder, an archive of one, a .dsc file, apt:NAME[=VERSION], or a name in a tree
-    here or on the server. With --artifact, it is a project's folder, and there is no branch.
+    here or on the server. With --artifact, it is the folder of a project, or of packages that
+    need each other, and there is no branch.
 
     --follow and --download imply --wait. Ctrl-C stops the waiting, not the build.
     """
@@ -142,13 +143,14 @@ def _await(app: AppContext, farm: Farm, number: int, stream: TextIO, *, follow: 
 def _with_bundle(app: AppContext, farm: Farm, spec: TaskSpec, text: str) -> TaskSpec:
     from dataclasses import replace
 
-    from lapstrake.cli.farm_bundles import with_bundle
+    from lapstrake.cli.farm_bundles import refuse_absent, with_bundle
 
     if not spec.package:
         found = with_bundle(app, farm, spec, text)
         return replace(found, name=spec.name or found.name)
     if not Path(text).is_dir():
         raise UsageError(f"{text} is no folder: --artifact builds a package of a project")
+    refuse_absent(Path(text), spec.package)
     return farm.tasks.with_bundle(replace(spec, name=spec.name or spec.package), Path(text))
 
 

@@ -197,6 +197,22 @@ def test_what_makes_no_sense_is_refused_here_or_there(run: Run, tmp_path: Path) 
         assert wanted == 2 or "→" in err, f"{words}: {err}"
 
 
+def test_a_project_is_sent_with_what_it_needs(run: Run, tmp_path: Path) -> None:
+    for name, needs in (("lower", ""), ("upper", '[dependencies.lower]\npath = "../lower"\n')):
+        folder = tmp_path / "both" / name
+        folder.mkdir(parents=True)
+        (folder / "lapstrake.toml").write_text(
+            f'[package]\nname = "{name}"\ntype = "toolchain"\nversion = "1"\n'
+            f'[platform]\nbuild = "mkdir tree"\noutput = "tree"\n{needs}'
+        )
+    words = ("task", "submit", "--artifact", "upper", "--json")
+    status, _, err = run(*words, "both/upper")
+    assert (status, "needs lower, which is not in both/upper" in err) == (26, True), err
+    status, out, err = run(*words, "both")
+    assert status == 0, err
+    assert json.loads(out)["spec"]["package"] == "upper"
+
+
 def test_a_group_is_built_in_order_and_shown(run: Run, hand: HandWorker, tmp_path: Path) -> None:
     for name in ("lower", "upper"):
         bundle(tmp_path, name)

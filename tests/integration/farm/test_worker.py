@@ -187,13 +187,14 @@ def test_two_workers_of_one_name(farm: Farm, worker: FarmWorker) -> None:
 
 
 def test_an_artifact_is_built_in_a_root_and_packed(farm: Farm, worker: FarmWorker) -> None:
-    project = farm.shop.scratch() / "tool"
-    project.mkdir()
-    (project / "lapstrake.toml").write_text(_TOOL.format(host=project))
-    archive = farm.shop.scratch() / "tool.tar"
-    archive.write_bytes(pack(project))
+    tools = farm.shop.scratch() / "tools"
+    for name in ("another", "tool"):
+        (tools / name).mkdir(parents=True)
+    (tools / "tool" / "lapstrake.toml").write_text(_TOOL.format(host=tools))
+    archive = farm.shop.scratch() / "tools.tar"
+    archive.write_bytes(pack(tools))
     digest = upload(Connection(farm.server.url), archive)
-    spec = {"kind": "artifact", "bundle": digest, "arch": host_arch().value}
+    spec = {"kind": "artifact", "package": "tool", "bundle": digest, "arch": host_arch().value}
     answer = farm.client.post("/api/v1/tasks", json={"spec": spec})
     assert answer.status_code == 201, answer.text
     task = answer.json()["id"]

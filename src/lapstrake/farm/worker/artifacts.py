@@ -9,6 +9,7 @@ from lapstrake.artifact.builders.choose import default_name
 from lapstrake.artifact.building.build import BuildRequest, build_artifacts
 from lapstrake.artifact.building.workshop import write_archive
 from lapstrake.artifact.depot import Depot
+from lapstrake.artifact.manifest.base import FILE_NAME
 from lapstrake.artifact.manifest.project import read_project
 from lapstrake.farm.worker.setup import environment
 from lapstrake.host.process import clean_environment
@@ -31,7 +32,7 @@ def build_archives(
     """Build what a task wants of a project, and write its archives.
 
     Args:
-        folder: the project.
+        folder: the project, or what has the package in a folder of its name.
         spec: the task's; its package, or all of the project that is stale when it names none.
         config: where artifacts are kept.
         progress: hears it.
@@ -44,7 +45,7 @@ def build_archives(
     """
     # A project may send variables to sites that it names itself.
     depot = Depot(config=config, environment=environment() if trusting else clean_environment())
-    project = read_project(folder, depot=depot, progress=progress)
+    project = read_project(_project_in(folder, spec.package), depot=depot, progress=progress)
     names = (spec.package,) if spec.package else ()
     builders = {default_name(each) for each in project.packages if not each.type.is_platform}
     request = BuildRequest(
@@ -58,3 +59,11 @@ def build_archives(
     for name in wanted:
         write_archive(project, name, depot, progress, folder=target)
     return next((each.package.version for each in built if each.package.name in wanted), "")
+
+
+def _project_in(folder: Path, package: str) -> Path:
+    """Where the package's manifest is: packages that lie side by side may need each other."""
+    inner = folder / package
+    if package and not (folder / FILE_NAME).exists() and (inner / FILE_NAME).is_file():
+        return inner
+    return folder
