@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 
 from limits import RateLimitItemPerMinute
@@ -17,6 +18,8 @@ class Rates:
 
     def __init__(self) -> None:
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        # The storage starts a timer at times, and two threads would start the same one.
+        self._lock = threading.Lock()
 
     def count(self, who: str, a_minute: int) -> None:
         """One more.
@@ -29,9 +32,11 @@ class Rates:
             TooMany: it is one too many; ``retry_after`` of the problem is in seconds.
         """
         most = RateLimitItemPerMinute(a_minute)
-        if self._limiter.hit(most, who):
-            return
-        seconds = max(1, math.ceil(self._limiter.get_window_stats(most, who)[0] - time.time()))
+        with self._lock:
+            if self._limiter.hit(most, who):
+                return
+            free_at = self._limiter.get_window_stats(most, who)[0]
+        seconds = max(1, math.ceil(free_at - time.time()))
         raise TooMany(
             f"more than {a_minute} requests a minute",
             resolution=f"Wait {seconds} s, or raise farm.requests on the server.",
