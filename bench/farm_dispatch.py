@@ -89,7 +89,7 @@ def measure(work_dir: Path, rounds: int) -> None:
 def main() -> None:
     """Measure in a warm work folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         given = os.environ.get("LAPSTRAKE_WORK_DIR")

@@ -4,12 +4,14 @@ Each package's build mostly sleeps, so that what is compared is the farm and the
 processors this machine has free. The bound: the longest chain, and half of everything, of what the
 builds themselves took one after another.
 
-    python bench/farm_group.py WORK_DIR     (one with a warm branch; a farm is left in it)
+Needs a warm work folder, in which a farm is left: LAPSTRAKE_WORK_DIR, or a temporary one that is
+filled first.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
 import tempfile
@@ -18,7 +20,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from pairs import command
+
 from farm_server import farm_server
 from lapstrake.farm.client.farm import Farm
 from lapstrake.farm.client.packing import give_bundle
@@ -26,6 +31,7 @@ from lapstrake.farm.placement.critical import ranks
 from lapstrake.farm.values.groups import GroupSpec, GroupState, MemberSpec
 from lapstrake.farm.values.tasks import TaskSpec
 
+LAPSTRAKE = Path(sys.executable).with_name("lapstrake")
 NEEDS = {
     "base": (),
     "zlib": ("base",),
@@ -45,11 +51,22 @@ NEEDS = {
 def main() -> None:
     """Print what each way took."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("work_dir", type=Path)
     options.add_argument("--branch", default="stable")
     options.add_argument("--arch", default="amd64")
-    options.add_argument("--seconds", type=float, default=8.0, help="of the longest build")
+    options.add_argument("--seconds", type=float, default=6.0, help="of the longest build")
     chosen = options.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        given = os.environ.get("LAPSTRAKE_WORK_DIR")
+        chosen.work_dir = Path(given or scratch)
+        if not given:
+            refresh = [str(LAPSTRAKE), "branch", "refresh", chosen.branch]
+            environment = {**os.environ, "LAPSTRAKE_WORK_DIR": scratch}
+            command("branch", refresh, env=environment).run()
+        measure(chosen)
+
+
+def measure(chosen: argparse.Namespace) -> None:
+    """One after another, then on two by each rule of placement."""
     chance = random.Random(1)
     sleeps = {name: chosen.seconds * chance.uniform(0.2, 1.0) for name in NEEDS}
     alone, took = build(chosen, sleeps, slots=1, kind="critical-path")

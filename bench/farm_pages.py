@@ -1,12 +1,14 @@
-"""How long the farm's pages take with many tasks: `./dev bench farm_pages [--database URL]`.
+"""How long the farm's pages and lists take with many tasks.
 
-A real server on a database that `tests/farm_data.py` has filled; each page is asked for in turn.
-What counts is the server's processor time for a page: the clock on a loaded machine says little.
+A real server on SQLite and on a PostgreSQL of its own (--only to choose), filled by
+`tests/farm_data.py`; each page is asked for in turn. What counts on a loaded machine is the
+server's processor time for a page: the clock says little.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import statistics
 import sys
 import tempfile
@@ -19,10 +21,16 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from farm_data import fill_tasks
+from farm_postgres import running_postgres
 from farm_server import FarmServer, farm_server
 from lapstrake.farm.tables.database import Database, address
 
 _PAGES = (
+    "/api/v1/tasks?limit=50",
+    "/api/v1/tasks?limit=50&after={half}",
+    "/api/v1/tasks?limit=50&state=failed",
+    "/api/v1/tasks?limit=50&name=jq&state=success",
+    "/api/v1/tasks?limit=50&owner=nobody",
     "/",
     "/tasks",
     "/tasks?state=failed",
@@ -44,20 +52,35 @@ _IDLE = 0.05
 
 def main() -> None:
     """Fill, ask, report."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=["sqlite", "postgresql"])
     parser.add_argument("--tasks", type=int, default=100_000)
     parser.add_argument("--queued", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--database", default="", help="PostgreSQL's address; SQLite without")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        work_dir = Path(folder)
-        with farm_server(work_dir, database=given.database) as server, server.client() as client:
-            database = Database(address(given.database, work_dir / "farm"))
-            fill_tasks(database, given.tasks, queued=given.queued)
-            rest(server)
-            for page in _PAGES:
-                ask(server, client, page.format(half=given.tasks // 2), given.rounds)
+    for kind in [given.only] if given.only else ["sqlite", "postgresql"]:
+        print(kind, flush=True)
+        with contextlib.ExitStack() as stack:
+            work_dir = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            url = ""
+            if kind == "postgresql":
+                url = stack.enter_context(running_postgres(durable=True)).new_database()
+            measure(work_dir, url, given)
+
+
+def measure(work_dir: Path, url: str, given: argparse.Namespace) -> None:
+    """On one database; an empty address is SQLite."""
+    settings = ("farm.requests=1000000",)
+    with (
+        farm_server(work_dir, database=url, settings=settings) as server,
+        server.client() as client,
+    ):
+        database = Database(address(url, work_dir / "farm"))
+        fill_tasks(database, given.tasks, queued=given.queued)
+        database.close()
+        rest(server)
+        for page in _PAGES:
+            ask(server, client, page.format(half=given.tasks // 2), given.rounds)
 
 
 def rest(server: FarmServer) -> None:
@@ -79,8 +102,9 @@ def ask(server: FarmServer, client: httpx2.Client, page: str, rounds: int) -> No
         taken.append(time.perf_counter() - begin)
     processor = (sum(process.cpu_times()[:2]) - before) / rounds
     print(
-        f"{page:45} {answer.status_code} {len(answer.content) / 1024:7.0f} KiB"
-        f"{statistics.median(taken) * 1000:8.1f} ms {processor * 1000:8.1f} ms of the processor"
+        f"  {page:45} {answer.status_code} {len(answer.content) / 1024:7.0f} KiB"
+        f"{statistics.median(taken) * 1000:8.1f} ms {processor * 1000:8.1f} ms of the processor",
+        flush=True,
     )
 
 
