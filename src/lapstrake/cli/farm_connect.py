@@ -12,14 +12,12 @@ import click
 
 from lapstrake.cli.context import AppContext
 from lapstrake.errors import ConfigError, Interrupted
+from lapstrake.farm.values.scopes import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lapstrake.farm.client.farm import Farm
-
-TOKEN = "LAPSTRAKE_TOKEN"  # noqa: S105 - the variable's name
-"""The variable that has the token; it wins over ``farm.token_file``."""
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -46,7 +44,7 @@ def token_of(file: Path | None) -> str:
     Raises:
         ConfigError: the file cannot be read.
     """
-    token = os.environ.get(TOKEN, "").strip()
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
     return token or (read_token(file) if file is not None else "")
 
 

@@ -12,10 +12,8 @@ from lapstrake.config.load import load_config
 from lapstrake.config.model import Config
 from lapstrake.farm.monitor.logs import LogForm
 from lapstrake.farm.values.attempts import Job
+from lapstrake.farm.values.scopes import TOKEN_VARIABLE
 from lapstrake.farm.values.workers import WorkerFacts
-
-TOKEN_VARIABLE = "LAPSTRAKE_TOKEN"  # noqa: S105 - the variable's name
-"""Where a token may be; it is not handed on to what we start."""
 
 LOCAL = "local"
 """The capability that a worker only has if its user says so: uploaded projects may be built on the
