@@ -23,6 +23,14 @@ _RETRY_SECONDS = 2
 _FOR_APT = ("/repository/", "/artifacts/")
 """What is fetched by programs that know a user's name and a password only."""
 
+_ADVICE = {
+    404: "The lists tell what there is; /api/v1/docs names them.",
+    409: "See how it stands, then ask for what that allows.",
+    413: "Send less.",
+    422: "Correct it; /api/v1/docs tells what is taken.",
+}
+"""What to do where a problem does not say it itself."""
+
 
 class NoMethod(Problem):
     """The path is there, but not for this method."""
@@ -56,7 +64,10 @@ def problem_answer(
     if problem.status == 401:
         kind = "Basic" if instance.startswith(_FOR_APT) else "Bearer"
         more.setdefault("WWW-Authenticate", f'{kind} realm="lapstrake"')
-    return JSONResponse(problem.document(instance), problem.status, more, MEDIA_TYPE)
+    document = problem.document(instance)
+    if not document["resolution"]:
+        document["resolution"] = _ADVICE.get(problem.status, "See /api/v1/docs.")
+    return JSONResponse(document, problem.status, more, MEDIA_TYPE)
 
 
 async def error_answer(request: Request, failed: Exception) -> Response:

@@ -23,6 +23,9 @@ from lapstrake.farm.values.attempts import Attempt, Job, ResourceSample, Result
 from lapstrake.farm.values.tasks import OutputFile, Task, TaskState
 from lapstrake.farm.values.workers import WorkerState
 
+_MOST_SAMPLES = 64 << 20
+"""Bytes of an attempt's samples; what comes then is not kept."""
+
 
 class AttemptDesk(DeskBase):
     """Attempts, their logs and samples, and what they made."""
@@ -117,6 +120,8 @@ class AttemptDesk(DeskBase):
             _held(session, task, attempt)
         path = self.journal.path(task, attempt, "samples")
         path.parent.mkdir(parents=True, exist_ok=True)
+        if self.journal.size(task, attempt, "samples") > _MOST_SAMPLES:
+            return  # weeks of them
         with path.open("a", encoding="utf-8") as file:
             file.write("".join(json.dumps(asdict(sample)) + "\n" for sample in samples))
 

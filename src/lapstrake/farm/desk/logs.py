@@ -29,10 +29,10 @@ class Logs:
         """Where an attempt's log is, or will be."""
         return self.folder / str(task) / f"{attempt}.{kind}"
 
-    def size(self, task: int, attempt: int) -> int:
+    def size(self, task: int, attempt: int, kind: str = "log") -> int:
         """Bytes of a log so far."""
         try:
-            return self.path(task, attempt).stat().st_size
+            return self.path(task, attempt, kind).stat().st_size
         except FileNotFoundError:
             return 0
 

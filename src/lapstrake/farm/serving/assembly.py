@@ -13,7 +13,7 @@ from lapstrake.farm.api.state import Check, State
 from lapstrake.farm.contents import keeper
 from lapstrake.farm.contents.publishing import publisher
 from lapstrake.farm.contents.room import Room
-from lapstrake.farm.contents.store import open_contents
+from lapstrake.farm.contents.store import ContentStore, open_contents
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.engine.dbos_dispatch import DbosDispatch
 from lapstrake.farm.monitor.metrics import Metrics
@@ -35,6 +35,7 @@ class Parts:
     Attributes:
         state: what requests need.
         database: our tables.
+        contents: the store behind `State.contents`, whose limits can change.
         room: watches the disk.
         sender: of webhooks.
         place: the only server's.
@@ -42,6 +43,7 @@ class Parts:
 
     state: State
     database: Database
+    contents: ContentStore
     room: Room
     sender: Sender
     place: Alone
@@ -94,7 +96,14 @@ def assemble(config: Config, *, stopping: Check) -> Iterator[Parts]:
             checks=(stopping, *_checks(desk, room)),
             own_work=partial(keeper.doing, workplace),
         )
-        yield Parts(state=state, database=database, room=room, sender=sender, place=place)
+        yield Parts(
+            state=state,
+            database=database,
+            contents=contents,
+            room=room,
+            sender=sender,
+            place=place,
+        )
 
 
 def _name_of(database: Database, task: int) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing, nullcontext
+from contextlib import asynccontextmanager, closing, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp
 
 from lapstrake.config.model import Config
 from lapstrake.errors import Interrupted
+from lapstrake.farm.access.bounds import Bounded
 from lapstrake.farm.access.gate import Gate
 from lapstrake.farm.access.rates import Rates
 from lapstrake.farm.access.sessions import Sessions
@@ -26,7 +28,7 @@ from lapstrake.farm.monitor.ready import tell_systemd
 from lapstrake.farm.monitor.tracing import Tracing, start_tracing
 from lapstrake.farm.pages.routes import page_routes
 from lapstrake.farm.pages.site import no_such_page
-from lapstrake.farm.serving.assembly import assemble
+from lapstrake.farm.serving.assembly import Parts, assemble
 from lapstrake.farm.serving.beside import Beside
 from lapstrake.farm.serving.reload import on_hangup
 from lapstrake.farm.serving.settings import ServeSettings, check_access, check_settings
@@ -81,7 +83,7 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
         app.add_exception_handler(404, partial(no_such_page, answer=error_answer))
         guarded = _guarded(settings, state, app, tracing, loopback=loopback)
         config = _uvicorn_config(settings, guarded)
-        on_hangup(settings, lambda: state.config, partial(_use, state, config))
+        on_hangup(settings, lambda: state.config, partial(_use, parts, config))
         try:
             PatientServer(config, running.end).run(sockets=[listener])
         except Interrupted:
@@ -104,7 +106,8 @@ class _Running:
             self.beside.begin()
             self.ready()
             tell_systemd("READY=1")
-            yield
+            with suppress(CancelledError):  # a second signal: nothing more is waited for
+                yield
 
     def end(self) -> None:
         """In a thread of its own; requests are answered meanwhile."""
@@ -115,9 +118,10 @@ class _Running:
             self.streams.close_soon()
 
 
-def _use(state: State, server: uvicorn.Config, config: Config) -> None:
+def _use(parts: Parts, server: uvicorn.Config, config: Config) -> None:
     """Let another configuration hold, and a renewed certificate be shown."""
-    state.desk.config = config
+    parts.state.desk.config = config
+    parts.contents.upload_limit = config.farm.upload_limit
     if server.ssl is not None and server.ssl_certfile is not None:
         server.ssl.load_cert_chain(server.ssl_certfile, server.ssl_keyfile)
 
@@ -127,7 +131,7 @@ def _guarded(
 ) -> ASGIApp:
     """The application behind its gate, watched."""
     gate: ASGIApp = Gate(
-        app=app,
+        app=Bounded(app=app, answer=problem_answer),
         tokens=state.tokens,
         sessions=Sessions(
             state.tokens, signing_key(state.place.private / "farm.key", what="the farm's key")

@@ -5,29 +5,31 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from lapstrake.farm.api.requests import LARGEST, Id
+from lapstrake.farm.api.requests import LARGEST, Id, Word
 from lapstrake.farm.api.state import StateOf, ViewerOf
+from lapstrake.farm.api.worker_requests import ResultBody, SampleBody, Short, Small
 from lapstrake.farm.problems import TooLarge
-from lapstrake.farm.values.attempts import Job, ResourceSample, Result
+from lapstrake.farm.values.attempts import Job
 from lapstrake.farm.values.tasks import Task, TaskState
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["workers"], include_in_schema=False)
 
 _LARGEST_PIECE = 4 << 20
 """Bytes of a log that come at a time."""
+_MOST_SAMPLES = 5000
 
 
 class ClaimBody(BaseModel):
     """Who takes a task."""
 
-    round: int
-    worker: str
-    incarnation: str
-    executor: str
+    round: Small
+    worker: Short
+    incarnation: Word
+    executor: Short
 
 
 class StateBody(BaseModel):
@@ -83,12 +85,17 @@ async def append_log(
 
 
 @router.post("/{id}/attempts/{number}/samples", status_code=204, dependencies=_HELD)
-def add_samples(state: StateOf, id: Id, number: Id, body: list[ResourceSample]) -> None:
+def add_samples(
+    state: StateOf,
+    id: Id,
+    number: Id,
+    body: Annotated[list[SampleBody], Field(max_length=_MOST_SAMPLES)],
+) -> None:
     """Tell what it uses."""
-    state.desk.add_samples(id, number, body)
+    state.desk.add_samples(id, number, [each.value() for each in body])
 
 
 @router.post("/{id}/attempts/{number}/result", dependencies=_HELD)
-def finish(state: StateOf, id: Id, number: Id, body: Result) -> Task:
+def finish(state: StateOf, id: Id, number: Id, body: ResultBody) -> Task:
     """Tell how it ended."""
-    return state.desk.finish(id, number, body)
+    return state.desk.finish(id, number, body.value())

@@ -6,11 +6,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from lapstrake.farm.access.tokens import EMBEDDED
-from lapstrake.farm.api.requests import Text
+from lapstrake.farm.api.requests import Text, Word
 from lapstrake.farm.api.state import StateOf, ViewerOf
+from lapstrake.farm.api.worker_requests import BeatBody, FactsBody
 from lapstrake.farm.problems import WrongState
 from lapstrake.farm.values.lists import Page
-from lapstrake.farm.values.workers import Heartbeat, Orders, Welcome, Worker, WorkerFacts
+from lapstrake.farm.values.workers import Orders, Welcome, Worker
 
 router = APIRouter(prefix="/api/v1/workers", tags=["workers"])
 
@@ -18,7 +19,7 @@ router = APIRouter(prefix="/api/v1/workers", tags=["workers"])
 class GoodbyeBody(BaseModel):
     """Which start of a worker ends."""
 
-    incarnation: str
+    incarnation: Word
 
 
 @router.get("")
@@ -52,8 +53,9 @@ def forget(state: StateOf, name: Text) -> None:
 
 
 @router.post("/register", include_in_schema=False)
-def register(state: StateOf, viewer: ViewerOf, facts: WorkerFacts) -> Welcome:
+def register(state: StateOf, viewer: ViewerOf, body: FactsBody) -> Welcome:
     """A worker comes."""
+    facts = body.value()
     own = facts.embedded and viewer.name == EMBEDDED
     engine = state.engine if own else state.config.farm.worker_database
     if not engine:
@@ -65,10 +67,10 @@ def register(state: StateOf, viewer: ViewerOf, facts: WorkerFacts) -> Welcome:
 
 
 @router.post("/{name}/heartbeat", include_in_schema=False)
-def heartbeat(state: StateOf, viewer: ViewerOf, name: Text, body: Heartbeat) -> Orders:
+def heartbeat(state: StateOf, viewer: ViewerOf, name: Text, body: BeatBody) -> Orders:
     """A worker is there."""
     state.desk.check_worker(name, viewer.name)
-    return state.desk.heartbeat(name, body)
+    return state.desk.heartbeat(name, body.value())
 
 
 @router.post("/{name}/goodbye", status_code=204, include_in_schema=False)
