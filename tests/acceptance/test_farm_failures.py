@@ -119,7 +119,9 @@ def started(base_work_dir: Path, folder: Path) -> Iterator[Farm]:
 # a, b, c at once; d after a and b; e after c; f after all
 NEEDS = {"a": [], "b": [], "c": [], "d": ["a", "b"], "e": ["c"], "f": ["d", "e"]}
 # Those that are interrupted build for longer than all of them take to begin.
-LINES = {"a": 50, "b": 50, "c": 50, "d": 20, "e": 5, "f": 5}
+LINES = {"a": 40, "b": 40, "c": 40, "d": 20, "e": 1, "f": 1}
+# What is installed where a member is built.
+STANDS_ON = {"d": "a"}
 
 
 def mark(name: str) -> str:
@@ -131,15 +133,15 @@ def bundle(farm: Farm, name: str) -> bytes:
     """A member's bundle: it builds for a while, and has processes besides."""
     lines = f"for n in $(seq {LINES[name]}); do echo line $n; sleep 0.1; done"
     build = f"setsid sleep {mark(name)} & {lines}; kill $!"
-    first, *_ = NEEDS[name] or [""]
-    says = f"cat /usr/share/fail-{first}/says" if first else "true"
+    below = STANDS_ON.get(name)
+    says = f"cat /usr/share/fail-{below}/says" if below else "true"
     target = f'"$DESTDIR/usr/share/fail-{name}"'
     return pack(
         Shop(work_dir=farm.work_dir).bundle(
             f"fail-{name}",
             steps={"build": build},
             install=f"mkdir -p {target}; ({says}; echo {name}) > {target}/says",
-            extra=f'[depends]\nbuild = ["fail-{first}"]' if first else "",
+            extra=f'[depends]\nbuild = ["fail-{below}"]' if below else "",
         )
     )
 
@@ -260,5 +262,5 @@ def _has_each_package_once(farm: Farm) -> None:
     assert [f"{each.package} {each.version}" for each in published.packages()] == [
         f"fail-{name} 1-1" for name in NEEDS
     ]
-    (last,) = published.path.glob("**/fail-f_*.deb")
-    assert file_of(last, "/usr/share/fail-f/says") == b"a\nd\nf\n"
+    (above,) = published.path.glob("**/fail-d_*.deb")
+    assert file_of(above, "/usr/share/fail-d/says") == b"a\nd\n"

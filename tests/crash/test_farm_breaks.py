@@ -14,7 +14,7 @@ import pytest
 
 from breaking_proxy import breaking_proxy
 from farm_server import FarmServer, farm_server
-from farm_worker import engine_setting, farm_worker, pack, submit, until, wait_for
+from farm_worker import FarmWorker, engine_setting, farm_worker, pack, submit, until, wait_for
 from lapstrake.errors import StoreError
 from roots import clone
 from shop import Shop, content, file_of
@@ -54,20 +54,51 @@ def farm(base_work_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield Farm(server=server, client=client, shop=shop, disk=disk, home=home)
 
 
-def test_a_server_whose_disk_is_full_for_a_while(farm: Farm) -> None:
+@pytest.fixture(scope="module")
+def worker(farm: Farm) -> Iterator[FarmWorker]:
+    """Takes all that waits from its first use on."""
+    with farm_worker(farm.server.url, farm.home) as worker:
+        yield worker
+
+
+def test_a_branch_that_vanishes_while_tasks_wait(
+    farm: Farm, request: pytest.FixtureRequest
+) -> None:
+    branch = farm.shop.branch()
+    (lost, kept) = (
+        submit(farm.client, pack(farm.shop.bundle(f"on-{name}")), branch=name)
+        for name in (branch, "stable")
+    )
+    spec = {"source": "apt:hello", "name": "second", "branch": branch}
+    members = [
+        {"name": "first", "spec": farm.client.get(f"/api/v1/tasks/{lost}").json()["spec"]},
+        {"name": "second", "spec": spec, "needs": ["first"]},
+    ]
+    group = farm.client.post("/api/v1/groups", json={"name": "both", "members": members}).json()
+    (farm.shop.work_dir / f"conf/source_lists/{branch}.sources").unlink()
+    request.getfixturevalue("worker")
+    status = wait_for(farm.client, lost)
+    assert wait_for(farm.client, kept)["state"] == "success"
+    assert status["state"] == "failed"
+    assert branch in status["reason"]
+    told = farm.client.get(f"/api/v1/groups/{group['id']}").json()
+    assert told["state"] == "failed"
+    assert [each["state"] for each in told["members"]] == ["failed", "skipped"]
+
+
+def test_a_server_whose_disk_is_full_for_a_while(farm: Farm, worker: FarmWorker) -> None:
     lines = "for n in $(seq 100); do echo line $n; echo $pad; sleep 0.04; done"
     lines = f"pad={'x' * 500}; {lines}"
     archive = pack(farm.shop.bundle("patient", steps={"build": lines}))
     ballast = farm.disk / "ballast"
-    with farm_worker(farm.server.url, farm.home):
-        task = submit(farm.client, archive)
-        until(lambda: "line 1\n" in farm.log(task), 60)
-        _fill(ballast)
-        refused = farm.client.post("/task")
-        assert (refused.status_code, refused.json()["type"]) == (507, "/problems/no-room")
-        until(lambda: "/log 507" in farm.server.said(), 30)
-        ballast.unlink()
-        status = wait_for(farm.client, task)
+    task = submit(farm.client, archive)
+    until(lambda: "line 1\n" in farm.log(task), 60)
+    _fill(ballast)
+    refused = farm.client.post("/task")
+    assert (refused.status_code, refused.json()["type"]) == (507, "/problems/no-room")
+    until(lambda: "/log 507" in farm.server.said(), 30)
+    ballast.unlink()
+    status = wait_for(farm.client, task)
     assert (status["state"], status["attempt"]) == ("success", 1)
     said = [line for line in farm.log(task).splitlines() if line.startswith("line ")]
     assert said == [f"line {n}" for n in range(1, 101)]
@@ -81,13 +112,10 @@ def _fill(ballast: Path) -> None:
             file.write(bytes(_MIB))
 
 
-def test_a_worker_whose_disk_fills_up(farm: Farm) -> None:
+def test_a_worker_whose_disk_fills_up(farm: Farm, worker: FarmWorker) -> None:
     fill = pack(farm.shop.bundle("big", steps={"build": "head -c 40M /dev/urandom > /var/tmp/x"}))
     workspaces = farm.home / "worker" / _STORE
-    with (
-        small_disk(workspaces, "20m", kind="tmpfs"),
-        farm_worker(farm.server.url, farm.home),
-    ):
+    with small_disk(workspaces, "20m", kind="tmpfs"):
         task = submit(farm.client, fill)
         status = wait_for(farm.client, task)
         assert (status["state"], status["exit_code"]) == ("failed", StoreError.exit_code), status
@@ -106,36 +134,12 @@ def test_connections_that_break_off(farm: Farm) -> None:
         file.write(f'[[source]]\nurl = "data"\nsha256 = "{digest}"\nunpack = false\n')
     with (
         breaking_proxy(farm.server.port, down=2 * _MIB, up=2 * _MIB) as proxy,
-        farm_worker(proxy.url, farm.home),
+        farm_worker(proxy.url, farm.home, "--capability", "far", name="far"),
     ):
-        task = submit(farm.client, pack(bundle))
+        task = submit(farm.client, pack(bundle), requires={"capabilities": ["far"]})
         status = wait_for(farm.client, task)
     assert (status["state"], status["attempt"]) == ("success", 1), farm.log(task)
     assert proxy.cuts >= 4, "two of the bundle, two of the package"
     (made,) = (farm.shop.work_dir / "output/stable").rglob("heavy_*.deb")
     assert "/opt/data" in content(made)
     assert file_of(made, "/opt/data") == data
-
-
-def test_a_branch_that_vanishes_while_tasks_wait(farm: Farm) -> None:
-    branch = farm.shop.branch()
-    (lost, kept) = (
-        submit(farm.client, pack(farm.shop.bundle(f"on-{name}")), branch=name)
-        for name in (branch, "stable")
-    )
-    spec = {"source": "apt:hello", "name": "second", "branch": branch}
-    members = [
-        {"name": "first", "spec": farm.client.get(f"/api/v1/tasks/{lost}").json()["spec"]},
-        {"name": "second", "spec": spec, "needs": ["first"]},
-    ]
-    group = farm.client.post("/api/v1/groups", json={"name": "both", "members": members}).json()
-    (farm.shop.work_dir / f"conf/source_lists/{branch}.sources").unlink()
-    with farm_worker(farm.server.url, farm.home):
-        status = wait_for(farm.client, lost)
-        assert wait_for(farm.client, kept)["state"] == "success"
-    assert status["state"] == "failed"
-    assert branch in status["reason"]
-    told = farm.client.get(f"/api/v1/groups/{group['id']}").json()
-    assert told["state"] == "failed"
-    assert [each["state"] for each in told["members"]] == ["failed", "skipped"]
-    assert farm.client.post("/task", json={}).status_code == 201
