@@ -8,34 +8,19 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from farm_hand import HandWorker
-from farm_server import FarmServer, farm_server
+from farm_server import FarmServer
 from lapstrake.cli.main import main
 from roots import cli_command, cli_environment
 
-_ENGINE = "farm.worker_database=postgresql://nobody@127.0.0.1/none"
 _BUNDLE = '[package]\nname = "{name}"\nversion = "1"\n\n[steps]\nbuild = "true"\n'
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmServer]:
-    with farm_server(tmp_path_factory.mktemp("farm"), settings=(_ENGINE,)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def hand(server: FarmServer) -> HandWorker:
-    worker = HandWorker(client=server.client())
-    worker.register()
-    worker.beat()
-    return worker
 
 
 @pytest.fixture
