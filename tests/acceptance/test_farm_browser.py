@@ -14,27 +14,9 @@ from selenium.webdriver.common.keys import Keys
 from farm_browser import Browser, browser, lacks_browser
 from farm_hand import HandWorker
 from farm_server import FarmServer, farm_server
+from farm_site import PAGES, SETTINGS
 from shop import EXAMPLES
 
-_SETTINGS = (
-    "farm.worker_database=postgresql://nobody@127.0.0.1/none",
-    "farm.dead_after=1h",
-    "farm.disk_low=1M",
-)
-_PAGES = (
-    "/",
-    "/tasks",
-    "/groups",
-    "/queue",
-    "/workers",
-    "/branches",
-    "/branches/stable",
-    "/images",
-    "/history",
-    "/submit",
-    "/login",
-    "/tokens",
-)
 _BUNDLE = """
 const folder = (name, children) => ({ name, isFile: false, isDirectory: true, createReader() {
   let rest = children;
@@ -83,7 +65,7 @@ class Farm:
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     place = tmp_path_factory.mktemp("farm")
     with (
-        farm_server(place / "work", settings=_SETTINGS) as server,
+        farm_server(place / "work", settings=SETTINGS) as server,
         server.client() as client,
         browser(server.url, place / "profile") as page,
     ):
@@ -300,7 +282,7 @@ def test_no_page_is_wider_than_a_phone(farm: Farm) -> None:
     farm.hand.finish(task, files={name: b"x"}, version="1:2.3.4~rc5+really-long-version-1")
     page.resize(360, dark=True)
     for path in (
-        *_PAGES,
+        *PAGES,
         f"/tasks/{task}",
         "/groups/1",
         "/workers/hand",

@@ -15,28 +15,10 @@ import pytest
 from farm_data import fill_tasks
 from farm_hand import HandWorker
 from farm_server import FarmServer, farm_server
+from farm_site import PAGES, SETTINGS
 from lapstrake.farm.tables.database import Database, address
 from shop import EXAMPLES
 
-_SETTINGS = (
-    "farm.worker_database=postgresql://nobody@127.0.0.1/none",
-    "farm.dead_after=1h",
-    "farm.disk_low=1M",
-)
-_PAGES = (
-    "/",
-    "/tasks",
-    "/groups",
-    "/queue",
-    "/workers",
-    "/branches",
-    "/branches/stable",
-    "/images",
-    "/history",
-    "/submit",
-    "/login",
-    "/tokens",
-)
 _EVIL = "<script>alert(1)</script>\"'&"
 _VOID = frozenset({"meta", "link", "img", "input", "br", "path", "rect", "line", "polyline"})
 
@@ -86,7 +68,7 @@ class Document(HTMLParser):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmServer]:
-    with farm_server(tmp_path_factory.mktemp("farm"), settings=_SETTINGS) as running:
+    with farm_server(tmp_path_factory.mktemp("farm"), settings=SETTINGS) as running:
         yield running
 
 
@@ -122,7 +104,7 @@ def _submit(client: httpx2.Client, **spec: object) -> int:
     return int(answer.json()["id"])
 
 
-@pytest.mark.parametrize("path", _PAGES)
+@pytest.mark.parametrize("path", PAGES)
 def test_a_page_can_be_read_by_all(client: httpx2.Client, path: str) -> None:
     page = _page(client, path)
     assert page.all("html")[0]["lang"] == "en"
