@@ -87,7 +87,8 @@ def migrate(app: AppContext, /, down: str | None) -> None:
     """Bring the database's tables to the form of this version (a new server does so itself).
 
     Stop the server and make a backup first. --down is for going back to an older version: run it
-    with the newer one, then install the older one.
+    with the newer one, then install the older one. What the older form has no place for is lost,
+    such as all tokens and webhooks in form 0001.
     """
     from lapstrake.cli.farm_needs import needs_farm
 
