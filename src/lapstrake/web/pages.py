@@ -14,9 +14,6 @@ from starlette.requests import Request
 
 from lapstrake.formats.amounts import age_text, duration_text, size_text
 
-STATIC = Path(__file__).parent / "static"
-"""The style and the mark of all pages."""
-
 _POLICY = (
     "default-src 'none'",
     "script-src 'self'",

@@ -29,7 +29,6 @@ class Fleet:
         self.cores = _array([m.cores for m in machines])
         self.share = _array([m.share for m in machines])
         self.slots = _array([m.slots for m in machines])
-        self.worth = self.speed * self.cores
         self.free_slots = self.slots.copy()
         self.free_cores = self.cores.copy()
         self.memory = _array([m.memory or np.inf for m in machines])
