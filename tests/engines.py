@@ -17,6 +17,8 @@ import pytest
 
 from lapstrake.host.process import find_program
 
+_STARTS = 3  # on a busy machine docker's daemon may lose patience with its own containerd
+
 
 @contextlib.contextmanager
 def running_docker(folder: Path) -> Iterator[str]:
@@ -75,17 +77,13 @@ def own_docker(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     options = ["--iptables=false", "--ip6tables=false", "--bridge=none", "-H", address]
     places = [f"--data-root={folder}/data", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid"]
     with (folder / "log").open("wb") as log:
-        daemon = subprocess.Popen(
-            ["dockerd", *options, *places], stdout=log, stderr=log, start_new_session=True
-        )
+        for _ in range(_STARTS):
+            daemon = subprocess.Popen(
+                ["dockerd", *options, *places], stdout=log, stderr=log, start_new_session=True
+            )
+            if _answers(daemon, address):
+                break
     try:
-        for _ in range(300):
-            probe = ["docker", "-H", address, "version"]
-            if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
-                break
-            if daemon.poll() is not None:
-                break
-            time.sleep(0.1)
         if daemon.poll() is not None:
             pytest.skip(f"dockerd does not start: {(folder / 'log').read_text()[-300:]}")
         yield address, daemon
@@ -94,6 +92,18 @@ def own_docker(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         daemon.wait(60)
         _clear(folder)
         shutil.rmtree(door)
+
+
+def _answers(daemon: subprocess.Popen[bytes], address: str) -> bool:
+    """Wait until a daemon answers; says whether it still runs."""
+    for _ in range(300):
+        probe = ["docker", "-H", address, "version"]
+        if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+            break
+        if daemon.poll() is not None:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _clear(folder: Path) -> None:

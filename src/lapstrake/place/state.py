@@ -138,9 +138,8 @@ class StateFiles:
 
     def branches(self) -> tuple[BranchName, ...]:
         """The branches that have a state."""
-        return tuple(
-            sorted(BranchName(file.stem) for file in (self.folder / "branches").glob("*.json"))
-        )
+        finished = (self.folder / "branches").glob("[!.]*.json")  # others are being written
+        return tuple(sorted(BranchName(file.stem) for file in finished))
 
     def layers(self) -> frozenset[CacheKey]:
         """All layers that something remembered is made of, which no collection may take."""

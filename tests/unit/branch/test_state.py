@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapstrake.errors import StoreError
+from lapstrake.host.files import temporary_name
 from lapstrake.names import BranchName, CacheKey
 from lapstrake.place.state import (
     HISTORY,
@@ -88,3 +89,10 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "base.json").write_text("{")
     with pytest.raises(StoreError, match=r"base\.json is damaged"):
         StateFiles(tmp_path).base()
+
+
+def test_a_state_that_is_being_written_is_no_branch(tmp_path: Path) -> None:
+    remembered = StateFiles(tmp_path)
+    remembered.set_branch(STABLE, BranchState())
+    temporary_name(tmp_path / "branches" / "other.json").write_text("{")
+    assert remembered.branches() == (STABLE,)
