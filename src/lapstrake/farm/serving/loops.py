@@ -19,7 +19,7 @@ class Loop:
 
     Attributes:
         name: for people.
-        seconds: between two times.
+        seconds: between two times; the first one comes within a minute.
         work: what is done.
     """
 
@@ -50,8 +50,8 @@ class Loops:
             thread.join(timeout)
 
     def _run(self, loop: Loop) -> None:
-        failures = 0
-        while not self._stopping.wait(min(loop.seconds * 2**failures, _LONGEST_PAUSE)):
+        failures, pause = 0, min(loop.seconds, _LONGEST_PAUSE)
+        while not self._stopping.wait(pause):
             try:
                 loop.work()
             except (Unavailable, NoRoom) as away:
@@ -63,3 +63,4 @@ class Loops:
                 failures = min(failures + 1, 10)
             else:
                 failures = 0
+            pause = min(loop.seconds * 2**failures, _LONGEST_PAUSE) if failures else loop.seconds
