@@ -30,7 +30,7 @@ from lapstrake.host import files
 from lapstrake.host.locks import locked
 from lapstrake.repository.generation import PRIVATE
 
-_LEFT_OUT = frozenset({"scratch", "uploads"})  # of the contents: nobody misses what is unfinished
+_LEFT_OUT = Path("farm/contents/scratch")  # nobody misses what is unfinished
 _PRIVATE_MODE = 0o600
 
 
@@ -117,8 +117,10 @@ def _link_tree(source: Path, target: Path) -> None:
 def _add_tree(archive: tarfile.TarFile, folder: Path, name: str) -> None:
     """Add what is in a folder, parents first; what vanishes meanwhile was not needed any more."""
     for place, folders, names in os.walk(folder):
-        folders[:] = sorted(each for each in folders if _is_wanted(each))
         here = Path(name, Path(place).relative_to(folder))
+        folders[:] = sorted(
+            each for each in folders if _is_wanted(each) and here / each != _LEFT_OUT
+        )
         with suppress(FileNotFoundError):
             archive.add(place, str(here), recursive=False)
         for each in sorted(filter(_is_wanted, names)):
@@ -127,7 +129,7 @@ def _add_tree(archive: tarfile.TarFile, folder: Path, name: str) -> None:
 
 
 def _is_wanted(name: str) -> bool:
-    return not name.startswith(files.TEMPORARY) and name not in _LEFT_OUT
+    return not name.startswith(files.TEMPORARY)
 
 
 def _add_bytes(archive: tarfile.TarFile, name: str, data: bytes) -> None:
