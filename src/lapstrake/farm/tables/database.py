@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,7 @@ SCHEMA = "lapstrake"
 
 _WRITERS = 0x6C617073  # the number of the advisory lock: "laps"
 _BUSY_SECONDS = 30.0
+_MOMENT = 0.02
 
 
 def address(configured: str, folder: Path) -> str:
@@ -142,9 +145,24 @@ def _engine(url: URL, pool: int) -> Engine:
 def _prepare_sqlite(connection: object, _: object) -> None:
     connection.isolation_level = None  # type: ignore[attr-defined] # transactions begin when we say
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _write_ahead(cursor)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Bring a new file to its mode; SQLite itself waits for nobody who does so at the same time."""
+    end = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(_MOMENT)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
