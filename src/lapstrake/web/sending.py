@@ -121,6 +121,22 @@ class FileAnswer(Response):
             await send({"type": "http.response.body", "body": piece, "more_body": start < end})
 
 
+def answer_file(request: Request, path: Path, headers: Mapping[str, str]) -> Response:
+    """Answer with a file, unless the client has it already.
+
+    Args:
+        request: what was asked.
+        path: the file, which is never changed in place.
+        headers: of the answer, ``ETag`` among them.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if is_current(request, headers["ETag"]):
+        return Response(status_code=304, headers=dict(headers))
+    return FileAnswer(request, path, headers)
+
+
 def send_file(request: Request, path: Path, *, media_type: str) -> Response:
     """Answer with a file that is replaced by rename only: ranges and conditions hold.
 
@@ -136,6 +152,4 @@ def send_file(request: Request, path: Path, *, media_type: str) -> Response:
         "Content-Type": media_type,
         **_HARMLESS,
     }
-    if is_current(request, etag):
-        return Response(status_code=304, headers=headers)
-    return FileAnswer(request, path, headers)
+    return answer_file(request, path, headers)

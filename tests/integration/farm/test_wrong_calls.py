@@ -153,6 +153,20 @@ def test_each_wrong_call_is_refused_and_says_what_to_do(
     assert not [name for name in secrets if name and secrets[name] in server.said()]
 
 
+def test_a_body_that_tells_no_size_is_bounded_too(
+    farm: tuple[FarmServer, dict[str, str]],
+) -> None:
+    server, secrets = farm
+    piece = b" " * (1 << 20)
+    with server.client(secrets["maker"]) as client:
+        kind = {"Content-Type": "application/json"}
+        long = client.post("/api/v1/tasks", content=iter([piece] * 33), headers=kind)
+        assert not _is_problem(long, 413)
+        form = {"Content-Type": "multipart/form-data; boundary=x"}
+        odd = client.put("/task/1/build_bundle", content=iter([b"--x", piece]), headers=form)
+        assert not _is_problem(odd, 422)
+
+
 def _ask(
     client: httpx2.Client, secret: str, method: str, path: str, body: object
 ) -> httpx2.Response:

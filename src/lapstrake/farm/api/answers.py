@@ -91,6 +91,8 @@ def _problem(request: Request, failed: Exception) -> Problem:
     if isinstance(failed, RequestValidationError):
         return _invalid(failed.errors())
     if isinstance(failed, HTTPException):
+        if isinstance(failed.__cause__, Problem):  # of the body, see `farm.access.bounds`
+            return failed.__cause__
         return _of_status(request, failed)
     if isinstance(failed, ClientDisconnect):  # nobody reads this, but it is no error of ours
         return Problem("the client left")

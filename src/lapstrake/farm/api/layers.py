@@ -15,7 +15,7 @@ from lapstrake.farm.contents.sources import find_source, keep_source
 from lapstrake.farm.contents.stack import PackedLayer, StackDocument
 from lapstrake.farm.contents.stacks import Stacks, known_arch
 from lapstrake.farm.problems import Invalid
-from lapstrake.web.sending import FileAnswer, is_current
+from lapstrake.web.sending import answer_file, is_current
 
 router = APIRouter(prefix="/api/v1", include_in_schema=False)
 
@@ -78,7 +78,7 @@ def source(request: Request, state: StateOf, digest: str) -> Response:
     """A source of the server's download cache, by any checksum it was verified with."""
     path, found = find_source(state.config, digest)
     headers = {"Content-Type": BYTES, "ETag": f'"{found}"', "Accept-Ranges": "bytes"}
-    return FileAnswer(request, path, headers)
+    return answer_file(request, path, headers)
 
 
 @router.post("/sources", status_code=204, tags=["content"])

@@ -9,30 +9,23 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 
-from lapstrake.config.model import Config
 from lapstrake.farm.contents.base import Contents
-from lapstrake.farm.problems import Invalid, TooLarge
-from lapstrake.formats.amounts import size_text
+from lapstrake.farm.problems import Invalid
 
 _PIECE = 1 << 20
 
 
-async def receive(request: Request, contents: Contents, config: Config) -> str:
+async def receive(request: Request, contents: Contents) -> str:
     """Take a request's body, or the one file of a form, into the contents; gives its digest.
 
     Raises:
         TooLarge: more bytes than the configuration allows; told while they come.
-        Invalid: there are none, or the form has no file.
+        Invalid: there are none, or the form has no file, or does not say its size.
         NoRoom: there is no room.
     """
-    limit = config.farm.upload_limit
-    size = _said_size(request)
-    if size is not None and size > limit:
-        raise _too_large(limit)
-    upload, digest, offset = await run_in_threadpool(contents.begin_upload), hashlib.sha256(), 0
+    upload = await run_in_threadpool(contents.begin_upload, _said_size(request))
+    digest, offset = hashlib.sha256(), 0
     async for piece in _pieces(request):
-        if offset + len(piece) > limit:
-            raise _too_large(limit)
         digest.update(piece)
         offset = await run_in_threadpool(contents.append, upload, offset, iter((piece,)))
     if not offset:
@@ -45,14 +38,6 @@ async def receive(request: Request, contents: Contents, config: Config) -> str:
 def _said_size(request: Request) -> int | None:
     text = request.headers.get("content-length", "")
     return int(text) if text.isascii() and text.isdigit() else None
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(
-        f"an upload may have {size_text(limit)}",
-        resolution="Send less, or raise farm.upload_limit on the server.",
-        fields={"limit": limit},
-    )
 
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:
@@ -83,6 +68,8 @@ async def body_pieces(request: Request) -> AsyncIterator[bytes]:
 
 
 async def _file_pieces(request: Request) -> AsyncIterator[bytes]:
+    if _said_size(request) is None:  # a form goes into a file first, as large as it may be
+        raise Invalid("the form does not say its size", resolution="Send a Content-Length.")
     async with request.form(max_files=1, max_fields=8) as form:
         file = next((value for value in form.values() if isinstance(value, UploadFile)), None)
         if file is None:

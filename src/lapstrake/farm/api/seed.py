@@ -79,10 +79,8 @@ async def set_bundle(state: StateOf, request: Request, id: Id) -> Task:
     if _type(request) == "application/json":
         asked = _read(BundleBody, await _words(request))
         return await run_in_threadpool(_name_bundle, state, id, asked)
-    digest = await receive(request, state.contents, state.config)
-    return await run_in_threadpool(
-        take_bundle, state.desk, state.contents, state.config, id, digest
-    )
+    digest = await receive(request, state.contents)
+    return await run_in_threadpool(take_bundle, state.desk, id, digest)
 
 
 def _name_bundle(state: StateOf, id: int, asked: BundleBody) -> Task:
@@ -93,7 +91,7 @@ def _name_bundle(state: StateOf, id: int, asked: BundleBody) -> Task:
         )
     if asked.source:
         return state.desk.set_bundle(id, source=asked.source, name=asked.name)
-    return take_bundle(state.desk, state.contents, state.config, id, asked.digest, name=asked.name)
+    return take_bundle(state.desk, id, asked.digest, name=asked.name)
 
 
 _BRANCH: dict[str, Any] = {

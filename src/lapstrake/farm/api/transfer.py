@@ -21,7 +21,7 @@ from lapstrake.farm.contents.store import sha256_digest
 from lapstrake.farm.problems import Unknown
 from lapstrake.farm.values.scopes import Scope
 from lapstrake.web.pages import address
-from lapstrake.web.sending import FileAnswer, send_file
+from lapstrake.web.sending import answer_file, send_file
 
 router = APIRouter()
 
@@ -153,7 +153,7 @@ def content(request: Request, state: StateOf, digest: DigestText) -> Response:
         "Cache-Control": "private, max-age=31536000, immutable",
         "X-Content-Type-Options": "nosniff",
     }
-    return FileAnswer(request, path, headers)
+    return answer_file(request, path, headers)
 
 
 @router.head("/repository/{branch}/{file:path}", include_in_schema=False, response_class=Response)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lapstrake.bundle.aosc_arch import NotForArch
@@ -86,12 +86,7 @@ def check_bundle(
         packed = temporary_name(contents.scratch / "packed")
         try:
             pack_bundle(folder, packed)
-            return CheckedBundle(
-                digest=contents.add_file(packed),
-                name=found.name,
-                version=found.version,
-                format=found.format,
-            )
+            return replace(found, digest=contents.add_file(packed))
         except BundleError as odd:
             raise _invalid(odd, _FORMATS) from odd
         except (StoreError, OSError) as full:

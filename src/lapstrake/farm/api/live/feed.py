@@ -98,9 +98,9 @@ class Feed:
         while True:
             page = await run_in_threadpool(self._desk.events, after=str(self._last), limit=_PAGE)
             for each in page.items:
+                await self._on_event(each)  # first: what fails is read again
                 self._kept.append((each, _written(each)))
                 self._last = each.id
-                await self._on_event(each)
             if page.items:
                 self._news.wake()
             if page.next is None:

@@ -53,6 +53,10 @@ def look(desk: Desk, task: int) -> Look:
     )
 
 
+_UNSEEN = Look(state=TaskState.NEW)
+"""Before the first look."""
+
+
 @dataclass(slots=True)
 class Watch:
     """A task that somebody follows.
@@ -154,15 +158,20 @@ class LogStreams:
 
     async def _enter(self, task: int) -> Watch:
         watch = self._watches.get(task)
-        if watch is None:
-            news = News()
-            end = self._desk.on_log(task, lambda attempt, size: news.tell())  # noqa: ARG005
-            watch = Watch(await run_in_threadpool(look, self._desk, task), news, end)
-            if task in self._watches:  # somebody was quicker meanwhile
-                end()
-                watch = self._watches[task]
-            self._watches[task] = watch
-        watch.followers += 1
+        if watch is not None:
+            watch.followers += 1
+            return watch
+        news = News()
+        end = self._desk.on_log(task, lambda attempt, size: news.tell())  # noqa: ARG005
+        watch = self._watches[task] = Watch(_UNSEEN, news, end, followers=1)
+        try:
+            seen = await run_in_threadpool(look, self._desk, task)
+        except BaseException:
+            self._leave(task, watch)
+            raise
+        if watch.look is _UNSEEN:  # else an event came meanwhile, and what it saw is newer
+            watch.look = seen
+            news.wake()
         return watch
 
     def _leave(self, task: int, watch: Watch) -> None:

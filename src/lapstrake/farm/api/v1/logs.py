@@ -14,7 +14,7 @@ from lapstrake.farm.api.requests import LARGEST, Id
 from lapstrake.farm.api.state import StateOf, StreamsOf
 from lapstrake.farm.problems import Unknown
 from lapstrake.web.events import event_stream, last_id
-from lapstrake.web.sending import FileAnswer, is_current
+from lapstrake.web.sending import answer_file
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["logs"])
 
@@ -54,9 +54,7 @@ def log(state: StateOf, request: Request, id: Id, wanted: Wanted = 0) -> Respons
     path = state.desk.log_path(id, number)
     try:
         headers["ETag"] = f'"{id}-{number}-{path.stat().st_size}"'
-        if is_current(request, headers["ETag"]):
-            return Response(status_code=304, headers=headers)
-        return FileAnswer(request, path, headers)
+        return answer_file(request, path, headers)
     except FileNotFoundError:
         return Response(headers=headers)
 
