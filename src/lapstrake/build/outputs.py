@@ -75,10 +75,9 @@ def publish(
 
 def keep_others(found: Sequence[Path], folder: Path) -> None:
     """Keep what is no package (``.changes``, ``.buildinfo``, plain results) beside the record."""
-    for file in found:
-        if file.suffix not in _PACKAGES:
-            folder.mkdir(exist_ok=True)
-            files.copy_tree(file, folder / file.name)
+    others = [file for file in found if file.suffix not in _PACKAGES]
+    if others:
+        keep_all(others, folder)
 
 
 def keep_all(found: Sequence[Path], folder: Path) -> None:

@@ -11,6 +11,7 @@ from lapstrake.cli.context import AppContext, pass_app
 from lapstrake.cli.farm_connect import JSON, connect, json_text
 from lapstrake.cli.farm_rows import TASK_HEADER, state_text, task_name, task_row, took_text
 from lapstrake.cli.output import printable, table
+from lapstrake.farm.values.tasks import TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,14 +22,13 @@ if TYPE_CHECKING:
 NUMBER = click.IntRange(1)
 """A task's or group's number on the command line."""
 
-_STATES = (
-    "new", "waiting", "queued", "fetching", "building", "publishing",
-    "success", "failed", "error", "cancelled", "skipped",
-)  # fmt: skip
-
 
 @click.command("list")
-@click.option("--state", type=click.Choice(_STATES), help="Only tasks in this state.")
+@click.option(
+    "--state",
+    type=click.Choice([str(state) for state in TaskState]),
+    help="Only tasks in this state.",
+)
 @click.option("--branch", help="Only tasks for this branch.")
 @click.option("--name", help="Only tasks of this name.")
 @click.option("--group", type=NUMBER, help="Only members of this group.")

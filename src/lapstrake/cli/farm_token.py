@@ -12,6 +12,7 @@ from lapstrake.cli.context import AppContext, pass_app
 from lapstrake.cli.farm_connect import JSON, json_text
 from lapstrake.cli.lazy import WrappedGroup
 from lapstrake.cli.output import printable, table
+from lapstrake.farm.values.scopes import Scope
 
 if TYPE_CHECKING:
     from lapstrake.farm.access.tokens import Token, Tokens
@@ -26,7 +27,7 @@ def token() -> None:
 @click.argument("name")
 @click.option(
     "--scope",
-    type=click.Choice(["read", "submit", "admin", "worker"]),
+    type=click.Choice([str(scope) for scope in Scope]),
     default="submit",
     show_default=True,
     help="What it allows; each includes those before it, but worker, which stands apart.",
@@ -38,7 +39,6 @@ def add(app: AppContext, /, name: str, scope: str, expires: str | None, as_json:
     """Make a token for NAME and print it, alone on stdout; it cannot be had again."""
     from lapstrake.config.units import parse_duration
     from lapstrake.errors import UsageError
-    from lapstrake.farm.values.scopes import Scope
 
     if not name.strip() or not name.isprintable():
         raise UsageError("a token needs a name that can be printed")

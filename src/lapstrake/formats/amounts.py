@@ -24,6 +24,15 @@ def size_text(size: int) -> str:
     return f"{number:.1f} {_UNITS[unit]}" if unit else f"{size} bytes"
 
 
+def count_text(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> count_text(1, "file"), count_text(2, "file")
+    ('1 file', '2 files')
+    """
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def duration_text(seconds: float) -> str:
     """Seconds as their two largest units.
 

@@ -44,11 +44,6 @@ class Companion:
         self._reader = threading.Thread(target=self._listen, name="companion", daemon=True)
         self._reader.start()
 
-    @property
-    def pid(self) -> int:
-        """Its number."""
-        return self._process.pid
-
     def tell(self, line: bytes) -> None:
         """Say a line to it; one that has ended already does not hear it."""
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 from lapstrake.farm.client.groups import Groups
 from lapstrake.farm.client.http import PATIENCE, Connection
@@ -79,11 +80,11 @@ class Farm:
     def drain(self, worker: str, *, on: bool = True) -> Worker:
         """Let a worker finish what it has and take nothing new; or let it take again."""
         verb = "drain" if on else "resume"
-        return self.connection.send(Worker, "POST", f"{_API}/workers/{worker}/{verb}", {})
+        return self.connection.send(Worker, "POST", f"{_worker(worker)}/{verb}", {})
 
     def forget(self, worker: str) -> None:
         """Take a worker that is silent or gone off the list."""
-        self.connection.call("DELETE", f"{_API}/workers/{worker}")
+        self.connection.call("DELETE", _worker(worker))
 
     def queue(self) -> list[dict[str, Any]]:
         """The engine's queues: how much waits in each, how long, and why."""
@@ -96,3 +97,8 @@ class Farm:
     def tokens(self) -> list[dict[str, Any]]:
         """The tokens' names, scopes and ages; never the tokens themselves."""
         return self.connection.get(list[dict[str, Any]], f"{_API}/tokens")
+
+
+def _worker(name: str) -> str:
+    """A worker's address; whatever its name holds, it is nothing else's."""
+    return f"{_API}/workers/{quote(name, safe='')}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lapstrake.config.branches import usable_branches
 from lapstrake.config.model import Config
 from lapstrake.errors import LapstrakeError
 from lapstrake.farm.problems import Unavailable, Unknown
@@ -62,8 +63,9 @@ class PackageFacts:
 
 
 def branch_names(config: Config) -> tuple[str, ...]:
-    """The branches that may be built for, sorted."""
-    return tuple(sorted(str(name) for name in config.branches()))
+    """The branches that may be built for, sorted; those whose lists are wrong are not."""
+    branches, _wrong = usable_branches(config.folder)
+    return tuple(sorted(str(name) for name in branches))
 
 
 def branch_facts(config: Config) -> tuple[BranchFacts, ...]:
@@ -77,11 +79,7 @@ def one_branch(config: Config, name: str) -> BranchFacts:
     Raises:
         Unknown: there is no such branch.
     """
-    known = branch_names(config)
-    if name not in known:
-        raise Unknown(
-            f"there is no branch {name!r}", resolution=f"There are: {', '.join(known) or 'none'}."
-        )
+    _require(config, name)
     return _facts(config, name)
 
 
@@ -101,11 +99,11 @@ def branch_packages(
         Unknown: there is no such branch.
         Unavailable: its repository cannot be read.
     """
-    one_branch(config, branch)
+    _require(config, branch)
     text = text.lower()
     wanted = [
         entry
-        for entry in _entries(_output(config, branch))
+        for entry in _generation(_output(config, branch))[0]
         if text in entry.package and _place(entry) > after
     ]
     items = tuple(_package(entry) for entry in wanted[:limit])
@@ -123,20 +121,28 @@ def apt_sources(config: Config, branch: str, server: str) -> str:
     Raises:
         Unknown: there is no such branch, or it has published nothing yet.
     """
-    name = one_branch(config, branch).name
-    file = _output(config, name) / f"{name}.sources"
+    _require(config, branch)
+    file = _output(config, branch) / f"{branch}.sources"
     try:
         lines = file.read_text("utf-8").splitlines()
     except FileNotFoundError:
-        raise Unknown(f"{name} has published nothing yet", resolution="Build for it.") from None
-    uri = f"URIs: {config.farm.url or server}/repository/{name}"
+        raise Unknown(f"{branch} has published nothing yet", resolution="Build for it.") from None
+    uri = f"URIs: {config.farm.url or server}/repository/{branch}"
     return "".join(f"{uri if line.startswith('URIs:') else line}\n" for line in lines)
+
+
+def _require(config: Config, name: str) -> None:
+    known = branch_names(config)
+    if name not in known:
+        raise Unknown(
+            f"there is no branch {name!r}", resolution=f"There are: {', '.join(known) or 'none'}."
+        )
 
 
 def _facts(config: Config, name: str) -> BranchFacts:
     state = StateFiles(config.work_dir / ".builder").branch(BranchName(name))
     folder = _output(config, name)
-    entries = _entries(folder)
+    entries, key = _generation(folder)
     return BranchFacts(
         name=name,
         packages=len(entries),
@@ -144,7 +150,7 @@ def _facts(config: Config, name: str) -> BranchFacts:
         updated=_changed(folder / "InRelease"),
         made=state.current.made if state.current else 0.0,
         checked=state.checked,
-        key=_key(folder) if entries else "",
+        key=key if entries else "",
     )
 
 
@@ -157,14 +163,6 @@ def _changed(file: Path) -> float:
         return file.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _entries(folder: Path) -> Sequence[IndexEntry]:
-    return _generation(folder)[0]
-
-
-def _key(folder: Path) -> str:
-    return _generation(folder)[1]
 
 
 def _generation(folder: Path) -> tuple[Sequence[IndexEntry], str]:

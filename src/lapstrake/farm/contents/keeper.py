@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from lapstrake.branch.instance import refresh_reason
+from lapstrake.config.branches import usable_branches
 from lapstrake.config.model import RefreshMode
 from lapstrake.errors import LapstrakeError
 from lapstrake.host.children import Children
@@ -41,9 +42,10 @@ def refresh_branches(place: Workplace, options: Sequence[str] = ()) -> tuple[Bra
     """
     if place.config.refresh.mode is RefreshMode.NEVER:
         return ()
-    return tuple(
-        name for name in sorted(place.config.branches()) if _refresh_one(place, name, options)
-    )
+    branches, wrong = usable_branches(place.config.folder)
+    for error in wrong.values():
+        _LOG.warning("%s", error.brief)
+    return tuple(name for name in sorted(branches) if _refresh_one(place, name, options))
 
 
 def doing(place: Workplace) -> str:

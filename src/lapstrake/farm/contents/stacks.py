@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lapstrake.baseos.current import configured_base
 from lapstrake.branch.instance import Branch, current_branch
+from lapstrake.config.branches import usable_branches
 from lapstrake.errors import LapstrakeError
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.contents.shelves import known_branch
@@ -121,29 +122,32 @@ class Stacks:
     def kept(self) -> frozenset[str]:
         """The digests of packed layers that a branch's stack needs now."""
         digests = set()
-        for name in self._place.config.branches():
+        branches, _wrong = usable_branches(self._place.config.folder)
+        for name, listed in branches.items():
             for arch in Arch:
-                document = self.document(name.text, arch.value)
-                notes = (self._note(arch, layer.key) for layer in document.layers)
+                found = self._own(name, arch) or self._shared(name, arch, listed)
+                notes = (self._note(arch, layer.key) for layer in (found.layers if found else ()))
                 digests |= {note.digest for note in notes if note}
         return frozenset(digests)
 
     def _own(self, name: BranchName, arch: Arch) -> StackDocument | None:
         """What this server's own place has."""
         place = place_for(self._place, arch)
-        remembered = StateFiles(place.private)
-        base, instance = remembered.base(), remembered.branch(name).current
         branch = current_branch(place, name)
-        if base is None or instance is None or branch is None or base.key != instance.base:
+        found = stack_document(place, branch) if branch else None
+        if found is None or found.base is None or found.instance is None:
             return None
-        return stack_document(place, branch)
+        return found if found.base.key == found.instance.base else None
 
     def _shared(self, name: BranchName, arch: Arch, listed: SourceList) -> StackDocument | None:
         """What a worker made, unless the list is another one by now, or a layer is gone."""
         data = self._contents.note(_stack_name(name, arch))
-        if data is None:
+        try:
+            document = _DOCUMENT.validate_json(data) if data else None
+        except ValidationError:  # another version's
             return None
-        document = _DOCUMENT.validate_json(data)
+        if document is None:
+            return None
         digest = hashlib.sha256(listed.text.encode()).hexdigest()
         if document.instance is None or document.instance.list_digest != digest:
             return None

@@ -167,14 +167,12 @@ class AttemptDesk(DeskBase):
             row.exit_code, row.version = result.exit_code, result.version
             if not result.ok:
                 flow.end(change, row, TaskState.FAILED, result.error or "the build failed")
-                flow.settle(change)
                 return task_of(row)
             row.outputs = [asdict(output) for output in result.outputs]
             publishes = spec_of(row).publish
             change.set_state(row, TaskState.PUBLISHING)
             if not publishes:
                 flow.end(change, row, TaskState.SUCCESS)
-                flow.settle(change)
                 return task_of(row)
         return self.publish_task(task)
 
@@ -184,7 +182,7 @@ class AttemptDesk(DeskBase):
             mine = task not in self._publishing
             self._publishing.add(task)
         try:
-            before = self._task(task)
+            before = self.task(task)
             if not mine or before.state is not TaskState.PUBLISHING:
                 return before
             state, reason, outputs = self._try_publish(before)
@@ -199,7 +197,6 @@ class AttemptDesk(DeskBase):
                 if state is TaskState.FAILED:
                     row.exit_code = 18
                 flow.end(change, row, state, reason)
-                flow.settle(change)
                 return task_of(row)
         finally:
             if mine:
@@ -248,10 +245,6 @@ class AttemptDesk(DeskBase):
             bundle_size=size or 0,
             reserved_cores=row.cores,
         )
-
-    def _task(self, task: int) -> Task:
-        with self.database.read() as session:
-            return task_of(known_task(session, task))
 
     def _check_outputs(self, outputs: Sequence[OutputFile]) -> None:
         for output in outputs:

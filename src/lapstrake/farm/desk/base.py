@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 from lapstrake.config.model import Config
 from lapstrake.farm.contents.base import Contents
-from lapstrake.farm.desk.change import Change
+from lapstrake.farm.desk.change import Change, known_task
 from lapstrake.farm.desk.flow import settle
 from lapstrake.farm.desk.logs import Logs
-from lapstrake.farm.desk.values import event_of
+from lapstrake.farm.desk.values import event_of, task_of
 from lapstrake.farm.engine.base import Dispatch, Queued, RunId
 from lapstrake.farm.problems import Problem
 from lapstrake.farm.tables.database import Database
@@ -85,6 +85,15 @@ class DeskBase:
                     self._listeners.remove(callback)
 
         return end
+
+    def task(self, task: int) -> Task:
+        """A task as it stands.
+
+        Raises:
+            Unknown: no such task.
+        """
+        with self.database.read() as session:
+            return task_of(known_task(session, task))
 
     @contextmanager
     def _change(self) -> Iterator[Change]:

@@ -10,6 +10,7 @@ from lapstrake.farm.desk import words
 from lapstrake.farm.desk.change import Change, run_of
 from lapstrake.farm.desk.values import dump, member_of, outputs_of, spec_of
 from lapstrake.farm.model import groups, identity, queues, states
+from lapstrake.farm.placement.critical import LEVELS
 from lapstrake.farm.problems import WrongState
 from lapstrake.farm.tables.rows import AttemptRow, GroupRow, TaskRow
 from lapstrake.farm.values.groups import GroupState
@@ -41,7 +42,7 @@ def launch(change: Change, row: TaskRow) -> None:
             put(change, twin, rank=rank_of(row.priority))
         return
     row.lost, row.cores = 0, 0
-    if row.rank // rank_of(1) != row.priority:  # else placement knew it while it waited
+    if row.rank // LEVELS != row.priority:  # else placement knew it while it waited
         row.rank = rank_of(row.priority)
     change.set_state(row, TaskState.QUEUED)
     enqueue(change, row)
@@ -125,9 +126,9 @@ def advance(change: Change, group: int) -> None:
         change.tell(f"group.{above.state}", words.group(above, rows.values()), group=above.id)
 
 
-def rank_of(priority: int, within: int = 0) -> int:
-    """The engine's priority: people's, and within one of theirs 0 to 999 of placement's."""
-    return priority * 1000 + within
+def rank_of(priority: int) -> int:
+    """The engine's priority: people's, with room for placement's within each of theirs."""
+    return priority * LEVELS
 
 
 def put(change: Change, row: TaskRow, *, rank: int, queue: str = "", cores: int = 0) -> None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from lapstrake.config.model import Config
-from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.contents.bundles import check_bundle
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.values.tasks import Task
 
 
-def take_bundle(
-    desk: Desk, contents: Contents, config: Config, id: int, digest: str, *, name: str = ""
-) -> Task:
+def take_bundle(desk: Desk, id: int, digest: str, *, name: str = "") -> Task:
     """Give a task an uploaded archive.
 
     Args:
-        desk: has the task.
-        contents: has the archive.
-        config: its limits.
+        desk: has the task, the archive and its limits.
         id: the task's number.
         digest: of the archive, ``sha256:…``.
         name: what people call it; empty for what the bundle says.
@@ -30,11 +24,11 @@ def take_bundle(
     """
     spec = desk.task(id).spec
     checked = check_bundle(
-        contents,
+        desk.contents,
         digest,
-        limit=config.farm.bundle_limit,
+        limit=desk.config.farm.bundle_limit,
         kind=spec.kind,
-        arch=spec.arch or str(config.arch),
+        arch=spec.arch or str(desk.config.arch),
         name=name or spec.name,
     )
     return desk.set_bundle(id, digest=checked.digest, name=name or checked.name)

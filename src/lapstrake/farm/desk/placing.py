@@ -16,7 +16,6 @@ from lapstrake.farm.tables.rows import AttemptRow, TaskRow
 from lapstrake.farm.values.tasks import Forecast, Task, TaskState
 
 _UNFINISHED = tuple(state for state in TaskState if state not in states.ENDED)
-_PLACEABLE = (TaskState.WAITING, TaskState.QUEUED)
 
 
 class PlacingDesk(DeskBase):
@@ -62,7 +61,7 @@ class PlacingDesk(DeskBase):
     def standings(self) -> Mapping[int, Place]:
         """Where each task waits that no worker has, as the engine was told."""
         columns = (TaskRow.id, TaskRow.queue, TaskRow.rank, TaskRow.cores)
-        query = select(*columns).where(TaskRow.state.in_(_PLACEABLE))
+        query = select(*columns).where(TaskRow.state.in_(states.NOT_BEGUN))
         with self.database.read() as session:
             return {
                 task: Place(queue, rank, cores)
@@ -79,7 +78,8 @@ class PlacingDesk(DeskBase):
             how many were still to be placed: no worker has them, and they have not ended.
         """
         with self._change() as change:
-            query = select(TaskRow).where(TaskRow.id.in_(places), TaskRow.state.in_(_PLACEABLE))
+            placeable = TaskRow.state.in_(states.NOT_BEGUN)
+            query = select(TaskRow).where(TaskRow.id.in_(places), placeable)
             rows = change.session.scalars(query).all()
             for row in rows:
                 place, spec = places[row.id], spec_of(row)

@@ -15,13 +15,10 @@ from lapstrake.farm.engine.base import Executor, Queued, RunId, Running
 from lapstrake.farm.model import queues, states
 from lapstrake.farm.tables.rows import AttemptRow, TaskRow, WorkerRow
 from lapstrake.farm.values.tasks import TaskState
-from lapstrake.farm.values.workers import WorkerState
+from lapstrake.farm.values.workers import AWAY, HERE, WorkerState
 
 _COMPARE_SECONDS = 30.0
 _AWAY_SECONDS = 5.0  # longer than it ever is from one sweep to the next
-
-_HERE = (WorkerState.ONLINE, WorkerState.DRAINING)
-_AWAY = (WorkerState.SILENT, WorkerState.GONE)
 
 
 class SweepDesk(AttemptDesk):
@@ -151,7 +148,7 @@ def is_dead(executor: str, workers: Mapping[str, WorkerRow]) -> bool:
     if name is None:
         return False
     row = workers.get(name.worker)
-    if row is None or row.incarnation != name.incarnation or row.state in _AWAY:
+    if row is None or row.incarnation != name.incarnation or row.state in AWAY:
         return True
     slots = (Executor.parse(slot["executor"]) for slot in row.slots)
     return any(slot and slot.slot == name.slot and slot.start > name.start for slot in slots)
@@ -160,7 +157,7 @@ def is_dead(executor: str, workers: Mapping[str, WorkerRow]) -> bool:
 def _silence(change: Change) -> None:
     """Note who has not been heard for too long."""
     silent = select(WorkerRow).where(
-        WorkerRow.seen < change.now - change.config.dead_after, WorkerRow.state.in_(_HERE)
+        WorkerRow.seen < change.now - change.config.dead_after, WorkerRow.state.in_(HERE)
     )
     for worker in change.session.scalars(silent).all():
         worker.state = WorkerState.SILENT.value
@@ -170,7 +167,7 @@ def _silence(change: Change) -> None:
 
 def _unpin(change: Change, workers: Iterable[WorkerRow]) -> None:
     """Let others have what placement meant for workers that are away."""
-    away = [queues.worker_queue(row.name) for row in workers if row.state in _AWAY]
+    away = [queues.worker_queue(row.name) for row in workers if row.state in AWAY]
     if not away:
         return
     pinned = select(TaskRow).where(TaskRow.state == TaskState.QUEUED, TaskRow.queue.in_(away))

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from lapstrake.farm.desk import flow, specs
 from lapstrake.farm.desk.base import DeskBase
-from lapstrake.farm.desk.change import Change, known_task
+from lapstrake.farm.desk.change import Change
 from lapstrake.farm.desk.memory import remembered
 from lapstrake.farm.desk.paging import number_after, page_of
 from lapstrake.farm.desk.values import dump, member_of, spec_of, task_of
@@ -92,7 +92,6 @@ class TaskDesk(DeskBase):
                 for row in rows:
                     flow.launch(change, row)
                 made.extend(row.id for row in rows)
-            flow.settle(change)
             return tuple(task_of(change.task(number)) for number in made)
 
     def set_bundle(self, task: int, *, digest: str = "", source: str = "", name: str = "") -> Task:
@@ -158,7 +157,6 @@ class TaskDesk(DeskBase):
                 raise WrongState(f"task {task} was changed meanwhile", resolution="Start it again.")
             _write(row, spec)
             flow.launch(change, row)
-            flow.settle(change)
             return task_of(row)
 
     def cancel(self, task: int, *, reason: str = "", by: str = "", key: str = "") -> Task:
@@ -182,7 +180,6 @@ class TaskDesk(DeskBase):
             made.append(task)
             said = " ".join(filter(None, [f"by {by}" if by else "", reason]))
             flow.end(change, row, TaskState.CANCELLED, said)
-            flow.settle(change)
             return task_of(row)
 
     def retry(self, task: int, *, by: str = "", key: str = "") -> Task:
@@ -233,15 +230,6 @@ class TaskDesk(DeskBase):
             row.priority, row.changed = priority, change.now
             flow.put(change, row, rank=flow.rank_of(priority), cores=row.cores)
             return task_of(row)
-
-    def task(self, task: int) -> Task:
-        """A task as it stands.
-
-        Raises:
-            Unknown: no such task.
-        """
-        with self.database.read() as session:
-            return task_of(known_task(session, task))
 
     def tasks(
         self, wanted: TaskFilter | None = None, *, after: str = "", limit: int = 50

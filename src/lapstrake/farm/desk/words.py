@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from lapstrake.farm.model import states
 from lapstrake.farm.tables.rows import GroupRow, TaskRow
 from lapstrake.farm.values.groups import GroupState
 from lapstrake.farm.values.tasks import TaskState
+from lapstrake.formats.amounts import count_text
 
 
 def moved(row: TaskRow, reason: str) -> str:
@@ -18,7 +20,7 @@ def moved(row: TaskRow, reason: str) -> str:
         reason: why, where that is not clear by itself.
     """
     state = TaskState(row.state)
-    files = _count(len(row.outputs), "file")
+    files = count_text(len(row.outputs), "file")
     text = {
         TaskState.NEW: f"made by {row.owner or 'nobody'}",
         TaskState.WAITING: f"waits for {_names(row.needs)}" if row.needs else "waits",
@@ -32,7 +34,7 @@ def moved(row: TaskRow, reason: str) -> str:
         TaskState.CANCELLED: "cancelled",
         TaskState.SKIPPED: "skipped",
     }[state]
-    return f"{text}: {reason}" if reason and state not in _WITH_WORKER else text
+    return f"{text}: {reason}" if reason and state not in states.RUNNING else text
 
 
 def group(row: GroupRow, members: Iterable[TaskRow]) -> str:
@@ -44,14 +46,9 @@ def group(row: GroupRow, members: Iterable[TaskRow]) -> str:
     return f"the group {name}{verb.get(GroupState(row.state), 'failed')}: {how}"
 
 
-_WITH_WORKER = frozenset({TaskState.FETCHING, TaskState.BUILDING})
 _MOST = 5
 
 
 def _names(names: list[str]) -> str:
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
     return ", ".join(names[:_MOST]) + more
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -15,6 +15,8 @@ from lapstrake.farm.model import queues
 from lapstrake.farm.problems import Invalid, NoRoom, Unavailable, WrongState
 from lapstrake.farm.tables.rows import AttemptRow, WorkerRow
 from lapstrake.farm.values.workers import (
+    AWAY,
+    HERE,
     Heartbeat,
     Orders,
     Welcome,
@@ -67,7 +69,7 @@ class WorkerDesk(DeskBase):
 
     def _check_rival(self, row: WorkerRow, facts: WorkerFacts, token: str, now: float) -> None:
         """Refuse a worker whose name another one has that may live."""
-        if row.state in {WorkerState.GONE, WorkerState.SILENT}:
+        if row.state in AWAY:
             return
         ours = row.token == token
         if ours and row.incarnation in {facts.incarnation, facts.replaces}:
@@ -99,10 +101,7 @@ class WorkerDesk(DeskBase):
     def _see(self, name: str, beat: Heartbeat) -> Orders:
         with self._change() as change:
             row = known_worker(change.session, name)
-            if row.incarnation != beat.incarnation or row.state in {
-                WorkerState.GONE,
-                WorkerState.SILENT,
-            }:
+            if row.incarnation != beat.incarnation or row.state in AWAY:
                 raise WrongState(
                     f"this {name} is not registered any more", resolution="Register again."
                 )
@@ -158,7 +157,7 @@ class WorkerDesk(DeskBase):
         with self._change() as change:
             row = known_worker(change.session, name)
             row.drain = on
-            if row.state in {WorkerState.ONLINE, WorkerState.DRAINING}:
+            if row.state in HERE:
                 row.state = (WorkerState.DRAINING if on else WorkerState.ONLINE).value
                 change.tell(f"worker.{row.state}", worker=name)
             return worker_of(row)
@@ -172,7 +171,7 @@ class WorkerDesk(DeskBase):
         """
         with self._change() as change:
             row = known_worker(change.session, name)
-            if row.state not in {WorkerState.SILENT, WorkerState.GONE}:
+            if row.state not in AWAY:
                 raise WrongState(f"{name} is {row.state}", resolution="Stop it first.")
             change.session.delete(row)
             change.tell("worker.forgotten", worker=name)

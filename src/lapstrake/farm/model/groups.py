@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 
 from lapstrake.build.group import order
 from lapstrake.errors import GroupError
-from lapstrake.farm.model.states import ENDED
+from lapstrake.farm.model.states import ENDED, NOT_BEGUN, RETRIED
 from lapstrake.farm.problems import Invalid
 from lapstrake.farm.values.groups import GroupState, Member, MemberSpec
 from lapstrake.farm.values.tasks import TaskState
 
 _LONGEST_NAME = 200
-_NOT_BEGUN = frozenset({TaskState.WAITING, TaskState.QUEUED})
-_BAD = ENDED - {TaskState.SUCCESS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +107,13 @@ def revived(members: Iterable[Member], name: str) -> tuple[str, ...]:
 
 
 def _skipped(states: Mapping[str, Member], *, stop: bool) -> dict[str, str]:
-    failed = [m.name for m in states.values() if m.state in _BAD]
+    failed = [m.name for m in states.values() if m.state in RETRIED]
     if not failed:
         return {}
     if stop:
         first = next((n for n in failed if states[n].state is not TaskState.SKIPPED), failed[0])
         reason = f"{first} {_word(states[first].state)}, and the group stops at the first failure"
-        return {m.name: reason for m in states.values() if m.state in _NOT_BEGUN}
+        return {m.name: reason for m in states.values() if m.state in NOT_BEGUN}
     needed_by: dict[str, list[str]] = {}
     for member in states.values():
         for name in member.needs:

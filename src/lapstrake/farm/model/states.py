@@ -30,6 +30,9 @@ ENDED: frozenset[TaskState] = _ENDS
 RUNNING: frozenset[TaskState] = frozenset({S.FETCHING, S.BUILDING})
 """A worker has it."""
 
+NOT_BEGUN: frozenset[TaskState] = frozenset({S.WAITING, S.QUEUED})
+"""It has been started, and no worker has it yet."""
+
 WITH_ENGINE: frozenset[TaskState] = frozenset({S.QUEUED, S.FETCHING, S.BUILDING, S.PUBLISHING})
 """It goes on without waiting for another task: others may wait for it and never in a circle."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lapstrake.farm.model import queues
+from lapstrake.farm.model import queues, states
 from lapstrake.farm.values.groups import Member
 from lapstrake.farm.values.tasks import Forecast, TaskState, Wait
 from lapstrake.farm.values.workers import SlotState, Worker, WorkerState
-from lapstrake.formats.amounts import duration_text
+from lapstrake.formats.amounts import count_text, duration_text
 
 _AT_MOST = 5
 
@@ -85,7 +85,7 @@ def _reasons(facts: Facts) -> Iterable[Wait]:
         yield from _machines(facts)
     elif facts.state is TaskState.PUBLISHING and facts.reason:
         yield Wait(reason=f"it is published as soon as that is possible: {facts.reason}")
-    elif facts.state in {TaskState.FETCHING, TaskState.BUILDING}:
+    elif facts.state in states.RUNNING:
         yield from _silence(facts)
 
 
@@ -115,7 +115,7 @@ def _machines(facts: Facts) -> Iterable[Wait]:
         yield from _nobody(facts, able)
         return
     if facts.ahead:
-        yield Wait(reason=f"{_count(facts.ahead, 'task')} in {facts.queue} come first")
+        yield Wait(reason=f"{count_text(facts.ahead, 'task')} in {facts.queue} come first")
     slots = [slot for worker in ready for slot in worker.slots]
     names = ", ".join(worker.facts.name for worker in ready[:_AT_MOST])
     if facts.queue.startswith("worker."):
@@ -123,7 +123,7 @@ def _machines(facts: Facts) -> Iterable[Wait]:
     busy = [slot for slot in slots if slot.state is SlotState.BUSY]
     if slots and len(busy) == len(slots):
         first = busy[0].task if len(busy) == 1 else None
-        yield Wait(reason=f"{_count(len(slots), 'slot')} of {names}: all are busy", task=first)
+        yield Wait(reason=f"{count_text(len(slots), 'slot')} of {names}: all are busy", task=first)
     elif not facts.ahead:
         yield Wait(reason=f"{names} takes it in a moment")
 
@@ -170,7 +170,3 @@ def _silence(facts: Facts) -> Iterable[Wait]:
                 reason=f"worker {facts.worker} has been silent for {duration_text(silent)}; others "
                 f"may take the task after {duration_text(facts.quiet)}"
             )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

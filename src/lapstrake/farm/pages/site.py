@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import secrets
 import time
@@ -39,6 +38,7 @@ from lapstrake.farm.problems import (
 )
 from lapstrake.farm.values.scopes import Scope
 from lapstrake.formats.amounts import size_text
+from lapstrake.host.files import DISK_FULL
 from lapstrake.web import pages
 
 FOLDER = Path(__file__).parent
@@ -103,7 +103,7 @@ def acted(site: Site, path: str, act: Act, *, scope: Scope | None = Scope.SUBMIT
         except Problem as problem:
             return problem_page(request, problem)
         except OSError as error:  # what is sent is put into a file first
-            if error.errno != errno.ENOSPC:
+            if error.errno not in DISK_FULL:
                 raise
             full = NoRoom("there is no room for it", resolution="Tell whoever runs the farm.")
             return problem_page(request, full)

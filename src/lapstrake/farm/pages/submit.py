@@ -79,7 +79,7 @@ def _submit(site: Site, request: Request, form: FormData) -> Response:
 
 def _prepare(site: Site, task: Task, digest: str, source: str, branch: str) -> None:
     if digest:
-        take_bundle(site.desk, site.contents, site.config, task.id, digest)
+        take_bundle(site.desk, task.id, digest)
     else:
         site.desk.set_bundle(task.id, source=source)
     site.desk.set_branch(task.id, branch)

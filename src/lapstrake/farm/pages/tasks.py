@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from lapstrake.farm.access.viewer import viewer_of
-from lapstrake.farm.desk.desk import Desk
-from lapstrake.farm.model.states import ENDED
+from lapstrake.farm.model.states import ENDED, RETRIED
 from lapstrake.farm.pages.lists import SHOWN, query_of, task_filter
 from lapstrake.farm.pages.logs import log_view
 from lapstrake.farm.pages.plots import BOX, resource_plots
 from lapstrake.farm.pages.site import Site, acted, asked_number, moved, number, page, shown
 from lapstrake.farm.problems import Invalid, Unknown
 from lapstrake.farm.values.attempts import Attempt
-from lapstrake.farm.values.tasks import Task, TaskState
+from lapstrake.farm.values.tasks import TaskState
 
 _HISTORY = 30
-_AGAIN = ENDED - {TaskState.SUCCESS}
 
 
 def task_routes(site: Site) -> list[BaseRoute]:
@@ -33,20 +33,19 @@ def task_routes(site: Site) -> list[BaseRoute]:
     ]
 
 
-def chosen_attempt(desk: Desk, task: Task, wanted: int) -> Attempt | None:
+def chosen_attempt(attempts: Sequence[Attempt], task: int, wanted: int) -> Attempt | None:
     """An attempt by its number, 0 for the newest; ``None`` when nothing was tried yet.
 
     Raises:
         Unknown: there was no such attempt.
     """
-    attempts = desk.attempts(task.id)
     if not wanted:
         return attempts[-1] if attempts else None
     for attempt in attempts:
         if attempt.number == wanted:
             return attempt
     raise Unknown(
-        f"task {task.id} has no attempt {wanted}", resolution=f"It has {len(attempts)} of them."
+        f"task {task} has no attempt {wanted}", resolution=f"It has {len(attempts)} of them."
     )
 
 
@@ -58,7 +57,8 @@ def _tasks(site: Site, request: Request) -> Response:
 
 def _task(site: Site, request: Request) -> Response:
     task = site.desk.task(number(request))
-    attempt = chosen_attempt(site.desk, task, asked_number(request, "attempt", 0))
+    attempts = site.desk.attempts(task.id)
+    attempt = chosen_attempt(attempts, task.id, asked_number(request, "attempt", 0))
     samples = site.desk.samples(task.id, attempt.number) if attempt else ()
     over = task.state in ENDED
     return page(
@@ -66,7 +66,7 @@ def _task(site: Site, request: Request) -> Response:
         "task.html",
         task=task,
         over=over,
-        attempts=site.desk.attempts(task.id),
+        attempts=attempts,
         attempt=attempt,
         waits=() if over else site.desk.why(task.id),
         plots=resource_plots(samples, memory_limit=task.spec.memory),
@@ -76,7 +76,7 @@ def _task(site: Site, request: Request) -> Response:
         log=log_view(site, request, task, attempt) if attempt else None,
         forecast=None if over else site.desk.forecast(task.id),
         may_cancel=not over,
-        may_retry=task.state in _AGAIN,
+        may_retry=task.state in RETRIED,
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from lapstrake.farm.placement.base import Load, Machine, Schedule
-from lapstrake.farm.placement.bounds import Study
+from lapstrake.farm.placement.bounds import Study, best_seconds
+from lapstrake.farm.placement.critical import ranks
 from lapstrake.farm.placement.in_time import InTime
 from lapstrake.farm.placement.insertion import Follow, insert
 from lapstrake.farm.placement.rules import FirstIdle, Rule
@@ -24,7 +25,9 @@ _GOOD_ENOUGH = 1.02
 
 def critical_path(loads: Sequence[Load], machines: Sequence[Machine]) -> Rule:
     """The fast default: by rank, to whichever slot asks first."""
-    return _critical_path(Study(loads, machines))
+    return _critical_path(
+        loads, ranks(best_seconds(loads, machines), [load.needs for load in loads])
+    )
 
 
 def least_makespan(
@@ -40,7 +43,7 @@ def least_makespan(
     """
     study = Study(loads, machines)
     least = study.bounds.best
-    best: Callable[[], Rule] = partial(_critical_path, study)
+    best: Callable[[], Rule] = partial(_critical_path, loads, study.ranks)
     schedule = replay(loads, machines, best(), busy=busy)
     for make in _ways(study, busy):
         if schedule.makespan <= least * _GOOD_ENOUGH and len(schedule.placed) == len(loads):
@@ -51,8 +54,8 @@ def least_makespan(
     return schedule, best()
 
 
-def _critical_path(study: Study) -> Rule:
-    return FirstIdle(study.loads, [-rank for rank in study.ranks], "critical path")
+def _critical_path(loads: Sequence[Load], urgent: Sequence[float]) -> Rule:
+    return FirstIdle(loads, [-rank for rank in urgent], "critical path")
 
 
 def _is_better(one: Schedule, other: Schedule) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lapstrake.config.model import PlacementKind
-from lapstrake.farm.model import queues
+from lapstrake.farm.model import queues, states
 from lapstrake.farm.placement.assign import critical_path, least_makespan
 from lapstrake.farm.placement.base import Load, Machine, Place, Placed, Schedule
 from lapstrake.farm.placement.critical import LEVELS, ranks, urgency
@@ -15,8 +15,6 @@ from lapstrake.farm.placement.simulate import Busy, replay
 from lapstrake.farm.values.tasks import Forecast, Task, TaskState
 from lapstrake.farm.values.workers import Worker, WorkerState
 
-_RUNNING = frozenset({TaskState.FETCHING, TaskState.BUILDING})
-_TO_COME = frozenset({TaskState.WAITING, TaskState.QUEUED})
 _STAGES = 4
 """Waiting tasks for each slot up to which all are bound to machines, not only the next ones."""
 _OVERDUE = 0.1
@@ -72,7 +70,7 @@ class _Planner:
         self.tasks = {
             task.id: task
             for task in situation.tasks
-            if task.same_as is None and task.state in _RUNNING | _TO_COME
+            if task.same_as is None and task.state in states.RUNNING | states.NOT_BEGUN
         }
         self.followers = [task for task in situation.tasks if task.same_as is not None]
         self.needs = {
@@ -93,7 +91,7 @@ class _Planner:
         places = {
             task.id: self._place(urgent[task.id], bound.get(task.id))
             for task in self.tasks.values()
-            if task.state in _TO_COME and not task.spec.requires.worker
+            if task.state in states.NOT_BEGUN and not task.spec.requires.worker
         }
         return Plan(places=places, forecasts=self._forecasts(placed))
 
@@ -115,7 +113,7 @@ class _Planner:
         wrong = [
             task.id
             for task in self.tasks.values()
-            if task.state in _TO_COME and not self._machines_of(task)
+            if task.state in states.NOT_BEGUN and not self._machines_of(task)
         ]
         users: dict[int, list[int]] = {}
         for task, needed in self.needs.items():
@@ -129,7 +127,7 @@ class _Planner:
         return [
             task.id
             for task in self.tasks.values()
-            if task.id not in bad and (task.state in _TO_COME or task.worker in self.index)
+            if task.id not in bad and (task.state in states.NOT_BEGUN or task.worker in self.index)
         ]
 
     def _machines_of(self, task: Task) -> frozenset[str]:
@@ -150,7 +148,7 @@ class _Planner:
         busy = [
             self._busy(self.tasks[task], number[task], loads[number[task]])
             for task in order
-            if self.tasks[task].state in _RUNNING
+            if self.tasks[task].state in states.RUNNING
         ]
         if self.kind is PlacementKind.MAKESPAN:
             return least_makespan(loads, self.machines, busy=busy)[0]

@@ -34,7 +34,6 @@ class Parts:
 
     Attributes:
         state: what requests need.
-        database: our tables.
         contents: the store behind `State.contents`, whose limits can change.
         room: watches the disk.
         sender: of webhooks.
@@ -42,7 +41,6 @@ class Parts:
     """
 
     state: State
-    database: Database
     contents: ContentStore
     room: Room
     sender: Sender
@@ -98,7 +96,6 @@ def assemble(config: Config, *, stopping: Check) -> Iterator[Parts]:
         )
         yield Parts(
             state=state,
-            database=database,
             contents=contents,
             room=room,
             sender=sender,

@@ -31,15 +31,11 @@ class Words(TypeDecorator[str]):
         return None if value is None else _clean(value)
 
 
-class Word(TypeDecorator[str]):
+class Word(Words):
     """Text of a bounded length; see `Words`."""
 
-    impl = String
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Drop NUL characters and halves of surrogate pairs."""
-        return None if value is None else _clean(value)
+    impl = String  # type: ignore[assignment]
+    cache_ok = True  # SQLAlchemy asks each class itself
 
 
 def _clean(text: str) -> str:

@@ -26,6 +26,13 @@ class WorkerState(StrEnum):
     """It said goodbye."""
 
 
+HERE = frozenset({WorkerState.ONLINE, WorkerState.DRAINING})
+"""It is heard of."""
+
+AWAY = frozenset({WorkerState.SILENT, WorkerState.GONE})
+"""It is not, and has nothing any more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerFacts:
     """What a worker says of its machine when it comes.

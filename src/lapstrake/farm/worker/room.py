@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -37,9 +38,11 @@ class WorkerRoom:
 
     def _make(self) -> None:
         """Layers that were used longest ago go; it may take a while."""
-        self._room().make()
+        self._room.make()
 
+    @functools.cached_property
     def _room(self) -> Room:
+        """One for always: it knows what it has tried, and told, already."""
         from lapstrake.farm.contents.room import Room
         from lapstrake.place.workplace import Workplace
         from lapstrake.progress import Silent

@@ -8,7 +8,7 @@ import queue
 import secrets
 import signal
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -43,13 +43,6 @@ _TICK = 1.0
 _REFUSED = (NoToken, NotAllowed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """A signal came."""
-
-    number: int
-
-
 class Supervisor:
     """The worker's own process.
 
@@ -78,7 +71,8 @@ class Supervisor:
             embedded=setup.embedded,
         )
         self._room = WorkerRoom(self._config, embedded=setup.embedded)
-        self._news: queue.SimpleQueue[_Told | None] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        """Whether a signal came; else there is something to look at."""
         self._stopping = False
         self._drained = False
         self._keepers: tuple[SlotKeeper, ...] = ()
@@ -118,10 +112,10 @@ class Supervisor:
         return former
 
     def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's
-        self._news.put(_Told(number))
+        self._news.put(True)
 
     def _wake(self) -> None:
-        self._news.put(None)
+        self._news.put(False)
 
     def _register(self, patience: float) -> Welcome | None:
         """Come to the farm; ``None`` when we are told to stop before.
@@ -170,10 +164,10 @@ class Supervisor:
     def _listen(self, seconds: float) -> None:
         """Wait for news, and heed signals: the first drains, the second gives all up."""
         try:
-            news = self._news.get(timeout=seconds)
+            signalled = self._news.get(timeout=seconds)
         except queue.Empty:
             return
-        if news is None:
+        if not signalled:
             return
         if self._stopping:
             _LOG.warning("giving up what is being built")
