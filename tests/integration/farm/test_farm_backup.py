@@ -20,7 +20,7 @@ _ENGINE = "farm.worker_database=postgresql://nobody@127.0.0.1/none"
 _QUICK = ("farm.heartbeat=0.5s", "farm.fence_after=1s", "farm.dead_after=2s")
 _REPOSITORY = (
     *("stable/Packages", "stable/.lapstrake/lock", "stable/hello_1_amd64.deb"),
-    *("scratch/Packages", "uploads/Packages"),  # names that the contents' own folders have, too
+    *("scratch/Packages", "scratch/.lapstrake/lock"),  # a branch called as a folder of contents is
 )
 
 
