@@ -97,13 +97,14 @@ class ControlGroup:
     def kill(self) -> None:
         """Kill every member, again and again until none is left (they may fork meanwhile)."""
         for _ in range(200):
-            files = [file for folder in self._unique() for file in folder.rglob("cgroup.procs")]
-            processes = [int(number) for file in files for number in _lines(file)]
-            if not processes:
-                return
-            for process in processes:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
+            with contextlib.suppress(FileNotFoundError):  # members may remove groups of theirs
+                files = [file for folder in self._unique() for file in folder.rglob("cgroup.procs")]
+                processes = [int(number) for file in files for number in _lines(file)]
+                if not processes:
+                    return
+                for process in processes:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(process, signal.SIGKILL)
             time.sleep(0.01)
 
     def remove(self) -> None:
@@ -189,11 +190,11 @@ def _all_groups() -> Iterator[tuple[str, Path]]:
 
 def _remove(group: Path) -> bool:
     """Remove a group and those that its members made in it; False while some are not dead yet."""
-    below = sorted(group.rglob("*/"), key=lambda path: -len(path.parts))
     try:
+        below = sorted(group.rglob("*/"), key=lambda path: -len(path.parts))
         for folder in (*below, group):
             folder.rmdir()
-    except FileNotFoundError:
+    except FileNotFoundError:  # somebody else was quicker
         return True
     except OSError:
         return False

@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lapstrake.errors import StoreError
@@ -58,7 +58,8 @@ def open_scratch(purpose: str) -> Iterator[Path]:
     top = Path(tempfile.gettempdir())
     prefix = f"lapstrake-{purpose}-{os.geteuid()}-"
     for left in top.glob(f"{prefix}*"):
-        _remove_if_left(left)
+        with suppress(FileNotFoundError):  # its maker has just ended
+            _remove_if_left(left)
     folder = top / f"{prefix}{os.urandom(8).hex()}"
     try:  # of everything: an interruption may come at any line
         folder.mkdir(mode=0o755)

@@ -76,18 +76,19 @@ def _entry(engine: Engine, volume: _Labelled, size: int) -> Iterator[Entry]:
     if folder is None:
         return  # another machine's, or nobody knows whose
     package, _, identifier = volume.name.rpartition("-")
-    known = ""
+    known, times = "", [0.0]
     with suppress(ArtifactError):
         known = read_id(folder)
     lost = known != identifier
-    times = [] if lost else [each.lstat().st_mtime for each in folder.iterdir()]
+    with suppress(FileNotFoundError):  # what a build is writing may have another name just now
+        times += [] if lost else [each.lstat().st_mtime for each in folder.iterdir()]
     yield Entry(
         name=f"{engine.kind}:{volume.name}",
         path=folder,
         package=package,
         kind=Kind.VOLUME,
         size=size,
-        used=max(times, default=0.0),
+        used=max(times),
         lost=lost,
     )
 

@@ -171,4 +171,4 @@ class _Getting:
             partial.replace(self._archive)
             sync_folder(self._archive.parent)
             for begun in partial.parent.glob(f"*-{self._identity.download_name}.*"):
-                begun.unlink()
+                begun.unlink(missing_ok=True)

@@ -83,7 +83,7 @@ class Question:
                 "inputs": [str(got.package.folder), list(got.package.checksum)],
                 "checksum": got.identity.checksum,
                 "path": str(got.path),
-                "record": str(cache.record_file(got.identity.download_name)),
+                "record": str(cache.layout.record(got.identity.download_name)),
                 "row": row,
             }
             for got, row in found

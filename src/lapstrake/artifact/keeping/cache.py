@@ -22,16 +22,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapstrake.artifact.identity import CHECKSUM, Identity
-from lapstrake.artifact.keeping import entries
 from lapstrake.artifact.keeping.entries import Entry, Record, read_checksum, read_record
+from lapstrake.artifact.keeping.layout import CacheLayout
+from lapstrake.artifact.keeping.listing import kept_in, tree_bytes
 from lapstrake.errors import ArtifactError
 from lapstrake.host import files
 from lapstrake.host.locks import locked
 
 if TYPE_CHECKING:
     from lapstrake.artifact.inputs.checksum import Inputs
-
-_OURS = ".lapstrake"
 
 
 class BusyError(ArtifactError):
@@ -48,19 +47,15 @@ class ArtifactCache:
 
     def __init__(self, root: Path, *, on_wait: Callable[[str], None] | None = None) -> None:
         self.root = root.absolute()
+        self.layout = CacheLayout(root=self.root)
         self._on_wait = on_wait
-
-    @property
-    def notes(self) -> Path:
-        """A folder for what is quicker to remember than to find out."""
-        return self.root / _OURS / "notes"
 
     def find(self, identity: Identity) -> Path | None:
         """The artifact made of these inputs, which counts as used now; or nothing."""
-        path = self.root / identity.download_name
+        path = self.layout.artifact(identity.download_name)
         if read_checksum(path) == identity.checksum:
             with suppress(OSError):  # a cache that may only be read
-                os.utime(self.record_file(identity.download_name))
+                os.utime(self.layout.record(identity.download_name))
             return path
         foreign = self.root / identity.name
         return foreign if read_checksum(foreign) == identity.checksum else None
@@ -124,7 +119,7 @@ class ArtifactCache:
             BusyError, StoreError: as `put_archive`.
         """
         folder = folder.absolute()
-        target = self.root / identity.download_name
+        target = self.layout.artifact(identity.download_name)
         if not folder.is_dir():
             raise ArtifactError(f"{folder} is no folder: there is nothing to keep")
         if self._same_place(folder, target):
@@ -144,7 +139,7 @@ class ArtifactCache:
 
     def use(self, identity: Identity) -> AbstractContextManager[None]:
         """Keep an artifact from being removed or replaced while the block runs."""
-        return self.use_folder(self.root / identity.download_name)
+        return self.use_folder(self.layout.artifact(identity.download_name))
 
     def use_folder(self, path: Path, *, inherited: bool = False) -> AbstractContextManager[None]:
         """The same for whatever is at a path: what is not in the cache, nobody here removes.
@@ -163,22 +158,18 @@ class ArtifactCache:
         Raises:
             BusyError: somebody uses it.
         """
-        if os.path.lexists(self.root / identity.download_name):
+        if os.path.lexists(self.layout.artifact(identity.download_name)):
             with self._in_use(identity.download_name, exclusive=True):
                 pass
 
     def inputs(self, name: str) -> Mapping[str, str]:
         """What an artifact was made of: files and their SHA-256; empty when that was not noted."""
-        record = read_record(self.record_file(name))
+        record = read_record(self.layout.record(name))
         return record.inputs if record else {}
 
     def entries(self) -> tuple[Entry, ...]:
         """All that is kept, by name."""
-        try:
-            names = sorted(each.name for each in self.root.iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return ()
-        return tuple(self._entry(name) for name in names if self._is_kept(name))
+        return tuple(kept_in(self.layout))
 
     def remove(self, name: str) -> bool:
         """Remove one by its name (`Identity.download_name`); what a link leads to stays.
@@ -190,18 +181,18 @@ class ArtifactCache:
             BusyError: somebody uses it.
         """
         with self._changing(name), self._in_use(name, exclusive=True):
-            target = self.root / name
+            target = self.layout.artifact(name)
             there = os.path.lexists(target)
             if there:
                 self._set_aside(name)
-            self.record_file(name).unlink(missing_ok=True)
-            files.remove_tree(self._work(name))
+            self.layout.record(name).unlink(missing_ok=True)
+            files.remove_tree(self.layout.work(name))
             return there
 
     def clear_work(self) -> None:
         """Remove what killed processes left."""
-        work = self.root / _OURS / "work"
-        for left in work.iterdir() if work.is_dir() else ():
+        works = self.layout.works
+        for left in works.iterdir() if works.is_dir() else ():
             with suppress(BusyError), self._changing(left.name, timeout=0.0):
                 files.remove_tree(left)
 
@@ -215,12 +206,12 @@ class ArtifactCache:
     ) -> Path:
         """Make an artifact in private and give it its name."""
         name = identity.download_name
-        target = self.root / name
+        target = self.layout.artifact(name)
         with self._changing(name):
             kept = None if again else self.find(identity)
             if kept is not None:
                 return kept
-            work = self._work(name)
+            work = self.layout.work(name)
             try:
                 files.remove_tree(work)
                 work.mkdir(parents=True, mode=0o700)
@@ -231,9 +222,9 @@ class ArtifactCache:
                 record = work / "record"
                 record.write_bytes(_record_of(identity, new, inputs).encode())
                 files.sync_filesystem(work)
-                self.record_file(name).parent.mkdir(exist_ok=True)
+                self.layout.record(name).parent.mkdir(exist_ok=True)
                 with self._in_use(name, exclusive=True) if target.exists() else nullcontext():
-                    record.rename(self.record_file(name))
+                    record.rename(self.layout.record(name))
                     self._publish(name, new)
             except OSError as failed:
                 raise files.disk_error(failed, doing=f"keeping {name}") from failed
@@ -244,7 +235,7 @@ class ArtifactCache:
 
     def _publish(self, name: str, new: Path) -> None:
         """Give an artifact its name; what had it is removed afterwards."""
-        target = self.root / name
+        target = self.layout.artifact(name)
         if os.path.lexists(target) and target.is_symlink() != new.is_symlink():
             self._set_aside(name)
         if new.is_symlink():
@@ -255,9 +246,9 @@ class ArtifactCache:
 
     def _set_aside(self, name: str) -> None:
         """Take an artifact's name away; what it had is removed with the working folder."""
-        work = self._work(name)
+        work = self.layout.work(name)
         work.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self.root / name).rename(files.temporary_name(work / "old"))
+        self.layout.artifact(name).rename(files.temporary_name(work / "old"))
         files.sync_folder(self.root)
 
     def _same_place(self, folder: Path, target: Path) -> bool:
@@ -277,47 +268,11 @@ class ArtifactCache:
             )
         return False
 
-    def _is_kept(self, name: str) -> bool:
-        path = self.root / name
-        if name.startswith((_OURS, files.TEMPORARY)):
-            return False
-        return path.is_symlink() or bool(read_checksum(path))
-
-    def _entry(self, name: str) -> Entry:
-        path = self.root / name
-        record = read_record(self.record_file(name))
-        link = path.readlink() if path.is_symlink() else None
-        foreign = record is None
-        package, host, version, _ = entries.split_name(name)
-        if record is not None:
-            said = record.identity
-            package, host, version = said.package, said.host, said.version
-        marker = path / CHECKSUM if foreign else self.record_file(name)
-        try:
-            used = marker.stat().st_mtime
-        except OSError:
-            used = path.lstat().st_mtime
-        size = record.size if record else _size(path)
-        checksum = read_checksum(path)
-        return Entry(
-            name=name,
-            path=path,
-            package=package,
-            host=host,
-            version=version,
-            checksum=checksum,
-            size=0 if link else size,
-            used=used,
-            link=link,
-            foreign=foreign,
-            lost=link is not None and not checksum,
-        )
-
     @contextmanager
     def _changing(self, name: str, *, timeout: float | None = None) -> Iterator[None]:
         """Be the only one who puts or removes an artifact."""
         with locked(
-            self._lock(name), what=f"the artifact {name}", timeout=timeout, error=BusyError,
+            self.layout.lock(name), what=f"the artifact {name}", timeout=timeout, error=BusyError,
             on_wait=self._on_wait,
         ):  # fmt: skip
             yield
@@ -327,19 +282,9 @@ class ArtifactCache:
     ) -> AbstractContextManager[None]:
         timeout = 0.0 if exclusive else None
         return locked(
-            self._lock(f"{name}.use"), what=f"the artifact {name}", exclusive=exclusive,
+            self.layout.use_lock(name), what=f"the artifact {name}", exclusive=exclusive,
             inherited=inherited, timeout=timeout, error=BusyError,
         )  # fmt: skip
-
-    def _lock(self, name: str) -> Path:
-        return self.root / _OURS / "locks" / name
-
-    def _work(self, name: str) -> Path:
-        return self.root / _OURS / "work" / name
-
-    def record_file(self, name: str) -> Path:
-        """The file whose time says when an artifact was last used."""
-        return self.root / _OURS / "records" / name
 
 
 def _write_checksum(folder: Path, identity: Identity) -> None:
@@ -348,11 +293,4 @@ def _write_checksum(folder: Path, identity: Identity) -> None:
 
 def _record_of(identity: Identity, tree: Path, inputs: Inputs | None) -> Record:
     digests = {name: digest.hex() for name, digest in inputs.files.items()} if inputs else {}
-    size = 0 if tree.is_symlink() else _size(tree)
-    return Record(identity=identity, size=size, inputs=digests)
-
-
-def _size(tree: Path) -> int:
-    from lapstrake.host.supervise import tree_size  # slow to import
-
-    return tree_size(tree)
+    return Record(identity=identity, size=tree_bytes(tree), inputs=digests)

@@ -56,7 +56,7 @@ def _digest(path: Path, cache: ArtifactCache) -> str:
     """A file's SHA-256, in upper case; read again only when it was touched since."""
     facts = path.stat()
     seal = [facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
-    note = cache.notes / hashlib.sha256(bytes(path)).hexdigest()
+    note = cache.layout.notes / hashlib.sha256(bytes(path)).hexdigest()
     with suppress(OSError, ValueError, KeyError, TypeError):
         known = json.loads(read_regular(note, limit=4096))
         if known["seal"] == seal:

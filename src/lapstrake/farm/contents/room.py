@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 from lapstrake.branch.room import collect
 from lapstrake.errors import LapstrakeError
@@ -104,8 +105,9 @@ class Room:
         latest = time.time() - _RECORD_SECONDS
         builds = self._place.builds
         for record in builds.iterdir() if builds.is_dir() else ():
-            if record.lstat().st_mtime <= latest:
-                remove_tree(record)
+            with suppress(FileNotFoundError):  # somebody else was quicker
+                if record.lstat().st_mtime <= latest:
+                    remove_tree(record)
 
     def _collect_contents(self) -> int:
         if self._contents is None or self._referenced is None:

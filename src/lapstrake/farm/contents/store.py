@@ -171,9 +171,10 @@ class ContentStore:
         """Remove uploads that nobody went on with, and what killed servers left; says how many."""
         latest, removed = time.time() - older, self._uploads.sweep(older=older)
         for path in self.scratch.glob(f"{TEMPORARY}*"):
-            if path.lstat().st_mtime <= latest:
-                remove_tree(path)
-                removed += 1
+            with suppress(FileNotFoundError):  # finished meanwhile
+                if path.lstat().st_mtime <= latest:
+                    remove_tree(path)
+                    removed += 1
         return removed
 
     def collect(self, keep: Collection[str], *, idle: float) -> int:

@@ -157,9 +157,12 @@ def _fetch(place: Workplace, url: str, revision: str) -> Fetched:
 
 def _drop_oldest(folder: Path) -> None:
     """Remove checkouts that nobody has used for longest, and nobody uses now."""
-    checkouts = [each for each in folder.iterdir() if _DIGEST.match(each.name)]
-    by_age = sorted(checkouts, key=lambda each: each.stat().st_mtime, reverse=True)
-    for old in by_age[_KEPT:]:
+    used: dict[Path, float] = {}
+    for each in folder.iterdir():
+        with suppress(FileNotFoundError):  # somebody else drops it
+            if _DIGEST.match(each.name):
+                used[each] = each.stat().st_mtime
+    for old in sorted(used, key=used.__getitem__, reverse=True)[_KEPT:]:
         with suppress(StoreError), _lock(old, timeout=0):
             remove_tree(old)
 

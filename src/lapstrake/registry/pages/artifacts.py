@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -87,11 +88,11 @@ def _sources(request: Request, output: Path, branch: str) -> Response:
 
 
 def _listing(request: Request, folder: Path, parts: list[str]) -> Response:
-    entries = [
-        {"name": each.name + "/" * each.is_dir(), "facts": each.stat()}
-        for each in sorted(folder.iterdir())
-        if not each.name.startswith(".") and each.exists()
-    ]
+    entries = []
+    for each in sorted(folder.iterdir()):
+        with suppress(FileNotFoundError):  # it was withdrawn just now, or is a link to nothing
+            if not each.name.startswith("."):
+                entries.append({"facts": each.stat(), "name": each.name + "/" * each.is_dir()})
     return page(request, "folder.html", parts=parts, entries=entries)
 
 
