@@ -14,6 +14,7 @@ from typing import Any
 import bcrypt
 
 from lapstrake.host.process import find_program
+from ports import free_port
 
 USER, PASSWORD = "planks", "over planks"
 
@@ -49,12 +50,6 @@ def running_distribution(
     finally:
         server.terminate()
         server.wait(30)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _configuration(folder: Path, address: str, *, private: bool) -> dict[str, Any]:

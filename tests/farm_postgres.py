@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,8 @@ from typing import Any
 
 import psycopg
 import pytest
+
+from ports import free_port
 
 OWNER = "farm"
 PASSWORD = "secret-of-the-farm"
@@ -146,12 +147,6 @@ def _as_account(words: Sequence[str]) -> None:
         assert done.returncode == 0, f"{words}: {said.read().decode()}"
 
 
-def _free_port(address: str) -> int:
-    with socket.socket() as listener:
-        listener.bind((address, 0))
-        return int(listener.getsockname()[1])
-
-
 @contextlib.contextmanager
 def running_postgres(*, address: str = "127.0.0.1", durable: bool = False) -> Iterator[Postgres]:
     """Run a server of our own with no databases; its files are removed at the end.
@@ -165,7 +160,7 @@ def running_postgres(*, address: str = "127.0.0.1", durable: bool = False) -> It
     with tempfile.TemporaryDirectory(prefix="lapstrake-postgres-") as name:
         folder = Path(name)
         shutil.chown(folder, *_account())
-        server = Postgres(folder, address, _free_port(address), durable)
+        server = Postgres(folder, address, free_port(address), durable)
         server.initialise()
         server.start()
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
+
+from ports import free_port
 
 _SECONDS = 60.0
 
@@ -54,8 +55,7 @@ class ObjectStorage:
 def object_storage() -> Iterator[ObjectStorage]:
     """Run such a server until the block ends."""
     pytest.importorskip("moto.server", reason="needs moto's server")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     program = Path(__file__).with_name("storage_program.py")
     process = subprocess.Popen(
         [sys.executable, program, str(port)],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,7 @@ from farm_worker import ENDED, FarmWorker, farm_worker, pack, running, until
 from lapstrake.farm.operations.roles import make_worker_role
 from lapstrake.names import BranchName
 from lapstrake.repository.open import repository_of
+from ports import free_port
 from roots import clone, open_work_dir, run_cli
 from shop import Shop, file_of
 
@@ -106,8 +106,7 @@ def started(base_work_dir: Path, folder: Path) -> Iterator[Farm]:
             made = run_cli(*options, work_dir=work_dir)
             assert made.ok, made.stderr
             tokens[scope] = made.stdout.strip()
-        with socket.create_server((network.address, 0)) as free:
-            listen = f"{network.address}:{free.getsockname()[1]}"
+        listen = f"{network.address}:{free_port(network.address)}"
         farm = Farm(
             network=network, postgres=postgres, work_dir=work_dir, folder=folder,
             settings=(*_QUICK, *settings), listen=listen, tokens=tokens,

@@ -15,6 +15,7 @@ import pytest
 from farm_postgres import Postgres
 from farm_server import FarmServer, farm_server
 from farm_worker import until
+from ports import free_port
 from roots import run_cli, write_configuration
 
 _PLACES = {"tls_certificate": "", "tls_key": "-key"}
@@ -63,8 +64,7 @@ def farm(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iter
     work_dir = tmp_path_factory.mktemp("serving")
     certificate, key = authority.folder / "farm.pem", authority.folder / "farm-key.pem"
     authority.sign(certificate, key, 1)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     configure(work_dir, authority, upload_limit="4096")
     with farm_server(
         work_dir,

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from distribution import PASSWORD, USER, free_port, lacks_distribution, running_distribution
+from distribution import PASSWORD, USER, lacks_distribution, running_distribution
 from handmade_images import OCI, Write, add_blob, file, make_image, make_index, noise
 from lapstrake.blobs.local import LocalBlobs
 from lapstrake.blobs.referrers import record_referrer
@@ -28,6 +28,7 @@ from lapstrake.image.outputs.write import write_image
 from lapstrake.names import Arch
 from lapstrake.oci import client
 from lapstrake.oci.descriptors import Descriptor
+from ports import free_port
 from registry_gate import breaking_door, token_gate
 from registry_server import served
 from roots import Recorder

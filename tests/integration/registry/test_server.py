@@ -181,9 +181,9 @@ def test_told_to_stop_it_lets_transfers_end(tmp_path: Path) -> None:
         place = client.post(f"/v2/{_NAME}/blobs/uploads/").headers["location"]
         query = f"?digest={sha256(_BLOB)}"
         head = f"PUT {place}{query} HTTP/1.1\nHost: x\nContent-Length: {len(_BLOB)}"
-        with _send(running, head, _BLOB[:100_000]) as connection:
-            _until(lambda: running.process.poll() is None)
-            time.sleep(0.2)
+        with _send(running, f"{head}\nExpect: 100-continue", b"") as connection:
+            assert connection.recv(100).startswith(b"HTTP/1.1 100"), "it waits for the body"
+            connection.sendall(_BLOB[:100_000])
             running.process.send_signal(signal.SIGTERM)
             time.sleep(0.5)
             assert running.process.poll() is None

@@ -36,11 +36,11 @@ def test_asked_twice_it_waits_for_nobody(tmp_path: Path) -> None:
     """A client that sends nothing of what it announced would have half a minute."""
     with served(tmp_path) as running, running.client() as client:
         place = client.post("/v2/push/slow/blobs/uploads/").headers["location"]
-        request = f"PATCH {place} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+        head = f"PATCH {place} HTTP/1.1\r\nHost: x\r\nContent-Length: 9"
         host, port = running.host.split(":")
         with socket.create_connection((host, int(port)), timeout=20) as connection:
-            connection.sendall(request.encode())
-            time.sleep(0.3)
+            connection.sendall(f"{head}\r\nExpect: 100-continue\r\n\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 100"), "it waits for the body"
             running.process.send_signal(signal.SIGINT)
             time.sleep(0.7)
             assert running.process.poll() is None

@@ -83,6 +83,8 @@ class Fence:
         """Ask; a question may hang, so another thread counts the seconds."""
         while not self._over.is_set():
             asked = _now()
+            if asked - self._answered > self._seconds:
+                return  # frozen for too long: whatever the answer would be, this slot ends
             try:
                 if not self._is_ours():
                     self._lost = True
