@@ -11,6 +11,7 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import pytest
 
+from own_address import need_uplink, own_address
 from shop import EXAMPLES, Shop, content, control, file_of
 
 NATIVE = EXAMPLES / "native"
@@ -66,8 +67,8 @@ class _Door(BaseRequestHandler):
 
 @pytest.fixture
 def door() -> Iterator[int]:
-    """A server on the host's loopback; gives its port."""
-    with ThreadingTCPServer(("127.0.0.1", 0), _Door) as server:
+    """A server on all of the host's addresses; gives its port."""
+    with ThreadingTCPServer(("", 0), _Door) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -78,14 +79,28 @@ def door() -> Iterator[int]:
 
 def test_network_is_off_unless_asked_for(each_shop: Shop, door: int) -> None:
     branch = each_shop.branch()
-    steps = {"build": f"exec 3<>/dev/tcp/127.0.0.1/{door}; head -n 1 <&3"}
+    need_uplink(1 if each_shop.user else 0)
+    address = own_address()
+    steps = {"build": f"exec 3<>/dev/tcp/{address}/{door}; head -n 1 <&3"}
     plain = each_shop.bundle("offline", steps=steps)
     failed = each_shop.build_fails(14, plain, branch)
-    assert "Connection refused" in failed["stderr"]
+    assert "Network is unreachable" in failed["stderr"]
     record = each_shop.build(plain, branch, "--network")
     assert "come in" in each_shop.log(record)
     asking = each_shop.bundle("online", steps=steps, extra="[needs]\nnetwork = true")
     assert "come in" in each_shop.log(each_shop.build(asking, branch))
+
+
+def test_the_hosts_loopback_is_reached_only_where_it_was_configured(
+    each_shop: Shop, door: int
+) -> None:
+    need_uplink(1 if each_shop.user else 0)
+    branch = each_shop.branch()
+    steps = {"build": f"exec 3<>/dev/tcp/127.0.0.1/{door}; head -n 1 <&3"}
+    bundle = each_shop.bundle("nosy", steps=steps, extra="[needs]\nnetwork = true")
+    assert "Connection refused" in each_shop.build_fails(14, bundle, branch)["stderr"]
+    given = {"LAPSTRAKE_RUNNER_HOST_NETWORK": "true"}
+    assert "come in" in each_shop.log(each_shop.build(bundle, branch, **given))
 
 
 def test_no_name_is_resolved_without_network(shop: Shop, branch: str) -> None:

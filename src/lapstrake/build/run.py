@@ -24,6 +24,7 @@ from lapstrake.names import GuestPath
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.open import repository_of
 from lapstrake.runner.base import Command, Network, Session
+from lapstrake.runner.choose import outward
 
 _SECRETS = GuestPath("/run/secrets")
 
@@ -209,7 +210,7 @@ class _Job:
             ),
             cwd=BUILDROOT,
             user=bundle.user,
-            network=Network.HOST if networked else Network.NONE,
+            network=outward(place.config.runner) if networked else Network.NONE,
             limits=limits,
             secrets={_SECRETS / name: value for name, value in secrets.items()},
         )

@@ -126,6 +126,9 @@ class RunnerConfig:
     image: str = setting(TEXT, "the image that docker builds in; empty for the branch", default="")
     docker_options: tuple[str, ...] = setting(TEXTS, "more options for docker run", default=())
     nspawn_options: tuple[str, ...] = setting(TEXTS, "more options for nspawn", default=())
+    host_network: bool = setting(
+        FLAG, "builds with the network reach this host's loopback, too", default=False
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -255,6 +255,47 @@ def enter_namespaces(plan: Plan) -> None:
         mount("none", "/", "", MS_REC | MS_PRIVATE)
 
 
+def prepare_uplink(words: list[str]) -> Callable[[], None]:
+    """A child that stays outside becomes the uplink's program once our namespaces are there.
+
+    Gives what tells it so, and waits until the network is up. It ends when the last pipe closes:
+    with us, however that happens.
+    """
+    go_read, go_write = os.pipe()
+    ready_read, ready_write = os.pipe()
+    end_read, end_write = os.pipe()
+    me = os.getpid()
+    if os.fork() == 0:
+        for descriptor in (go_write, ready_read, end_write):
+            os.close(descriptor)
+        os.read(go_read, 1)
+        become_uplink([*words, f"--ready-fd={ready_write}", f"--exit-fd={end_read}", str(me)])
+    for descriptor in (go_read, ready_write, end_read):
+        os.close(descriptor)
+
+    def connect() -> None:
+        os.close(go_write)
+        if os.read(ready_read, 1) != b"1":
+            raise SetupError(f"the network, by {words[0]}", 0)
+        os.close(ready_read)
+
+    return connect
+
+
+def become_uplink(words: list[str]) -> NoReturn:
+    """Nothing that it says is the command's output."""
+    null = os.open("/dev/null", os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    for word in words:
+        if word.startswith(("--ready-fd=", "--exit-fd=")):
+            os.set_inheritable(int(word.partition("=")[2]), True)
+    try:
+        os.execve(words[0], [*words, "tap0"], {})  # noqa: S606
+    except OSError:
+        os._exit(SETUP_FAILED)
+
+
 def enter_user_namespace(plan: Plan) -> None:
     """A child that stays outside writes the maps: only there are we allowed to."""
     ready_read, ready_write = os.pipe()
@@ -426,7 +467,10 @@ def start(plan: Plan) -> NoReturn:
             joined.write("0")
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write(FIRST_TO_GO)  # when the host runs out of memory, a build pays and not the host
+    connect = prepare_uplink(plan["uplink"]) if plan["uplink"] else None
     enter_namespaces(plan)
+    if connect is not None:
+        connect()
     if plan["adopts"]:
         check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
     child = os.fork()

@@ -151,6 +151,7 @@ class SandboxPlan:
         rlimits: ``RLIMIT_*`` to value.
         cgroups: ``cgroup.procs`` files to join first.
         adopts: without a PID namespace, kill the orphans that the command leaves, and theirs.
+        uplink: the program that gives the network namespace its network; see `host.uplink`.
         farewell: a program of the host that is run at the very end, also when we are dead by then.
     """
 
@@ -170,6 +171,7 @@ class SandboxPlan:
     rlimits: Mapping[str, int] = field(default_factory=dict)
     cgroups: tuple[Path, ...] = ()
     adopts: bool = False
+    uplink: tuple[str, ...] = ()
     farewell: tuple[str, ...] = ()
 
     def describe(self) -> dict[str, Any]:
@@ -195,6 +197,7 @@ class SandboxPlan:
             "rlimits": dict(self.rlimits),
             "cgroups": [str(file) for file in self.cgroups],
             "adopts": self.adopts,
+            "uplink": list(self.uplink),
             "farewell": list(self.farewell),
             "capabilities": sorted(CAPABILITIES.values()) if self.confined else None,
             "no_new_privileges": self.confined,

@@ -31,7 +31,8 @@ class Network(StrEnum):
     """What a command can reach."""
 
     NONE = "none"  # its own empty network: loopback only
-    HOST = "host"  # the host's network and name resolution
+    OUTSIDE = "outside"  # the world, through a network of its own: nothing of the host's loopback
+    HOST = "host"  # the host's network and name resolution, and with it all that listens there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

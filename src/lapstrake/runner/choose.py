@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from lapstrake.errors import RunnerError
-from lapstrake.runner.base import Runner
+from lapstrake.runner.base import Network, Runner
 
 if TYPE_CHECKING:
     from lapstrake.config.model import RunnerConfig
@@ -37,6 +37,15 @@ def load(name: str, settings: RunnerConfig | None = None) -> Runner:
     else:
         made = make()
     return cast("Runner", made)
+
+
+def outward(settings: RunnerConfig) -> Network:
+    """What a build that may use the network gets of it.
+
+    Args:
+        settings: the configuration's.
+    """
+    return Network.HOST if settings.host_network else Network.OUTSIDE
 
 
 def choose(name: str = "auto", settings: RunnerConfig | None = None) -> Runner:

@@ -30,7 +30,7 @@ def create_options(
     """
     limits = command.limits
     options = [
-        f"--network={command.network}",
+        *network_option(command.network),
         f"--user={command.user}:{command.user}",
         f"--workdir={command.cwd}",
         "--entrypoint=/bin/sh",
@@ -45,7 +45,7 @@ def create_options(
         *(mount_option(bind.source, bind.target, bind.writable) for bind in command.binds),
         *(mount_option(source, target, False) for target, source in shown.items()),
     ]
-    if command.network is Network.NONE:  # with the host's network the name is the host's
+    if command.network is not Network.HOST:  # with the host's network the name is the host's
         options.append(f"--hostname={HOSTNAME}")
     if limits.memory is not None:
         options += [f"--memory={limits.memory}", f"--memory-swap={limits.memory}"]
@@ -56,6 +56,11 @@ def create_options(
     if terminal:
         options += ["--interactive", "--tty"]
     return options
+
+
+def network_option(network: Network) -> list[str]:
+    """The engine's own network, where there is one, has nothing of this host's loopback."""
+    return [] if network is Network.OUTSIDE else [f"--network={network}"]
 
 
 def ulimit_options() -> list[str]:

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lapstrake.errors import RunnerError
+from lapstrake.host import uplink
 from lapstrake.host.process import find_program
 from lapstrake.host.sandbox import MemoryFolder, Operation, SandboxPlan, SecretFile
 from lapstrake.names import GuestPath
 from lapstrake.runner.base import Command, Lack, Network, OnOutput, Outcome, Session
+from lapstrake.runner.lacks import no_uplink
 from lapstrake.runner.mounted import MountedSession, environment
 from lapstrake.runner.rim import HOSTNAME, STARTED
 
@@ -61,12 +63,12 @@ class NspawnRunner:
                     remedy="Install it: apt install systemd-container",
                 )
             )
-        return tuple(lacks)
+        return (*lacks, *no_uplink())
 
     @contextlib.contextmanager
     def open(self, stack: tuple[Path, ...], workspace: Path) -> Iterator[Session]:
         """Enter a stack; see `Runner.open`."""
-        lacks = self.probe()
+        lacks = [lack for lack in self.probe() if lack.blocks]
         if lacks:
             raise RunnerError(lacks[0].what, resolution=lacks[0].remedy)
         yield _NspawnSession(stack, workspace, self.options)
@@ -150,6 +152,7 @@ class _NspawnSession(MountedSession):
         ]
         if command.network is Network.NONE:
             options.append("--private-network")
+        outside = command.network is Network.OUTSIDE
         return SandboxPlan(
             argv=("systemd-nspawn", *options, *self.options, "--", *_marked(command)),
             env={
@@ -158,6 +161,8 @@ class _NspawnSession(MountedSession):
                 "TERM": command.env.get("TERM", "dumb"),
             },
             host_operations=(self.overlay(), MemoryFolder(target=_RUNTIME), *held),
+            namespaces=("net",) if outside else (),  # nspawn stays in the one it is started in
+            uplink=uplink.words() if outside else (),
             confined=False,  # nspawn needs its rights to give them up inside
             adopts=True,  # a killed nspawn leaves its container behind
             host_sockets=False,  # nspawn has no filter for these

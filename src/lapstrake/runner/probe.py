@@ -73,6 +73,7 @@ PROGRAMS = (
     ("dpkg-deb", "unpacking packages", "dpkg"),
     ("gpg", "signing a branch's repository", "gpg"),
     ("newuidmap", "roots without being root", "uidmap"),
+    ("slirp4netns", "builds that use the network", "slirp4netns"),
     ("systemd-nspawn", "the runner nspawn", "systemd-container"),
     ("docker", "the runner docker, with Docker Engine", "docker.io"),
     ("podman", "the runner docker, with podman", "podman"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lapstrake.host import uplink
 from lapstrake.runner.base import Bind, Command, Network
 
 HOSTNAME = "lapstrake"
@@ -27,6 +28,8 @@ def lay(folder: Path, command: Command) -> Path:
     _write(folder / "etc/hostname", HOSTNAME + "\n")
     if command.network is Network.HOST:
         _write(folder / "etc/resolv.conf", _host_resolver())
+    if command.network is Network.OUTSIDE:
+        _write(folder / "etc/resolv.conf", f"nameserver {uplink.RESOLVER}\n")
     for target, content in command.files.items():
         file = folder / target.relative_to("/")
         file.parent.mkdir(parents=True, exist_ok=True)

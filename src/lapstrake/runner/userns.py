@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lapstrake.errors import RunnerError
-from lapstrake.host import idmap, sandbox, seccomp, supervise
+from lapstrake.host import idmap, sandbox, seccomp, supervise, uplink
 from lapstrake.host.sandbox import (
     BindMount,
     KernelFilesystems,
@@ -20,6 +20,7 @@ from lapstrake.host.sandbox import (
     SecretFile,
 )
 from lapstrake.runner.base import Command, Lack, Limits, Network, Session
+from lapstrake.runner.lacks import no_uplink
 from lapstrake.runner.mounted import ENVIRONMENT, MountedSession, environment
 from lapstrake.runner.rim import HOSTNAME
 
@@ -58,7 +59,7 @@ class UsernsRunner:
                     blocks=False,
                 )
             )
-        return tuple(lacks)
+        return (*lacks, *no_uplink())
 
     @contextlib.contextmanager
     def open(self, stack: tuple[Path, ...], workspace: Path) -> Iterator[Session]:
@@ -86,7 +87,7 @@ class _UsernsSession(MountedSession):
             for target, content in command.secrets.items()
         )
         inside: tuple[Operation, ...] = (KernelFilesystems(root=self.root), *binds, *secrets)
-        isolated = command.network is Network.NONE
+        isolated = command.network is not Network.HOST
         return SandboxPlan(
             argv=command.argv,
             env=environment(command),
@@ -95,6 +96,7 @@ class _UsernsSession(MountedSession):
             host_operations=() if self.rootless else (self.overlay(),),
             operations=(self.overlay(), *inside) if self.rootless else inside,
             namespaces=(*_NAMESPACES, "net") if isolated else _NAMESPACES,
+            uplink=uplink.words() if command.network is Network.OUTSIDE else (),
             ids=idmap.current_map(),
             hostname=HOSTNAME,
             user=command.user,

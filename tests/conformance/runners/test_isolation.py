@@ -8,19 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
+from psutil import Process
 
 from lapstrake.host.sandbox import CAPABILITIES
-from lapstrake.runner.base import Network
+from lapstrake.runner.base import Command, Network
+from own_address import need_uplink, own_address
 from runner_subjects import Subject, run, said, sh
 
 GREETING = b"greeting of the host\n"
 
 
 @contextmanager
-def listener() -> Iterator[int]:
-    """A server on the host's loopback; gives its port."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+def listener(address: str = "127.0.0.1") -> Iterator[int]:
+    """A server on the host, on its loopback if not told otherwise; gives its port."""
+    with socket.create_server((address, 0)) as server:
 
         def serve() -> None:
             while True:
@@ -65,6 +68,47 @@ def test_with_the_hosts_network_the_host_is_reached(isolating: Subject) -> None:
     with listener() as port, isolating.session() as session:
         text = said(session, f"nc -w 5 127.0.0.1 {port} </dev/null", network=Network.HOST)
     assert text.encode() == GREETING
+
+
+def test_with_a_network_of_its_own_the_hosts_loopback_is_out_of_reach(isolating: Subject) -> None:
+    need_uplink(isolating.uid)
+    host = "127.0.0.1 ::1 10.0.2.2"  # the last stands for it
+    script = f"for host in {host}; do nc -w 1 $host $1 </dev/null; done; :"
+    with listener() as port, isolating.session() as session:
+        assert (
+            said(session, f"({script}) 2>&1", str(port), network=Network.OUTSIDE).count(
+                GREETING.decode()
+            )
+            == 0
+        )
+
+
+def test_with_a_network_of_its_own_other_machines_are_reached(layering: Subject) -> None:
+    need_uplink(layering.uid)
+    address = own_address()
+    with listener(address) as port, layering.session() as session:
+        script = f"nc -w 5 {address} {port} </dev/null; cat /etc/resolv.conf; cat /proc/net/unix"
+        text = said(session, script, network=Network.OUTSIDE)
+        quiet = said(session, "cat /proc/net/unix; ls /sys/class/net 2>/dev/null || echo lo")
+    assert GREETING.decode() in text
+    assert "nameserver 10.0.2.3" in text
+    assert "@" not in text  # no abstract socket of the host's
+    assert quiet.split()[-1] == "lo"  # the next command has none again
+
+
+def test_the_way_to_the_network_ends_with_the_command(layering: Subject) -> None:
+    need_uplink(layering.uid)
+    seen: list[Process] = []
+
+    def look(_data: bytes) -> None:
+        ours = Process().children(recursive=True)
+        seen.extend(each for each in ours if each.name() == "slirp4netns")
+
+    with layering.session() as session:
+        command = Command(argv=("sh", "-c", "echo; sleep 0.2"), network=Network.OUTSIDE)
+        session.run(command, on_output=look)
+    assert seen
+    assert not psutil.wait_procs(seen, timeout=10)[1]
 
 
 def test_with_the_hosts_network_names_are_resolved_as_on_the_host(isolating: Subject) -> None:

@@ -73,9 +73,7 @@ def test_what_a_plain_build_sees(subject: Subject) -> None:
         f'--mount=type=bind,"source={folder}/gcc",target=/nerves/host/artifacts/gcc,readonly',
         f'--mount=type=bind,"source={folder}/downloads/sources",target=/nerves/dl',
     ]
-    assert {"--workdir=/nerves/build", "--network=host", "--user=1000:100", "--cap-drop=ALL"} < set(
-        options
-    )
+    assert {"--workdir=/nerves/build", "--user=1000:100", "--cap-drop=ALL"} < set(options)
     assert not [option for option in options if option.startswith(("--cap-add", "--memory"))]
 
 

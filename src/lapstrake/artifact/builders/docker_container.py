@@ -105,7 +105,7 @@ def plan_container(
         f"--name={name}",
         f"--label={OWNER}={own_name()}",
         f"--workdir={WORK}",
-        f"--network={'none' if spec.network is False else 'host'}",
+        *(("--network=none",) if spec.network is False else ()),
         "--log-driver=none",  # the output goes to us; a copy would only fill the disk
         "--security-opt=no-new-privileges",
         f"--tmpfs={HOME}:rw,exec,mode=1777",

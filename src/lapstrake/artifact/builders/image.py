@@ -115,9 +115,9 @@ def _pull(engine: Engine, job: Job, wanted: Wanted, log: BuildLog) -> bool:
 def _build(engine: Engine, job: Job, wanted: Wanted, dockerfile: Path, log: BuildLog) -> None:
     """Build it; the context is the Dockerfile's folder."""
     job.progress.headline(f"{job.package.name}: building the image {wanted.tag}")
-    network = "none" if job.package.runner.network is False else "host"
     words = [
-        "build", f"--tag={wanted.tag}", f"--file={dockerfile}", f"--network={network}",
+        "build", f"--tag={wanted.tag}", f"--file={dockerfile}",
+        *(("--network=none",) if job.package.runner.network is False else ()),
         "--force-rm",  # also the container of what failed
         f"--label={LABEL}={wanted.content}",
         *(f"--build-arg={name}" for name in _PROXIES if name in os.environ),

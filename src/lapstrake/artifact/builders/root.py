@@ -31,6 +31,7 @@ from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.open import repository_of
 from lapstrake.runner.base import Bind, Command, Lack, Network, OnOutput, Outcome, Session
+from lapstrake.runner.choose import outward
 
 _Result = TypeVar("_Result")
 
@@ -60,7 +61,7 @@ class RootBuilder:
     def build(self, job: Job) -> Path:
         """Build; see `Builder.build`."""
         steps = _steps(job)
-        self._enter(job, lambda session: run_build(job, steps, _in(session, job, steps)))
+        self._enter(job, lambda session: run_build(job, steps, self._in(session, job, steps)))
         archive = self._deliver(job, steps)
         collect_over_budget(self.place)
         return archive
@@ -73,7 +74,7 @@ class RootBuilder:
                 f"{job.package.name} was never built here, or its build directory was collected",
                 resolution=f"Build it first: lapstrake artifact build {job.package.name}",
             )
-        self._enter(job, lambda session: run_archive(job, steps, _in(session, job, steps)))
+        self._enter(job, lambda session: run_archive(job, steps, self._in(session, job, steps)))
         return self._deliver(job, steps)
 
     def clean(self, job: Job) -> None:
@@ -85,8 +86,8 @@ class RootBuilder:
         steps = _steps(job)
 
         def talk(session: Session) -> int:
-            run_prepare(job, steps, _in(session, job, steps))
-            return session.interact(_command(SHELL, job, steps))
+            run_prepare(job, steps, self._in(session, job, steps))
+            return session.interact(self._command(SHELL, job, steps))
 
         return self._enter(job, talk)
 
@@ -118,6 +119,29 @@ class RootBuilder:
                 session.capture(changes)
                 kept.keep(changes)
         return result
+
+    def _in(self, session: Session, job: Job, steps: Steps) -> Callable[[Step, OnOutput], Outcome]:
+        """What runs a step in an entered root."""
+
+        def run(step: Step, on_output: OnOutput) -> Outcome:
+            return session.run(self._command(step.argv, job, steps), on_output=on_output)
+
+        return run
+
+    def _command(self, argv: tuple[str, ...], job: Job, steps: Steps) -> Command:
+        binds, variables = _binds(job), {"FORCE_UNSAFE_CONFIGURE": "1"}  # it is root only in here
+        if agent := agent_socket(job.package):
+            binds = (*binds, Bind(source=agent, target=AGENT, writable=True))
+            variables["SSH_AUTH_SOCK"] = str(AGENT)
+        networked = job.package.runner.network
+        return Command(
+            argv=argv,
+            env={**variables, **steps.environment},
+            cwd=WORK,
+            network=outward(self.place.config.runner) if networked else Network.NONE,
+            limits=limits_of(job),
+            binds=binds,
+        )
 
     def _save(self, kept: KeptBuild, session: Session, changes: Path) -> None:
         """Keep what a failed build made; its own error tells more than one of keeping."""
@@ -157,30 +181,6 @@ def _put_copies(session: Session, job: Job, kept: KeptBuild) -> None:
         if kept.work is None or not (kept.work / copy.name).exists():
             for entry in copy.entries:
                 session.put(entry, WORK / copy.name / entry.name)
-
-
-def _in(session: Session, job: Job, steps: Steps) -> Callable[[Step, OnOutput], Outcome]:
-    """What runs a step in an entered root."""
-
-    def run(step: Step, on_output: OnOutput) -> Outcome:
-        return session.run(_command(step.argv, job, steps), on_output=on_output)
-
-    return run
-
-
-def _command(argv: tuple[str, ...], job: Job, steps: Steps) -> Command:
-    binds, variables = _binds(job), {"FORCE_UNSAFE_CONFIGURE": "1"}  # it is root only in here
-    if agent := agent_socket(job.package):
-        binds = (*binds, Bind(source=agent, target=AGENT, writable=True))
-        variables["SSH_AUTH_SOCK"] = str(AGENT)
-    return Command(
-        argv=argv,
-        env={**variables, **steps.environment},
-        cwd=WORK,
-        network=Network.HOST if job.package.runner.network else Network.NONE,
-        limits=limits_of(job),
-        binds=binds,
-    )
 
 
 def _binds(job: Job) -> tuple[Bind, ...]:
