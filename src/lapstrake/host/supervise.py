@@ -126,6 +126,11 @@ class _Watch:
             SAMPLE_SECONDS, _DISK_SHARE * (time.monotonic() - before)
         )
 
+    def look_last(self) -> None:
+        """What short commands left is their peak: they end before anybody walks."""
+        if self.workspace is not None:
+            self._walk()
+
     def sample(self) -> None:
         """Keep what is used now."""
         if self.workspace is not None and self.elapsed >= self.next_walk:
@@ -248,6 +253,7 @@ def watch(
         failure = process.failure()
         if failure is not None:
             raise failure
+        watched.look_last()
         return _outcome(watched)
     finally:
         process.close()

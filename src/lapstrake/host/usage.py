@@ -62,7 +62,7 @@ class Usage:
         wall_seconds: from start to end.
         cpu_seconds: user and system time.
         peak_memory: bytes; exact with cgroups, the largest sample without.
-        peak_disk: bytes in the workspace, the largest sample.
+        peak_disk: bytes in the workspace, the largest sample; the last is what the command left.
         samples: taken every 3 s.
     """
 

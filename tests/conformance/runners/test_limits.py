@@ -83,6 +83,12 @@ def test_a_fork_bomb_ends_with_its_time(subject: Subject) -> None:
         assert said(session, "echo alive") == "alive\n"
 
 
+def test_short_commands_have_a_peak_of_the_disk(subject: Subject) -> None:
+    with subject.session() as session:
+        outcome, _ = sh(session, "head -c 3000000 /dev/urandom > file", limits=Limits())
+    assert 3_000_000 <= outcome.usage.peak_disk < 30_000_000
+
+
 def test_use_is_measured(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervise, "SAMPLE_SECONDS", 0.3)
     script = """

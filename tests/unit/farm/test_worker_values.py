@@ -16,9 +16,12 @@ from lapstrake.farm.worker.sampling import Sampler, joined, peaks_of
 from lapstrake.farm.worker.setup import AttemptFolder, bounded
 from lapstrake.farm.worker.shipping import read_piece
 from lapstrake.farm.worker.telling import AttemptLog
+from lapstrake.farm.worker.traffic import Traffic
 
 _COUNTS = st.integers(0, 1 << 40)
-_PEAKS = st.builds(Peaks, memory=_COUNTS, disk=_COUNTS, processes=_COUNTS, received=_COUNTS)
+_PEAKS = st.builds(
+    Peaks, memory=_COUNTS, disk=_COUNTS, processes=_COUNTS, received=st.none() | _COUNTS
+)
 
 
 @given(_PEAKS, _PEAKS, _PEAKS)
@@ -26,7 +29,11 @@ def test_peaks_are_the_most_of_each(one: Peaks, other: Peaks, third: Peaks) -> N
     both = joined(one, other)
     assert joined(other, one) == both
     assert joined(both, third) == joined(one, joined(other, third))
-    assert all(most >= each for most, each in zip(astuple(both), astuple(one), strict=True))
+    assert all(
+        most is None or (each is not None and most >= each)
+        for most, each in zip(astuple(both), astuple(one), strict=True)
+    )
+    assert (both.received is None) == (None in {one.received, other.received})
     assert joined(one, one) == one
 
 
@@ -80,7 +87,8 @@ def test_measuring_survives_whatever_goes_wrong(tmp_path: Path) -> None:
         1 << 30,  # nobody
         workspaces=tmp_path,
         containers=lambda: (),
-        networked=True,
+        traffic=Traffic(apart=True),
+        begun=lambda: True,
         on_sample=broken,
     )
     assert told.wait(10)

@@ -109,8 +109,8 @@ class SampleBody(_Said):
     memory: Amount
     disk: Amount = 0
     processes: Amount = 0
-    received: Amount = 0
-    sent: Amount = 0
+    received: Amount | None = 0
+    sent: Amount | None = 0
 
     def value(self) -> ResourceSample:
         """As the farm's own value."""
@@ -125,8 +125,8 @@ class PeaksBody(_Said):
     memory: Amount = 0
     disk: Amount = 0
     processes: Amount = 0
-    received: Amount = 0
-    sent: Amount = 0
+    received: Amount | None = 0
+    sent: Amount | None = 0
 
 
 class OutputBody(_Said):

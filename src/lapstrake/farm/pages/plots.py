@@ -74,7 +74,7 @@ class Plot:
 
 
 def resource_plots(samples: Sequence[ResourceSample], *, memory_limit: int = 0) -> list[Plot]:
-    """The plots of an attempt: processors, memory, disk, processes, network.
+    """The plots of an attempt: processors, memory, disk, processes, and its network if it is known.
 
     Args:
         samples: in the order of time.
@@ -84,9 +84,10 @@ def resource_plots(samples: Sequence[ResourceSample], *, memory_limit: int = 0) 
         return []
     rows = [(sample.seconds, sample) for sample in samples]
     rate = [
-        ("received", _rates((at, row.received) for at, row in rows)),
-        ("sent", _rates((at, row.sent) for at, row in rows)),
+        ("received", _rates((at, row.received or 0) for at, row in rows)),
+        ("sent", _rates((at, row.sent or 0) for at, row in rows)),
     ]
+    unknown = any(row.received is None for _, row in rows)
     return [
         _plot(
             "Processors",
@@ -105,7 +106,7 @@ def resource_plots(samples: Sequence[ResourceSample], *, memory_limit: int = 0) 
         _plot(
             "Processes", "alive", [("alive", [(at, row.processes) for at, row in rows])], _number
         ),
-        _plot("Network", "per second", rate, _size),
+        *([] if unknown else [_plot("Network", "per second", rate, _size)]),
     ]
 
 

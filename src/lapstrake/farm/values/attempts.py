@@ -10,15 +10,15 @@ from lapstrake.farm.values.tasks import OutputFile, TaskSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peaks:
-    """The most that an attempt used, and its sums."""
+    """The most that an attempt used, and its sums; ``None``: nobody knows, see `ResourceSample`."""
 
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     memory: int = 0
     disk: int = 0
     processes: int = 0
-    received: int = 0
-    sent: int = 0
+    received: int | None = 0
+    sent: int | None = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +31,9 @@ class ResourceSample:
         memory: bytes resident.
         disk: bytes in the workspace.
         processes: how many.
-        received: bytes from the network so far, as far as the worker can tell.
-        sent: bytes to it.
+        received: bytes that the build itself got from its network so far; ``None`` when it has none
+            of its own: then the worker cannot tell them from the machine's.
+        sent: bytes that it sent, likewise.
     """
 
     seconds: float
@@ -40,8 +41,8 @@ class ResourceSample:
     memory: int
     disk: int = 0
     processes: int = 0
-    received: int = 0
-    sent: int = 0
+    received: int | None = 0
+    sent: int | None = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,12 +18,14 @@ from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.ready import ReadyProcess
 from lapstrake.farm.worker.sampling import Sampler, joined
 from lapstrake.farm.worker.setup import (
+    LOCAL,
     AttemptFolder,
     BuildSetup,
     SlotSetup,
     worker_folder,
 )
 from lapstrake.farm.worker.shipping import Shipper
+from lapstrake.farm.worker.traffic import Traffic
 from lapstrake.host import files, sandbox
 from lapstrake.host.cgroup import ControlGroup
 
@@ -86,7 +88,8 @@ class Attempt:
             process.process.pid,
             workspaces=leftovers.store_folder(self._setup.worker, self._config) / "workspaces",
             containers=self._containers,
-            networked=self._job.spec.network,
+            traffic=Traffic(apart=not self._is_on_the_machine()),
+            begun=lambda: self._folder.begun.exists() or self._makes_artifacts,
             on_sample=shipper.add,
         )
         try:
@@ -100,10 +103,19 @@ class Attempt:
         peaks = joined(peaks, result.peaks)
         return replace(result, peaks=replace(peaks, wall_seconds=time.monotonic() - began))
 
+    @property
+    def _makes_artifacts(self) -> bool:
+        return self._job.spec.kind is TaskKind.ARTIFACT
+
+    def _is_on_the_machine(self) -> bool:
+        """Whether something of it may run in no root and no container."""
+        trusting = self._makes_artifacts and LOCAL in self._setup.facts.capabilities
+        return trusting or self._config.runner.name is RunnerName.LOCAL
+
     def _containers(self) -> tuple[ControlGroup, ...]:
         """The containers of this build, where it can have any."""
         docker = self._config.runner.name is RunnerName.DOCKER
-        if docker or self._job.spec.kind is TaskKind.ARTIFACT:
+        if docker or self._makes_artifacts:
             return leftovers.groups_of_executor(self._config, self._setup.executor)
         return ()
 

@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import astuple, fields
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from lapstrake.errors import LapstrakeError
 from lapstrake.farm.values.attempts import Peaks, ResourceSample
+from lapstrake.farm.worker.traffic import Traffic, processes_in
 from lapstrake.host import cgroup
 from lapstrake.host.cgroup import ControlGroup
 from lapstrake.host.supervise import SAMPLE_SECONDS, tree_size
@@ -32,7 +34,8 @@ class Sampler:
         root: the uppermost of its processes.
         workspaces: the folder whose entries ``PURPOSE-PID-…`` belong to process PID of the tree.
         containers: gives the control groups of the containers it has, which are nobody's children.
-        networked: whether to count the machine's network; a build's own is empty.
+        traffic: counts what its networks carry.
+        begun: whether the build itself runs: what is fetched before is not its traffic.
         on_sample: told of each.
     """
 
@@ -42,13 +45,14 @@ class Sampler:
         *,
         workspaces: Path,
         containers: Callable[[], Sequence[ControlGroup]],
-        networked: bool,
+        traffic: Traffic,
+        begun: Callable[[], bool],
         on_sample: Callable[[ResourceSample], None],
     ) -> None:
-        self._root, self._workspaces, self._networked = root, workspaces, networked
+        self._root, self._workspaces = root, workspaces
+        self._traffic, self._begun = traffic, begun
         self._containers, self._on_sample = containers, on_sample
         self._began = time.monotonic()
-        self._network = network_bytes()
         self._disk, self._next_walk = 0, 0.0
         self._cpu = 0.0
         self.peaks = Peaks()
@@ -86,15 +90,17 @@ class Sampler:
                 if not (groups and cgroup.is_grouped(process.pid)):
                     memory += process.memory_info().rss
         self._cpu = max(self._cpu, cpu)
-        received, sent = network_bytes()
+        if self._begun():
+            self._traffic.look((*(process.pid for process in tree), *processes_in(containers)))
+        received, sent = self._traffic.total()
         return ResourceSample(
             seconds=round(time.monotonic() - self._began, 2),
             cpu_seconds=round(self._cpu, 2),
             memory=memory,
             disk=self._measure_disk({process.pid for process in tree}),
             processes=len(tree) + sum(group.processes() for group in containers),
-            received=received - self._network[0] if self._networked else 0,
-            sent=sent - self._network[1] if self._networked else 0,
+            received=received,
+            sent=sent,
         )
 
     def _measure_disk(self, tree: set[int]) -> int:
@@ -117,16 +123,6 @@ def processes_of(root: int) -> list[psutil.Process]:
         return []
 
 
-def network_bytes() -> tuple[int, int]:
-    """What the machine's interfaces received and sent so far, but for the loopback."""
-    received = sent = 0
-    for name, counts in psutil.net_io_counters(pernic=True).items():
-        if name != "lo":
-            received += counts.bytes_recv
-            sent += counts.bytes_sent
-    return received, sent
-
-
 def peaks_of(sample: ResourceSample) -> Peaks:
     """What one sample says of the most."""
     return Peaks(
@@ -141,9 +137,10 @@ def peaks_of(sample: ResourceSample) -> Peaks:
 
 
 def joined(one: Peaks, other: Peaks) -> Peaks:
-    """The larger of each."""
+    """The larger of each; what one does not know, both do not."""
     pairs = zip(astuple(one), astuple(other), strict=True)
-    return Peaks(**dict(zip(_NAMES, (max(pair) for pair in pairs), strict=True)))
+    most: list[Any] = [None if None in pair else max(pair) for pair in pairs]
+    return Peaks(**dict(zip(_NAMES, most, strict=True)))
 
 
 def _owner(name: str) -> int:
