@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from lapstrake.baseos import buildkit
-from lapstrake.baseos.current import buildkit_file
+from lapstrake.baseos.configured import buildkit_file
 from lapstrake.config.model import BaseConfig
 from lapstrake.errors import BaseError, ChecksumError, FetchError
 from lapstrake.names import Digest

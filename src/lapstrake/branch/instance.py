@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lapstrake.baseos.current import ensure_base, find_base
+from lapstrake.baseos.current import find_base
+from lapstrake.baseos.ensure import ensure_base
 from lapstrake.config.branches import one_branch
 from lapstrake.config.model import RefreshMode
 from lapstrake.errors import BranchError, StoreError

@@ -50,7 +50,7 @@ def load_baseos(
     layout, or an image as skopeo names it (docker://NAME, docker-archive:FILE ...). Without it, the
     base OS is what the configuration says, which is bootstrapping the host's own release at first.
     """
-    from lapstrake.baseos.current import configured_base
+    from lapstrake.baseos.configured import configured_base
     from lapstrake.baseos.load import load_base
 
     place = open_place(app)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from lapstrake.errors import ChecksumError, FetchError, LapstrakeError
 from lapstrake.source.bzr import Bazaar
@@ -21,15 +20,12 @@ from lapstrake.source.fossil import Fossil
 from lapstrake.source.git import Git
 from lapstrake.source.hg import Mercurial
 from lapstrake.source.job import CancelledError, Fetched, Job, Stage
+from lapstrake.source.repository_url import check_url
 from lapstrake.source.revision import Revision
 from lapstrake.source.spec import SourceKind
 from lapstrake.source.svn import Subversion
 from lapstrake.source.tree_tar import write_tree_tar
 
-_SCHEMES = frozenset(
-    {"http", "https", "git", "ssh", "git+ssh", "file", "svn", "svn+ssh", "bzr", "bzr+ssh"}
-)
-_SCP_LIKE = re.compile(r"[A-Za-z0-9_][\w.+-]*@[A-Za-z0-9][\w.-]*:[^-:]")
 _REVISION = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.,/+@:%#=-]*\Z")
 
 
@@ -117,25 +113,6 @@ def fetch_checkout(job: Job) -> Fetched:
         spec=job.spec, path=blob.path, digest=blob.digest, size=blob.size, from_cache=from_cache,
         revision=exact, url=job.spec.url,
     )  # fmt: skip
-
-
-def check_url(job: Job, url: str) -> None:
-    """Refuse URLs that make a program do something else than fetch.
-
-    Raises:
-        FetchError: an unknown scheme (``ext::sh -c ...``), or a host that begins with a dash.
-    """
-    try:
-        parts = urlsplit(url)
-        dashed = any(part.startswith("-") for part in (url, parts.netloc, parts.hostname or ""))
-    except ValueError as wrong:
-        raise FetchError(f"{job.label}: {url!r} is no URL: {wrong}") from wrong
-    known = parts.scheme.lower() in _SCHEMES or url.startswith("/") or _SCP_LIKE.match(url)
-    if dashed or not known or "::" in url.partition("://")[0] or any(c < " " for c in url):
-        raise FetchError(
-            f"{job.label}: {url!r} is no URL of a repository",
-            resolution=f"Use one of: {', '.join(sorted(_SCHEMES))}.",
-        )
 
 
 def _check_words(checkout: _Checkout) -> None:

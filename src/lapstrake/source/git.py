@@ -15,6 +15,7 @@ from lapstrake.errors import FetchError
 from lapstrake.host.process import Completed, require_program
 from lapstrake.source.git_submodules import Submodule, pair, parse_gitlinks, parse_gitmodules
 from lapstrake.source.job import CancelledError, Job, Stage
+from lapstrake.source.repository_url import check_url
 from lapstrake.source.revision import Revision
 from lapstrake.source.spec import Submodules
 
@@ -222,8 +223,6 @@ def _write_submodules(
 
 
 def _submodule_mirror(job: Job, parent: str, module: Submodule) -> tuple[Path, str]:
-    from lapstrake.source.checkout import check_url
-
     complaints: list[FetchError] = []
     for url in job.rules.candidates(module.url):
         check_url(job, url)

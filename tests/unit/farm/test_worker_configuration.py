@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lapstrake.baseos.current import configured_base
+from lapstrake.baseos.configured import configured_base
 from lapstrake.config.load import load_config
 from lapstrake.config.model import BaseMethod, Config
 from lapstrake.errors import FarmError

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from lapstrake.artifact.depot import Depot
 from lapstrake.formats.keys import cache_key
-from lapstrake.progress import Progress
 from lapstrake.source.spec import SourceSpec
 
 _DIGITS = 12
@@ -39,23 +38,9 @@ def fetched_folder(spec: SourceSpec, depot: Depot) -> Path:
     return depot.packages / f"{spec.name}-{cache_key('package', _facts(spec)).hex[:_DIGITS]}"
 
 
-def fetch_packages(
-    specs: Iterable[SourceSpec], *, depot: Depot, progress: Progress, offline: bool
-) -> None:
-    """Bring packages to where `fetched_folder` says, in parallel; those that are there stay.
-
-    Raises:
-        FetchError: one could not be fetched.
-        ChecksumError: one is not what its checksum says.
-        UnpackError: an archive is damaged or hostile.
-        StoreError: the disk is full.
-    """
-    missing = [spec for spec in specs if not _is_there(fetched_folder(spec, depot))]
-    if not missing:
-        return
-    from lapstrake.artifact.manifest.fetching import fetch_missing  # most are there
-
-    fetch_missing(missing, depot=depot, progress=progress, offline=offline)
+def missing_packages(specs: Iterable[SourceSpec], depot: Depot) -> list[SourceSpec]:
+    """Those that are not where `fetched_folder` says; the others count as used now."""
+    return [spec for spec in specs if not _is_there(fetched_folder(spec, depot))]
 
 
 def _is_there(folder: Path) -> bool:

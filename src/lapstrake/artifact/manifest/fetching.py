@@ -25,12 +25,16 @@ from lapstrake.source.spec import SourceSpec
 from lapstrake.source.unpack import UnpackBounds, unpack
 
 
-def fetch_missing(
+def fetch_packages(
     missing: Sequence[SourceSpec], *, depot: Depot, progress: Progress, offline: bool
 ) -> None:
     """Bring packages to where `fetched_folder` says, in parallel.
 
-    Raises: as `lapstrake.artifact.manifest.fetched.fetch_packages`.
+    Raises:
+        FetchError: one could not be fetched.
+        ChecksumError: one is not what its checksum says.
+        UnpackError: an archive is damaged or hostile.
+        StoreError: the disk is full.
     """
     fetched = fetch_specs(
         depot.config, missing, folder=depot.packages, offline=offline, progress=progress

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,8 +12,8 @@ from lapstrake.artifact.base import Origin
 from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.manifest.base import FILE_NAME, Manifest
 from lapstrake.artifact.manifest.fetched import (
-    fetch_packages,
     fetched_folder,
+    missing_packages,
     same_source,
     source_text,
 )
@@ -104,12 +104,19 @@ class Gathering:
                 self._check_same(need, member.need if member else new.setdefault(need.name, need))
             specs = [need.source for need in new.values() if isinstance(need.source, SourceSpec)]
             _refuse_local(new.values())
-            fetch_packages(specs, depot=self.depot, progress=self.progress, offline=self.offline)
+            self._fetch(specs)
             for need in new.values():
                 self.members[need.name] = self._read(need)
             waiting = [need for name in new for need in self._needs(self.members[name])]
         self._check_overrides()
         return self.members
+
+    def _fetch(self, specs: Sequence[SourceSpec]) -> None:
+        missing = missing_packages(specs, self.depot)
+        if missing:
+            from lapstrake.artifact.manifest.fetching import fetch_packages  # most are there
+
+            fetch_packages(missing, depot=self.depot, progress=self.progress, offline=self.offline)
 
     def _needs(self, member: Member) -> Iterator[Need]:
         """What a member depends on, from where the topmost manifest wants it."""

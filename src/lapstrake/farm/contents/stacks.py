@@ -6,7 +6,7 @@ import hashlib
 
 from pydantic import TypeAdapter, ValidationError
 
-from lapstrake.baseos.current import configured_base
+from lapstrake.baseos.configured import configured_base
 from lapstrake.branch.instance import Branch, current_branch
 from lapstrake.config.branches import usable_branches
 from lapstrake.errors import LapstrakeError
