@@ -326,6 +326,9 @@ class FarmConfig:
     attempts: int = setting(
         whole_number(least=1), "workers that may be lost before a task is given up", default=3
     )
+    registry: bool = setting(
+        FLAG, "serve images, too, made when they are pulled, as [registry] says", default=True
+    )
     heartbeat: float = setting(above_zero(DURATION), "between a worker's heartbeats", default=3.0)
     fence_after: float = setting(
         above_zero(DURATION), "without the engine, a worker kills what it builds", default=25.0

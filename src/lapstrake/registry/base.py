@@ -23,13 +23,16 @@ class Demand(Protocol):
         """Called once, after the last one; ends what it started."""
         ...
 
-    async def resolve(self, name: str, reference: str, accept: Sequence[str]) -> Descriptor:
+    async def resolve(
+        self, name: str, reference: str, accept: Sequence[str], *, make: bool = True
+    ) -> Descriptor:
         """The manifest of a name and a tag; makes it when it is missing.
 
         Args:
             name: a name that obeys the grammar and is in no namespace for pushes.
             reference: a tag.
             accept: the media types that the client takes; empty for any.
+            make: whether it may be made for whoever asks.
 
         Raises:
             Problem: it does not exist, or cannot be made.

@@ -34,10 +34,13 @@ HEADERS = {
 """What every page is sent with."""
 
 
-def templates(folder: Path) -> Environment:
-    """The templates of a folder: all is escaped, a name that is not there is an error."""
+def templates(*folders: Path) -> Environment:
+    """The templates of folders, the first one's first.
+
+    All is escaped; a name that is not there is an error.
+    """
     environment = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader(folders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

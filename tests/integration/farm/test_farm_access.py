@@ -20,8 +20,8 @@ from lapstrake.farm.access.rates import Rates
 from lapstrake.farm.access.sessions import COOKIE, Sessions
 from lapstrake.farm.access.tokens import Tokens
 from lapstrake.farm.access.viewer import viewer_of
-from lapstrake.farm.api.answers import problem_answer
 from lapstrake.farm.problems import Invalid, Unknown, WrongState
+from lapstrake.farm.serving.registry import refusal, registry_proofs
 from lapstrake.farm.tables.database import Database
 from lapstrake.farm.tables.migrate import upgrade
 from lapstrake.farm.values.scopes import Scope
@@ -37,14 +37,17 @@ class Guarded:
         self.database = Database(f"sqlite:///{folder / 'farm.db'}")
         upgrade(self.database)
         self.tokens = Tokens(self.database, lambda: self.now)
-        self.sessions = Sessions(self.tokens, b"k" * 32, lambda: self.now)
+        key = b"k" * 32
+        self.sessions = Sessions(self.tokens, key, lambda: self.now)
+        self.proofs = registry_proofs(self.tokens, key)
         self.farm = FarmConfig()
         self.gate = Gate(
             app=Starlette(routes=[Route("/{path:path}", _who, methods=_METHODS)]),
             tokens=self.tokens,
             sessions=self.sessions,
+            proofs=self.proofs,
             rates=Rates(),
-            answer=problem_answer,
+            answer=refusal(lambda: self.farm.anonymous_read),
             loopback=True,
             farm=lambda: self.farm,
         )

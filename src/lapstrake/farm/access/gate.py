@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lapstrake.config.model import FarmConfig
+from lapstrake.farm.access.proofs import ANYBODY, Proofs
 from lapstrake.farm.access.rates import Rates
 from lapstrake.farm.access.scopes import allowed_by
 from lapstrake.farm.access.sessions import COOKIE, Sessions
@@ -25,8 +26,10 @@ from lapstrake.farm.problems import NotAllowed, NoToken, Problem
 from lapstrake.farm.values.scopes import Scope as Right
 from lapstrake.web.listening import is_loopback
 
-PROGRAMS = re.compile(r"/(api|task|builder|metrics|repository|artifacts|problems)(/|\Z)")
+PROGRAMS = re.compile(r"/(api|task|builder|metrics|repository|artifacts|problems|v2|token)(/|\Z)")
 """Paths that programs ask for; pages ask people to log in themselves."""
+_BLOBS = re.compile(r"/v2/.+/blobs/.+")
+"""An image is a hundred of them, by digest, each a file: they are not counted."""
 _LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -36,7 +39,7 @@ _HEADERS = {
 }
 """Of answers that say nothing else of their own."""
 
-Answer = Callable[[Problem, str], Response]
+Answer = Callable[[Problem, Scope], Response]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,8 +50,9 @@ class Gate:
         app: what is behind it; see `lapstrake.farm.access.viewer.viewer_of`.
         tokens: the server's.
         sessions: of browsers.
+        proofs: of clients of images.
         rates: how often each may ask.
-        answer: writes a problem.
+        answer: writes the problem of a request.
         loopback: whether only this machine reaches the server: as long as there are no tokens,
             whoever is here may do everything.
         farm: gives the settings that hold now.
@@ -57,6 +61,7 @@ class Gate:
     app: ASGIApp
     tokens: Tokens
     sessions: Sessions
+    proofs: Proofs
     rates: Rates
     answer: Answer
     loopback: bool
@@ -71,7 +76,7 @@ class Gate:
             viewer = await run_in_threadpool(self._viewer, scope)
             _check_scope(scope, viewer)
         except Problem as problem:
-            await self.answer(problem, scope["path"])(scope, receive, _guarded(send))
+            await self.answer(problem, scope)(scope, receive, _guarded(send))
             return
         scope["lapstrake.sessions"] = self.sessions
         set_viewer(scope, viewer)
@@ -88,8 +93,8 @@ class Gate:
         headers = Headers(scope=scope)
         client = scope.get("client") or ("",)
         authorization = headers.get("authorization", "")
-        if authorization:
-            return self._bearer(authorization, client[0])
+        if authorization and authorization != f"Bearer {ANYBODY}":
+            return self._bearer(scope, authorization, client[0])
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         viewer = self.sessions.viewer(cookie) if cookie else None
         if viewer is None and self.loopback and not self.tokens.any:
@@ -99,22 +104,27 @@ class Gate:
             _check_origin(scope["method"], headers)
         elif self.farm().anonymous_read:
             viewer = Viewer(scopes=implied(Right.READ))
-        self._count(f"token {viewer.name}" if viewer and viewer.name else client[0])
+        self._count(scope, viewer, client[0])
         return viewer or Viewer()
 
-    def _bearer(self, authorization: str, client: str) -> Viewer:
-        token = self.tokens.find(_secret(authorization))
+    def _bearer(self, scope: Scope, authorization: str, client: str) -> Viewer:
+        secret = _secret(authorization)
+        token = self.tokens.find(secret) or self.proofs.read(secret)
         if token is None:
-            self._count(client)
+            self._count(scope, None, client)
             raise NoToken(
                 "the token is no good: unknown, removed or too old",
                 resolution="Ask for another: lapstrake farm token add NAME, on the server.",
             )
-        self._count(f"token {token.name}")
-        return _viewer(token)
+        viewer = _viewer(token)
+        self._count(scope, viewer, client)
+        return viewer
 
-    def _count(self, who: str) -> None:
-        self.rates.count(who, self.farm().requests)
+    def _count(self, scope: Scope, viewer: Viewer | None, client: str) -> None:
+        """One more of whoever asks, by name or else by address."""
+        if viewer is None or not _BLOBS.match(scope["path"]):
+            who = f"token {viewer.name}" if viewer and viewer.name else client
+            self.rates.count(who, self.farm().requests)
 
 
 def _secret(authorization: str) -> str:

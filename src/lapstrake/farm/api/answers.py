@@ -58,9 +58,7 @@ def problem_answer(
         instance: the path that was asked for.
         headers: more headers.
     """
-    more = dict(headers or {})
-    if problem.status in (429, 503):
-        more.setdefault("Retry-After", str(problem.fields.get("retry_after", _RETRY_SECONDS)))
+    more = retry_after(problem) | dict(headers or {})
     if problem.status == 401:
         kind = "Basic" if instance.startswith(_FOR_APT) else "Bearer"
         more.setdefault("WWW-Authenticate", f'{kind} realm="lapstrake"')
@@ -71,6 +69,13 @@ def problem_answer(
 
 
 async def error_answer(request: Request, failed: Exception) -> Response:
+def retry_after(problem: Problem) -> dict[str, str]:
+    """The header that says when to try again; of most problems, none."""
+    if problem.status not in (429, 503):
+        return {}
+    return {"Retry-After": str(problem.fields.get("retry_after", _RETRY_SECONDS))}
+
+
     """Whatever a handler raises."""
     headers = failed.headers if isinstance(failed, HTTPException) else None
     if isinstance(failed, HTTPException) and failed.status_code == 405:

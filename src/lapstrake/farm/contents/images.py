@@ -36,6 +36,7 @@ class ImageFacts:
         name: what was asked for, ``hello/jq``.
         tag: the branch, or a revision.
         arch: the machine it is for.
+        key: of its record.
         digest: of its manifest.
         size: bytes of all its layers.
         layers: digests of its layers, lowest first.
@@ -44,6 +45,7 @@ class ImageFacts:
     name: str
     tag: str
     arch: str
+    key: str
     digest: str
     size: int
     layers: tuple[str, ...]
@@ -96,6 +98,7 @@ def _facts(image: Image) -> ImageFacts:
         name=_name(image)[0],
         tag=image.request.tag,
         arch=str(image.request.arch),
+        key=image.key.hex,
         digest=str(image.oci.digest),
         size=sum(layer.blob.size for layer in image.layers),
         layers=tuple(str(layer.blob.digest) for layer in image.layers),

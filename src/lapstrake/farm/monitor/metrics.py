@@ -12,7 +12,7 @@ from collections import Counter as Count
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -23,6 +23,8 @@ from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.monitor.aggregates import ended_since, queue_depths, unfinished
 from lapstrake.farm.problems import Unavailable
 from lapstrake.farm.values.workers import SlotState
+from lapstrake.registry.demand.demand import Demand
+from lapstrake.registry.pages.metrics import demand_figures
 
 _BUILD_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 2 * 3600, 6 * 3600, 24 * 3600)
 _HTTP_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
@@ -34,9 +36,10 @@ class Metrics:
     Args:
         desk: what they are about.
         config: for the disk that is watched.
+        demand: makes images; ``None`` for none.
     """
 
-    def __init__(self, desk: Desk, config: Config) -> None:
+    def __init__(self, desk: Desk, config: Config, demand: Demand | None = None) -> None:
         self._desk = desk
         self._turn = threading.Lock()
         self._since = desk.clock()
@@ -70,6 +73,8 @@ class Metrics:
             registry=self._registry,
         )
         self._registry.register(_Standing(desk, config))
+        if demand is not None:
+            self._registry.register(_Images(demand))
 
     def answer(self, accept: str = "") -> tuple[bytes, str]:
         """All numbers as they are now, and their media type.
@@ -195,3 +200,19 @@ class _Standing(Collector):
         for name, value in (("free", usage.free), ("total", usage.total)):
             metric = f"lapstrake_disk_{name}_bytes"
             yield GaugeMetricFamily(metric, "The server's disk (work_dir).", value=value)
+
+
+class _Images(Collector):
+    """The registry's figures."""
+
+    def __init__(self, demand: Demand) -> None:
+        self._demand = demand
+
+    def collect(self) -> Iterator[Metric]:
+        """Look how things stand."""
+        for figure in demand_figures(self._demand):
+            family = CounterMetricFamily if figure.kind == "counter" else GaugeMetricFamily
+            metric = family(figure.name, figure.text, labels=(figure.label,))
+            for value, number in figure.values.items():
+                metric.add_metric((value,), number)
+            yield metric

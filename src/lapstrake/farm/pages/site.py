@@ -39,6 +39,8 @@ from lapstrake.farm.problems import (
 from lapstrake.farm.values.scopes import Scope
 from lapstrake.formats.amounts import size_text
 from lapstrake.host.files import DISK_FULL
+from lapstrake.registry.demand.demand import Demand
+from lapstrake.registry.pages.page import TEMPLATES as SHARED
 from lapstrake.web import pages
 
 FOLDER = Path(__file__).parent
@@ -54,12 +56,14 @@ class Site:
         desk: knows and changes all states.
         contents: takes uploads.
         tokens: who may do what.
+        demand: makes images when they are pulled; ``None`` when nothing does.
         indexes: where the lines of logs are.
     """
 
     desk: Desk
     contents: Contents
     tokens: Tokens
+    demand: Demand | None = None
     indexes: LineIndexes = field(default_factory=LineIndexes)
 
     @property
@@ -82,6 +86,17 @@ def shown(site: Site, path: str, show: Show, *, scope: Scope | None = Scope.READ
         return await run_in_threadpool(_guarded, lambda: show(site, request), request)
 
     return Route(path, answer, methods=["GET", "HEAD"])
+
+
+def watched(route: Route) -> Route:
+    """Another's route of events, for those who may look."""
+
+    async def answer(request: Request) -> Response:
+        refused = _refused(request, Scope.READ)
+        response: Response = await route.endpoint(request) if refused is None else refused
+        return response
+
+    return Route(route.path, answer, methods=["GET"])
 
 
 def acted(site: Site, path: str, act: Act, *, scope: Scope | None = Scope.SUBMIT) -> Route:
@@ -230,7 +245,7 @@ def prose(text: str) -> Markup:
 
 @functools.cache
 def _templates() -> Environment:
-    environment = pages.templates(FOLDER / "templates")
+    environment = pages.templates(FOLDER / "templates", SHARED)
     environment.filters["spans"] = line_spans
     environment.filters["prose"] = prose
     return environment

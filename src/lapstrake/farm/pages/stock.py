@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -13,6 +13,7 @@ from lapstrake.farm.contents.branches import apt_sources, branch_facts, branch_p
 from lapstrake.farm.contents.images import ImageFacts, ImageStore, LayerFacts, image_store
 from lapstrake.farm.pages.lists import SHOWN, query_of
 from lapstrake.farm.pages.site import Site, page, shown
+from lapstrake.registry.pages.images import ImagePages
 from lapstrake.web.pages import address
 
 BAR = 1000
@@ -70,7 +71,9 @@ def _branch(site: Site, request: Request) -> Response:
         after=query.after,
         limit=SHOWN,
     )
-    return page(request, "branch.html", branch=branch, listed=listed, query=query)
+    return page(
+        request, "branch.html", branch=branch, listed=listed, query=query, pulls=site.demand
+    )
 
 
 def _sources(site: Site, request: Request) -> Response:
@@ -95,7 +98,15 @@ def _images(site: Site, request: Request) -> Response:
         names={layer.digest: _names(store, layer) for layer in shared[:_MATRIX]},
         more=max(len(shared) - _MATRIX, 0),
         width=BAR,
+        pulled=_pulled(site),
+        work=None if site.demand is None else ImagePages(demand=site.demand, page=page).work(),
     )
+
+
+def _pulled(site: Site) -> Mapping[str, str]:
+    """The names by which images were pulled: an image's key → ``NAME:TAG``."""
+    records = () if site.demand is None else site.demand.records.all()
+    return {key: record.title for record in records for key in record.manifests.keys.values()}
 
 
 def _names(store: ImageStore, layer: LayerFacts) -> list[str]:

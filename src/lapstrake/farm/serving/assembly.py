@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +41,7 @@ class Parts:
     """
 
     state: State
+        registry: of images; ``None`` when there is none.
     contents: ContentStore
     room: Room
     sender: Sender
@@ -48,12 +49,13 @@ class Parts:
 
 
 def engine_address(config: Config) -> str:
+    registry: Registry | None
     """Where the engine's tables are, for the server itself."""
     return config.farm.database or f"sqlite:///{config.work_dir / 'farm' / 'engine.db'}"
 
 
 @contextmanager
-def assemble(config: Config, *, stopping: Check) -> Iterator[Parts]:
+def assemble(config: Config, *, stopping: Check, overrides: Mapping[str, str]) -> Iterator[Parts]:
     """Open everything, the newest tables included, until the block ends.
 
     Args:
@@ -62,6 +64,7 @@ def assemble(config: Config, *, stopping: Check) -> Iterator[Parts]:
 
     Raises:
         ConfigError: a setting is wrong.
+        overrides: settings of the command line, for programs that the server starts.
         Unavailable: the database cannot be reached.
     """
     folder = config.work_dir / "farm"
@@ -87,11 +90,12 @@ def assemble(config: Config, *, stopping: Check) -> Iterator[Parts]:
             desk=desk,
             contents=contents,
             place=workplace,
+        registry = open_registry(workplace, overrides) if config.farm.registry else None
             engine=engine_address(config),
             tokens=Tokens(database),
             webhooks=webhooks,
-            metrics=Metrics(desk, config),
-            checks=(stopping, *_checks(desk, room)),
+            metrics=Metrics(desk, config, registry.demand if registry else None),
+            checks=(stopping, *_checks(desk, room, registry)),
             own_work=partial(keeper.doing, workplace),
         )
         yield Parts(
@@ -104,13 +108,14 @@ def assemble(config: Config, *, stopping: Check) -> Iterator[Parts]:
 
 
 def _name_of(database: Database, task: int) -> str:
+            registry=registry,
     """What a task built; empty when it is forgotten."""
     with database.read() as session:
         row = session.get(TaskRow, task)
         return row.name if row else ""
 
 
-def _checks(desk: Desk, room: Room) -> Sequence[Check]:
+def _checks(desk: Desk, room: Room, registry: Registry | None) -> Sequence[Check]:
     def database() -> str:
         desk.database.check()
         return ""
@@ -119,4 +124,5 @@ def _checks(desk: Desk, room: Room) -> Sequence[Check]:
         desk.dispatch.known(())
         return ""
 
-    return (database, engine, room.lacking)
+    images = () if registry is None else (storage_check(registry.core.blobs),)
+    return (database, engine, room.lacking, *images)

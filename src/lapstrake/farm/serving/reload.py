@@ -28,6 +28,7 @@ _FIXED = frozenset(
         "tls_certificate",
         "tls_key",
         "webhook_private",
+        "registry",
         "stop_after",
         "disk_low",
     }

@@ -11,6 +11,7 @@ from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from lapstrake.config.model import Config
@@ -22,7 +23,6 @@ from lapstrake.farm.access.sessions import Sessions
 from lapstrake.farm.api.answers import error_answer, problem_answer
 from lapstrake.farm.api.app import create_app
 from lapstrake.farm.api.live.streams import Streams, streaming
-from lapstrake.farm.api.state import State
 from lapstrake.farm.monitor.logs import start_logs
 from lapstrake.farm.monitor.ready import tell_systemd
 from lapstrake.farm.monitor.tracing import Tracing, start_tracing
@@ -31,8 +31,17 @@ from lapstrake.farm.pages.site import no_such_page
 from lapstrake.farm.serving.assembly import Parts, assemble
 from lapstrake.farm.serving.beside import Beside
 from lapstrake.farm.serving.reload import on_hangup
+from lapstrake.farm.serving.registry import (
+    Registry,
+    divided,
+    in_service,
+    refusal,
+    registry_proofs,
+)
 from lapstrake.farm.serving.settings import ServeSettings, check_access, check_settings
 from lapstrake.farm.serving.stopping import PatientServer, Stopping
+from lapstrake.registry.answers import error_answer as registry_error
+from lapstrake.registry.problems import Problem as RegistryProblem
 from lapstrake.web.access_log import AccessLog, Logged
 from lapstrake.web.keys import signing_key
 from lapstrake.web.listening import address_of, listen
@@ -66,7 +75,7 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
     stopping, tracing = Stopping(), start_tracing("lapstrake-serve")
     with (
         listen(farm.listen, key="farm.listen") as listener,
-        assemble(settings.config, stopping=stopping) as parts,
+        assemble(settings.config, stopping=stopping, overrides=settings.overrides) as parts,
         nullcontext() if tracing is None else closing(tracing),
     ):
         state = parts.state
@@ -74,14 +83,16 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
         state.desk.reconcile()
         url = address_of(listener, tls=farm.tls_certificate is not None)
         beside = Beside(settings, parts, farm.url if farm.tls_certificate is not None else url)
-        running = _Running(beside=beside, stopping=stopping, ready=lambda: on_ready(url))
-        app = create_app(
-            state,
-            more=page_routes(state.desk, state.contents, state.tokens),
-            lifespan=running.lifespan,
+        running = _Running(
+            beside=beside,
+            registry=parts.registry,
+            stopping=stopping,
+            ready=lambda: on_ready(url),
         )
+        app = create_app(state, more=_pages(parts), lifespan=running.lifespan)
+        app.add_exception_handler(RegistryProblem, registry_error)
         app.add_exception_handler(404, partial(no_such_page, answer=error_answer))
-        guarded = _guarded(settings, state, app, tracing, loopback=loopback)
+        guarded = _guarded(settings, parts, app, tracing, loopback=loopback)
         config = _uvicorn_config(settings, guarded)
         on_hangup(settings, lambda: state.config, partial(_use, parts, config))
         try:
@@ -95,13 +106,14 @@ class _Running:
     """The server's life: what begins before the first request, and ends before the last one."""
 
     beside: Beside
+    registry: Registry | None
     stopping: Stopping
     ready: Callable[[], None]
     streams: Streams | None = None
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        async with streaming(app.state.farm.desk) as streams:
+        async with streaming(app.state.farm.desk) as streams, in_service(self.registry):
             self.streams = app.state.streams = streams
             self.beside.begin()
             self.ready()
@@ -112,6 +124,8 @@ class _Running:
     def end(self) -> None:
         """In a thread of its own; requests are answered meanwhile."""
         self.stopping.tell()
+        if self.registry is not None:
+            self.registry.demand.begin_to_stop()
         tell_systemd("STOPPING=1")
         self.beside.end()
         if self.streams is not None:
@@ -126,18 +140,25 @@ def _use(parts: Parts, server: uvicorn.Config, config: Config) -> None:
         server.ssl.load_cert_chain(server.ssl_certfile, server.ssl_keyfile)
 
 
+def _pages(parts: Parts) -> list[BaseRoute]:
+    demand = parts.registry.demand if parts.registry else None
+    return page_routes(parts.state.desk, parts.contents, parts.state.tokens, demand)
+
+
 def _guarded(
-    settings: ServeSettings, state: State, app: ASGIApp, tracing: Tracing | None, *, loopback: bool
+    settings: ServeSettings, parts: Parts, app: ASGIApp, tracing: Tracing | None, *, loopback: bool
 ) -> ASGIApp:
     """The application behind its gate, watched."""
+    state, registry, behind = parts.state, parts.registry, Bounded(app=app, answer=problem_answer)
+    key = signing_key(state.place.private / "farm.key", what="the farm's key")
+    proofs = registry_proofs(state.tokens, key)
     gate: ASGIApp = Gate(
-        app=Bounded(app=app, answer=problem_answer),
+        app=divided(registry, proofs, behind, parts.room.lacking) if registry else behind,
         tokens=state.tokens,
-        sessions=Sessions(
-            state.tokens, signing_key(state.place.private / "farm.key", what="the farm's key")
-        ),
+        sessions=Sessions(state.tokens, key),
+        proofs=proofs,
         rates=Rates(),
-        answer=problem_answer,
+        answer=refusal(lambda: state.config.farm.anonymous_read),
         loopback=loopback,
         farm=lambda: state.config.farm,
     )

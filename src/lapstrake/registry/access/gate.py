@@ -6,20 +6,17 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from starlette.datastructures import URL, Headers
-from starlette.responses import JSONResponse, Response
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lapstrake.registry.access import tokens
 from lapstrake.registry.access.passwords import Passwords
-from lapstrake.registry.access.tokens import Grant
+from lapstrake.registry.access.tokens import LOOKING, TOKEN, Grant, challenge
 from lapstrake.registry.answers import problem_answer
 from lapstrake.registry.problems import Problem
 
 HEALTH = "/healthz"
-TOKEN = "/token"  # noqa: S105 - a path
-_SERVICE = "lapstrake"
-_LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 _ANYBODY = Grant(user="", push=False)
 
 
@@ -57,12 +54,12 @@ class Gate:
         """What to say instead of what is behind the gate; ``None`` to let in."""
         if scope["path"] == TOKEN and self.anonymous_pull:
             return self._token(scope, grant, authorization)
-        looking = scope["method"] in _LOOKING
+        looking = scope["method"] in LOOKING
         if grant is None and not authorization and self.anonymous_pull and looking:
             # Docker's clients never send credentials to a registry that does not ask here.
-            return self._challenge(scope) if scope["path"] in ("/v2/", "/v2") else None
+            return _challenge(scope, bearer=True) if scope["path"] in ("/v2/", "/v2") else None
         if grant is None or not (grant.push or looking):
-            return self._challenge(scope)
+            return _challenge(scope, bearer=self.anonymous_pull)
         return None
 
     async def _grant(self, authorization: str) -> Grant | None:
@@ -87,30 +84,11 @@ class Gate:
         if scope["method"] != "GET":
             return problem_answer(Problem(405, "UNSUPPORTED", "GET it"), {"Allow": "GET"})
         if grant is None and authorization:
-            return self._challenge(scope, basic=True)
-        token = tokens.sign(grant or _ANYBODY, self.key)
-        document = {"token": token, "access_token": token, "expires_in": tokens.LIFETIME}
-        return JSONResponse(document, headers={"Cache-Control": "no-store"})
-
-    def _challenge(self, scope: Scope, *, basic: bool = False) -> Response:
-        """Ask for credentials, in the way that clients can answer."""
-        said = f'Basic realm="{_SERVICE}"'
-        if self.anonymous_pull and not basic:
-            realm = URL(scope=scope).replace(path=TOKEN, query="")
-            said = f'Bearer realm="{realm}",service="{_SERVICE}"'
-            wanted = _wanted(scope)
-            if wanted:
-                said += f',scope="{wanted}"'
-        problem = Problem(401, "UNAUTHORIZED", "this needs credentials that are right")
-        return problem_answer(problem, {"WWW-Authenticate": said})
+            return _challenge(scope, bearer=False)
+        return tokens.token_answer(tokens.sign(grant or _ANYBODY, self.key))
 
 
-def _wanted(scope: Scope) -> str:
-    """What the token protocol calls this request: ``repository:NAME:pull,push``."""
-    path = scope["path"]
-    for word in ("/manifests/", "/blobs/", "/tags/", "/referrers/"):
-        name, found, _ = path.removeprefix("/v2/").rpartition(word)
-        if found and path.startswith("/v2/"):
-            actions = "pull" if scope["method"] in _LOOKING else "pull,push"
-            return f"repository:{name}:{actions}"
-    return ""
+def _challenge(scope: Scope, *, bearer: bool) -> Response:
+    """Ask for credentials, in the way that clients can answer."""
+    problem = Problem(401, "UNAUTHORIZED", "this needs credentials that are right")
+    return problem_answer(problem, {"WWW-Authenticate": challenge(scope, bearer=bearer)})

@@ -8,14 +8,24 @@ with a password get one that may push.
 
 from __future__ import annotations
 
-import base64
-import hmac
-import json
-import time
 from dataclasses import dataclass
+
+from starlette.datastructures import URL
+from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
+
+from lapstrake.web.signed import Seal
+
+TOKEN = "/token"  # noqa: S105 - a path
+"""Where clients get them."""
 
 LIFETIME = 3600
 """Seconds; a push that takes longer asks for another one."""
+
+LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
+
+_SERVICE = "lapstrake"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,18 +43,47 @@ class Grant:
 
 def sign(grant: Grant, key: bytes) -> str:
     """Write a token."""
-    claims = {"user": grant.user, "push": grant.push, "until": int(time.time()) + LIFETIME}
-    text = base64.urlsafe_b64encode(json.dumps(claims).encode())
-    return f"{text.decode()}.{hmac.digest(key, text, 'sha256').hex()}"
+    return _seal(key).sign({"user": grant.user, "push": grant.push})
 
 
 def verify(token: str, key: bytes) -> Grant | None:
     """Read a token; ``None`` when it is not ours, or too old."""
-    text, _, signature = token.partition(".")
-    expected = hmac.digest(key, text.encode(), "sha256").hex()
-    if not hmac.compare_digest(signature.encode(), expected.encode()):
-        return None
-    claims = json.loads(base64.urlsafe_b64decode(text))
-    if claims["until"] < time.time():
-        return None
-    return Grant(user=claims["user"], push=claims["push"])
+    claims = _seal(key).read(token)
+    return None if claims is None else Grant(user=claims["user"], push=claims["push"])
+
+
+def token_answer(token: str) -> Response:
+    """Give a client its token."""
+    document = {"token": token, "access_token": token, "expires_in": LIFETIME}
+    return JSONResponse(document, headers={"Cache-Control": "no-store"})
+
+
+def challenge(scope: Scope, *, bearer: bool) -> str:
+    """What ``WWW-Authenticate`` says to a request that needs credentials.
+
+    Args:
+        scope: of the request.
+        bearer: send clients for a token, which those without credentials get, too; otherwise they
+            are asked for a password.
+    """
+    if not bearer:
+        return f'Basic realm="{_SERVICE}"'
+    realm = URL(scope=scope).replace(path=TOKEN, query="")
+    wanted = _wanted(scope)
+    said = f'Bearer realm="{realm}",service="{_SERVICE}"'
+    return f'{said},scope="{wanted}"' if wanted else said
+
+
+def _wanted(scope: Scope) -> str:
+    """What the token protocol calls this request: ``repository:NAME:pull,push``."""
+    path = scope["path"]
+    for word in ("/manifests/", "/blobs/", "/tags/", "/referrers/"):
+        name, found, _ = path.removeprefix("/v2/").rpartition(word)
+        if found and path.startswith("/v2/"):
+            actions = "pull" if scope["method"] in LOOKING else "pull,push"
+            return f"repository:{name}:{actions}"
+    return ""
+
+
+def _seal(key: bytes) -> Seal:
+    return Seal(key=key, purpose="registry", seconds=LIFETIME)

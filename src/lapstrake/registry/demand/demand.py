@@ -41,6 +41,7 @@ T = TypeVar("T")
 _MEMORY_SECONDS = 0.2
 _DISTANT_MEMORY_SECONDS = 5.0  # to look whether all blobs of an image are there takes a while
 _MOST_SEEN = 1000
+_WHO_MAKES = ", and images are made for those only who show a token (docker login)"
 
 CHILD = (sys.executable, "-m", "lapstrake.cli.making")
 """The command line of what makes; see that module."""
@@ -73,7 +74,7 @@ class Demand:
         self._refreshing: asyncio.Task[None] | None = None
         self._local = not place.config.registry.storage
         self._memory_seconds = _MEMORY_SECONDS if self._local else _DISTANT_MEMORY_SECONDS
-        self._seen: dict[tuple[str, str, bool], tuple[float, Manifests]] = {}
+        self._seen: dict[tuple[str, str, bool, bool], tuple[float, Manifests]] = {}
         folder = place.private / "registry"
         self.workshop = Workshop(
             Jobs(folder / "jobs"),
@@ -109,29 +110,32 @@ class Demand:
             self._refreshing.cancel()
         await self.workshop.stop()
 
-    async def resolve(self, name: str, tag: str, accept: Sequence[str]) -> Descriptor:
+    async def resolve(
+        self, name: str, tag: str, accept: Sequence[str], *, make: bool = True
+    ) -> Descriptor:
         """Find or make the manifest that a name and tag mean.
 
         Args:
             name: the repository; any text.
             tag: the branch, or ``latest``.
             accept: the values of the client's ``Accept``.
+            make: whether it may be made for whoever asks.
 
         Raises:
-            Problem: it is no name, or cannot be made, or not in time.
+            Problem: it is no name, or cannot or may not be made, or not in time.
         """
         types = accepted(accept)
-        made = await self._made(name, tag, several=wants_index(types))
+        made = await self._made(name, tag, several=wants_index(types), make=make)
         with suppress(StoreError, OSError):  # a full disk keeps nobody from what is there
             await self._store(self.records.note, name, tag, made)
         return choose(name, made, types)
 
-    async def _made(self, name: str, tag: str, *, several: bool) -> Manifests:
+    async def _made(self, name: str, tag: str, *, several: bool, make: bool) -> Manifests:
         """What a name leads to; a crowd that asks for one name at once is answered from memory."""
-        now, asked = time.monotonic(), (name, tag, several)
+        now, asked = time.monotonic(), (name, tag, several, make)
         looked, made = self._seen.get(asked, (0.0, None))
         if made is None or now - looked > self._memory_seconds:
-            made = await self._found_or_made(name, tag, several=several)
+            made = await self._found_or_made(name, tag, several=several, make=make)
             if len(self._seen) >= _MOST_SEEN:
                 self._seen.clear()
             self._seen[asked] = (now, made)
@@ -139,7 +143,9 @@ class Demand:
             self.counts["warm"] += 1
         return made
 
-    async def _found_or_made(self, name: str, tag: str, *, several: bool) -> Manifests:
+    async def _found_or_made(
+        self, name: str, tag: str, *, several: bool, make: bool = True
+    ) -> Manifests:
         requests = self._requests(name, tag)
         index = len(requests) > 1 and several
         if not index:
@@ -148,6 +154,8 @@ class Demand:
         if made is not None:
             self.counts["warm"] += 1
             return made
+        if not make:
+            return await self._store(self._former, name, tag, several)
         try:
             made = await self.workshop.make(self._order(name, tag, requests, index=index))
         except Problem:
@@ -210,6 +218,16 @@ class Demand:
 
     def _find(self, requests: Sequence[ImageRequest], index: bool) -> Manifests | None:
         return images.find(self.place, self.blobs, requests, index=index)
+
+    def _former(self, name: str, tag: str, several: bool) -> Manifests:
+        """What a name led to lately, for those for whom nothing newer is made."""
+        record = self.records.find(name, tag)
+        fits = record is not None and (several or len(record.manifests.keys) == 1)
+        if record is None or not fits or self.blobs.find(record.manifests.oci.digest) is None:
+            self.counts["refused"] += 1
+            raise Problem(403, "DENIED", f"{name}:{tag} is not made yet{_WHO_MAKES}")
+        self.counts["former"] += 1
+        return record.manifests
 
     async def _store(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call what touches the storage, in a thread where that is another host."""

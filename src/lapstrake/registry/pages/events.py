@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from lapstrake.registry.demand.demand import Demand
 from lapstrake.registry.demand.jobs import Job, Jobs, State
@@ -24,7 +24,7 @@ _RETRY = "retry: 500\n\n"
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
-def event_routes(demand: Demand) -> list[BaseRoute]:
+def event_routes(demand: Demand) -> list[Route]:
     """The routes of the streams."""
     room = asyncio.Semaphore(_MOST_STREAMS)
 

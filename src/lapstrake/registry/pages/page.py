@@ -15,6 +15,7 @@ from lapstrake.web.pages import address, host
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
+TEMPLATES = FOLDER / "templates"
 
 
 def page(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
@@ -26,4 +27,4 @@ def page(request: Request, template: str, *, status: int = 200, **values: object
 
 @functools.cache
 def _templates() -> Environment:
-    return pages.templates(FOLDER / "templates")
+    return pages.templates(TEMPLATES)

@@ -21,6 +21,11 @@ from lapstrake.registry.protocol.uploads import Uploads
 T = TypeVar("T")
 
 
+def is_ours(request: Request) -> bool:
+    """Whether no page of another site made a browser ask (W3C, Fetch Metadata)."""
+    return request.headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
     """The registry's state; all that changes is in the store.
@@ -31,6 +36,7 @@ class Core:
         namespaces: first parts of names that may be pushed to; all other names are made.
         read_only: whether pushes and deletions are refused.
         redirect: whether clients are sent to the storage's own addresses for blobs.
+        may_make: whether images are made for whoever sent a request; others get what is there.
         uploads: blobs on their way in.
     """
 
@@ -39,6 +45,7 @@ class Core:
     namespaces: tuple[str, ...] = ("push", "local")
     read_only: bool = False
     redirect: bool = True
+    may_make: Callable[[Request], bool] = is_ours
     uploads: Uploads = field(init=False)
 
     def __post_init__(self) -> None:

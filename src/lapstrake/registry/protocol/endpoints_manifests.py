@@ -115,7 +115,10 @@ class ManifestEndpoints:
             return None
         accept = request.headers.getlist("accept")
         types = [word.partition(";")[0].strip() for line in accept for word in line.split(",")]
-        return await while_connected(request, self.core.demand.resolve(name, reference, types))
+        make = self.core.may_make(request)
+        return await while_connected(
+            request, self.core.demand.resolve(name, reference, types, make=make)
+        )
 
     async def _read(self, digest: Digest) -> bytes:
         """A manifest's bytes; small ones are remembered."""

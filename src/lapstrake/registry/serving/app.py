@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -29,12 +30,13 @@ _GIVEN_UP_SECONDS = 24 * _HOUR
 """An upload that nobody has worked on for so long is nobody's."""
 
 
-def create_app(core: Core, more: Sequence[BaseRoute] = ()) -> Starlette:
-    """Make the application; what may ask it is none of its business (see `gate`).
+def protocol_app(core: Core, more: Sequence[BaseRoute] = (), **options: Any) -> Starlette:  # noqa: ANN401 - Starlette's
+    """Make what answers the protocol's requests; whatever goes wrong is told in its words.
 
     Args:
-        core: its state.
+        core: its state, which has to be `running`.
         more: other routes, such as pages.
+        options: of the application.
     """
     # The most asked for first; a name may have any of the words below, so uploads before blobs.
     routes: list[BaseRoute] = [
@@ -42,32 +44,48 @@ def create_app(core: Core, more: Sequence[BaseRoute] = ()) -> Starlette:
         *UploadEndpoints(core).routes(),
         *BlobEndpoints(core).routes(),
         *ListEndpoints(core).routes(),
-        Route(HEALTH, _health),
         *more,
     ]
+    kinds = (Problem, LapstrakeError, ClientDisconnect, HTTPException, Exception)
+    app = Starlette(routes=routes, exception_handlers=dict.fromkeys(kinds, error_answer), **options)
+    app.router.redirect_slashes = False
+    return app
+
+
+@asynccontextmanager
+async def running(core: Core) -> AsyncIterator[None]:
+    """Do what goes on beside the requests, until the block ends."""
+    sweeping = asyncio.create_task(_sweep_uploads(core), name="sweeping uploads")
+    try:
+        if core.demand is not None:
+            await core.demand.start()
+        yield
+        if core.demand is not None:
+            await core.demand.stop()
+    finally:
+        sweeping.cancel()
+
+
+def create_app(core: Core, more: Sequence[BaseRoute] = ()) -> Starlette:
+    """Make the application of a server of its own; who may ask it is none of its business.
+
+    Args:
+        core: its state.
+        more: other routes, such as pages.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
-        sweeping = asyncio.create_task(_sweep_uploads(core), name="sweeping uploads")
-        try:
-            if core.demand is None:
+        tell = core.demand.begin_to_stop if core.demand is not None else _nothing
+        async with running(core):
+            with told_to_stop(tell):
                 yield
-            else:
-                await core.demand.start()
-                with told_to_stop(core.demand.begin_to_stop):
-                    yield
-                await core.demand.stop()
-        finally:
-            sweeping.cancel()
 
-    kinds = (Problem, LapstrakeError, ClientDisconnect, HTTPException, Exception)
-    app = Starlette(
-        routes=routes,
-        lifespan=lifespan,
-        exception_handlers=dict.fromkeys(kinds, error_answer),
-    )
-    app.router.redirect_slashes = False
-    return app
+    return protocol_app(core, [Route(HEALTH, _health), *more], lifespan=lifespan)
+
+
+def _nothing() -> None:
+    """There is nobody to tell."""
 
 
 async def _health(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature

@@ -54,15 +54,20 @@ def check_settings(registry: RegistryConfig) -> None:
             resolution="Set registry.htpasswd or registry.token_file; or set both"
             " registry.anonymous_pull and registry.read_only; or listen on 127.0.0.1.",
         )
-    for namespace in registry.namespaces:
-        _check_namespace(namespace)
+    check_namespaces(registry)
     check_tls(registry.tls_certificate, registry.tls_key, section="registry")
 
 
-def _check_namespace(namespace: str) -> None:
-    try:
-        plain = "/" not in repository_name(namespace)
-    except Problem:
-        plain = False
-    if not plain:
-        raise ConfigError(f"registry.namespaces: {namespace!r} cannot be one part of a name")
+def check_namespaces(registry: RegistryConfig) -> None:
+    """Refuse namespaces that no name can begin with.
+
+    Raises:
+        ConfigError: it names the one.
+    """
+    for namespace in registry.namespaces:
+        try:
+            plain = "/" not in repository_name(namespace)
+        except Problem:
+            plain = False
+        if not plain:
+            raise ConfigError(f"registry.namespaces: {namespace!r} cannot be one part of a name")

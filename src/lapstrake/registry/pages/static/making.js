@@ -15,7 +15,7 @@ function followWork(section) {
   function numbers() {
     return [...document.querySelectorAll(".work")].map((card) => card.dataset.number).join();
   }
-  new EventSource(section.dataset.live).onmessage = async (event) => {
+  new EventSource(section.dataset.making).onmessage = async (event) => {
     const jobs = JSON.parse(event.data);
     const now = jobs.map((job) => job.number).join();
     if (now !== known) {
@@ -38,7 +38,7 @@ function followWork(section) {
 }
 
 function followLog(log) {
-  const source = new EventSource(log.dataset.log);
+  const source = new EventSource(log.dataset.makingLog);
   source.onmessage = (event) => {
     const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 30;
     log.append(JSON.parse(event.data));
@@ -51,7 +51,7 @@ function followLog(log) {
   log.scrollTop = log.scrollHeight;
 }
 
-const section = document.querySelector("[data-live]");
+const section = document.querySelector("[data-making]");
 if (section) followWork(section);
-const log = document.querySelector("[data-log]");
+const log = document.querySelector("[data-making-log]");
 if (log) followLog(log);
