@@ -323,11 +323,11 @@ class FarmConfig:
     tls_certificate: Path | None = setting(PATH, "the certificate, for https", default=None)
     tls_key: Path | None = setting(PATH, "the certificate's key", default=None)
     anonymous_read: bool = setting(FLAG, "whoever comes may look", default=False)
-    attempts: int = setting(
-        whole_number(least=1), "workers that may be lost before a task is given up", default=3
-    )
     registry: bool = setting(
         FLAG, "serve images, too, made when they are pulled, as [registry] says", default=True
+    )
+    attempts: int = setting(
+        whole_number(least=1), "workers that may be lost before a task is given up", default=3
     )
     heartbeat: float = setting(above_zero(DURATION), "between a worker's heartbeats", default=3.0)
     fence_after: float = setting(

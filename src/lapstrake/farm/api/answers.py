@@ -68,7 +68,6 @@ def problem_answer(
     return JSONResponse(document, problem.status, more, MEDIA_TYPE)
 
 
-async def error_answer(request: Request, failed: Exception) -> Response:
 def retry_after(problem: Problem) -> dict[str, str]:
     """The header that says when to try again; of most problems, none."""
     if problem.status not in (429, 503):
@@ -76,6 +75,7 @@ def retry_after(problem: Problem) -> dict[str, str]:
     return {"Retry-After": str(problem.fields.get("retry_after", _RETRY_SECONDS))}
 
 
+async def error_answer(request: Request, failed: Exception) -> Response:
     """Whatever a handler raises."""
     headers = failed.headers if isinstance(failed, HTTPException) else None
     if isinstance(failed, HTTPException) and failed.status_code == 405:

@@ -18,6 +18,7 @@ from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.engine.dbos_dispatch import DbosDispatch
 from lapstrake.farm.monitor.metrics import Metrics
 from lapstrake.farm.serving.alone import Alone, alone
+from lapstrake.farm.serving.registry import Registry, open_registry, storage_check
 from lapstrake.farm.tables.database import Database, address
 from lapstrake.farm.tables.migrate import upgrade
 from lapstrake.farm.tables.rows import TaskRow
@@ -38,18 +39,18 @@ class Parts:
         room: watches the disk.
         sender: of webhooks.
         place: the only server's.
+        registry: of images; ``None`` when there is none.
     """
 
     state: State
-        registry: of images; ``None`` when there is none.
     contents: ContentStore
     room: Room
     sender: Sender
     place: Alone
+    registry: Registry | None
 
 
 def engine_address(config: Config) -> str:
-    registry: Registry | None
     """Where the engine's tables are, for the server itself."""
     return config.farm.database or f"sqlite:///{config.work_dir / 'farm' / 'engine.db'}"
 
@@ -61,10 +62,10 @@ def assemble(config: Config, *, stopping: Check, overrides: Mapping[str, str]) -
     Args:
         config: the whole configuration.
         stopping: says so once the server has been told to stop.
+        overrides: settings of the command line, for programs that the server starts.
 
     Raises:
         ConfigError: a setting is wrong.
-        overrides: settings of the command line, for programs that the server starts.
         Unavailable: the database cannot be reached.
     """
     folder = config.work_dir / "farm"
@@ -86,11 +87,11 @@ def assemble(config: Config, *, stopping: Check, overrides: Mapping[str, str]) -
         webhooks = Webhooks(database)
         sender = Sender(webhooks, private=config.farm.webhook_private)
         opened.callback(sender.close)
+        registry = open_registry(workplace, overrides) if config.farm.registry else None
         state = State(
             desk=desk,
             contents=contents,
             place=workplace,
-        registry = open_registry(workplace, overrides) if config.farm.registry else None
             engine=engine_address(config),
             tokens=Tokens(database),
             webhooks=webhooks,
@@ -104,11 +105,11 @@ def assemble(config: Config, *, stopping: Check, overrides: Mapping[str, str]) -
             room=room,
             sender=sender,
             place=place,
+            registry=registry,
         )
 
 
 def _name_of(database: Database, task: int) -> str:
-            registry=registry,
     """What a task built; empty when it is forgotten."""
     with database.read() as session:
         row = session.get(TaskRow, task)

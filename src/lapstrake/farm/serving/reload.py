@@ -27,8 +27,8 @@ _FIXED = frozenset(
         "capabilities",
         "tls_certificate",
         "tls_key",
-        "webhook_private",
         "registry",
+        "webhook_private",
         "stop_after",
         "disk_low",
     }
