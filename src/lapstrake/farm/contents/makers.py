@@ -19,6 +19,9 @@ from lapstrake.formats.aptindex import IndexEntry
 Named = Callable[[int], str]
 """The name of what a task built; empty when nobody knows any more."""
 
+Archived = Callable[[str], frozenset[str]]
+"""The packages that a task's source makes; see `lapstrake.farm.contents.archive_names`."""
+
 _BUILD = re.compile(r"task-(\d+)\Z")
 _DEBUG = ("-dbgsym", "-dbg")
 _ADVICE = "Nothing is published. Look at the worker that built it, and at the bundle."
@@ -32,11 +35,13 @@ def check_names(
     limit: int,
     published: Sequence[IndexEntry],
     named: Named,
+    archived: Archived = lambda _: frozenset(),
 ) -> None:
     """Refuse packages that are none of a task's bundle.
 
-    What an uploaded bundle makes can be read in it, mostly. Of sources that only the worker has
-    seen, nothing is known: those get no name that another bundle's task has published.
+    What an uploaded bundle makes can be read in it, mostly, and the archive says it of its source
+    packages. Of sources that only the worker has seen, nothing is known: those get no name that
+    another bundle's task has published.
 
     Args:
         task: whose results they are.
@@ -45,11 +50,13 @@ def check_names(
         limit: bytes that it may become when it is unpacked.
         published: what the branch's repository has.
         named: tells what earlier tasks built.
+        archived: tells what a source package of the branch's archive makes.
 
     Raises:
         PublishError: one is not for this task to publish.
+        Unavailable: the archive does not answer.
     """
-    declared = _declared(task, contents, limit)
+    declared = _declared(task, contents, limit) or archived(task.spec.source)
     for package in packages:
         if declared and _without_debug(package) not in declared:
             raise PublishError(

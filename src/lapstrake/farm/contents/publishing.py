@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from lapstrake.errors import BranchError, PackError, PublishError, StoreError, UsageError
+from lapstrake.farm.contents.archive_names import archive_names
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.contents.makers import Named, check_names
 from lapstrake.farm.contents.site import ArtifactSite
@@ -45,7 +47,7 @@ def publisher(place: Workplace, contents: Contents, named: Named = lambda _: "")
         if not task.spec.publish:
             return tuple(outputs)
         if task.spec.kind is TaskKind.ARTIFACT:
-            return site.publish(outputs, contents, replace=task.spec.fresh)
+            return site.publish(task, outputs, contents)
         return _publish_packages(place, contents, task, outputs, named)
 
     return publish
@@ -97,6 +99,7 @@ def _publish_packages(
             limit=place.config.farm.bundle_limit,
             published=repository.packages(),
             named=named,
+            archived=partial(archive_names, place, branch),
         )
         published = repository.publish(files, f"task-{task.id}")
         done = {

@@ -7,8 +7,10 @@ from dataclasses import replace as with_fields
 from pathlib import Path
 
 from lapstrake.farm.contents.base import Contents
-from lapstrake.farm.values.tasks import OutputFile
+from lapstrake.farm.contents.site_owners import FOLDER, package_of, take_name
+from lapstrake.farm.values.tasks import OutputFile, Task
 from lapstrake.host.files import link_atomic, sync_folder
+from lapstrake.host.locks import locked
 from lapstrake.repository.publication import Action
 from lapstrake.repository.shelf import file_sum
 
@@ -24,17 +26,31 @@ class ArtifactSite:
         self.folder = folder
 
     def publish(
-        self, outputs: Sequence[OutputFile], contents: Contents, *, replace: bool
+        self, task: Task, outputs: Sequence[OutputFile], contents: Contents
     ) -> tuple[OutputFile, ...]:
         """Put archives there.
 
+        Other bytes of a name give way only if the task asks for it (`TaskSpec.fresh`); otherwise
+        the first stay, as what was made of the same inputs should.
+
         Args:
+            task: whose they are.
             outputs: with names that were checked.
             contents: where their bytes are.
-            replace: whether other bytes of a name give way; otherwise the first stay, as what was
-                made of the same inputs should.
+
+        Raises:
+            PublishError: a name is another owner's; nothing is published then.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        names = self.folder / FOLDER
+        names.mkdir(parents=True, exist_ok=True)
+        with locked(names / ".lock", what="the site of artifacts"):
+            for package in sorted({package_of(output.name) for output in outputs}):
+                take_name(self.folder, package, task)
+            return self._put(outputs, contents, replace=task.spec.fresh)
+
+    def _put(
+        self, outputs: Sequence[OutputFile], contents: Contents, *, replace: bool
+    ) -> tuple[OutputFile, ...]:
         done = []
         for output in outputs:
             target = self.folder / output.name

@@ -244,6 +244,7 @@ class AttemptDesk(DeskBase):
             spec=spec,
             bundle_size=size or 0,
             reserved_cores=row.cores,
+            owner=row.owner,
         )
 
     def _check_outputs(self, outputs: Sequence[OutputFile]) -> None:

@@ -86,6 +86,7 @@ class Job:
         spec: what to build.
         bundle_size: bytes of the uploaded archive, 0 when there is none.
         reserved_cores: processors that placement gave it, 0 for as the worker likes.
+        owner: who asked for it: a token's name.
     """
 
     task: int
@@ -93,6 +94,7 @@ class Job:
     spec: TaskSpec
     bundle_size: int = 0
     reserved_cores: int = 0
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from lapstrake.artifact.building.workshop import write_archive
 from lapstrake.artifact.depot import Depot
 from lapstrake.artifact.manifest.base import FILE_NAME
 from lapstrake.artifact.manifest.project import read_project
+from lapstrake.farm.contents.site_owners import NOBODY
 from lapstrake.farm.worker.setup import environment
 from lapstrake.host.process import clean_environment
 
@@ -59,6 +62,26 @@ def build_archives(
     for name in wanted:
         write_archive(project, name, depot, progress, folder=target)
     return next((each.package.version for each in built if each.package.name in wanted), "")
+
+
+def own_artifacts(config: Config, owner: str) -> Config:
+    """A configuration whose artifacts are those of one user of the farm alone.
+
+    They are found by names and listed inputs, which another user's project may have copied: what
+    that made must not be taken for this one's.
+
+    Args:
+        config: the worker's.
+        owner: whose task it is; nobody in particular has the worker's own folders.
+    """
+    if owner in NOBODY:
+        return config
+    folder = config.work_dir / "artifacts-of" / hashlib.sha256(owner.encode()).hexdigest()[:32]
+    return replace(
+        config,
+        artifacts=replace(config.artifacts, folder=folder / "artifacts"),
+        cache=replace(config.cache, download_dir=folder / "downloads"),
+    )
 
 
 def _project_in(folder: Path, package: str) -> Path:

@@ -23,7 +23,7 @@ from lapstrake.build.request import BuildRequest, parse_target
 from lapstrake.build.run import build
 from lapstrake.bundle.debian_binaries import BuildKind
 from lapstrake.config.model import Config
-from lapstrake.errors import LapstrakeError, StoreError
+from lapstrake.errors import FarmError, LapstrakeError, StoreError
 from lapstrake.farm.client.answer import read, write
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.contents.bundles import find_bundle, unpack_bundle
@@ -35,6 +35,7 @@ from lapstrake.farm.worker.results import failed_result, recorded
 from lapstrake.farm.worker.setup import LOCAL, AttemptFolder, BuildSetup, bounded
 from lapstrake.farm.worker.sync import prepare_place
 from lapstrake.farm.worker.telling import AttemptLog
+from lapstrake.formats.amounts import size_text
 from lapstrake.host import cgroup, files
 from lapstrake.names import Arch, BranchName
 from lapstrake.place.foreign import place_for
@@ -44,6 +45,9 @@ from lapstrake.runner.choose import choose
 
 _PATIENCE = 3600.0
 """Seconds that transfers wait for a server that is away or full: what was built is worth it."""
+
+
+_LITTLE_PATIENCE = 60.0
 
 
 def main() -> int:
@@ -122,7 +126,8 @@ class _Work:
         except LapstrakeError as failed:
             if not records:
                 raise
-            return failed_result(failed, self.folder, records[0])
+            result = failed_result(failed, self.folder, records[0])
+            return replace(result, outputs=self._remains(records[0].name))
         return recorded(Result(ok=True, outputs=self._shared()), records[0])
 
     def _place(self, config: Config) -> Workplace:
@@ -149,6 +154,7 @@ class _Work:
             profiles=spec.profiles,
             publish=False,
             results=self.folder.output,
+            remains=self.folder.remains if spec.keep_failed else None,
             target=parse_target(spec.target) if spec.target else None,
         )
 
@@ -163,13 +169,14 @@ class _Work:
         return find_bundle(found).path if self.job.spec.kind is TaskKind.BUNDLE else found
 
     def _build_artifact(self, config: Config) -> Result:
-        from lapstrake.farm.worker.artifacts import build_archives
+        from lapstrake.farm.worker.artifacts import build_archives, own_artifacts
 
         project = self._sources(config)
         branch = self.job.spec.branch or config.artifacts.branch  # whose root it is built in
         self.job = replace(self.job, spec=replace(self.job.spec, branch=branch))
         config = self._place(config).config
         config = replace(config, artifacts=replace(config.artifacts, branch=branch))
+        config = own_artifacts(config, self.job.owner)
         version = build_archives(
             project,
             self.job.spec,
@@ -187,6 +194,20 @@ class _Work:
             OutputFile(name=file.name, digest=self.link.share(file), size=file.stat().st_size)
             for file in made
         )
+
+    def _remains(self, name: str) -> tuple[OutputFile, ...]:
+        """Upload the build folder of a failed build, if it was kept; it is worth no long wait."""
+        file = self.folder.remains
+        if not file.is_file():
+            return ()
+        link = Link(Connection(self.worker.server, self.worker.token, patience=_LITTLE_PATIENCE))
+        size = file.stat().st_size
+        try:
+            digest = link.share(file)
+        except FarmError as refused:
+            self.log.warning(f"the build folder ({size_text(size)}) is not kept: {refused.brief}")
+            return ()
+        return (OutputFile(name=f"{name}.buildroot.tar.gz", digest=digest, size=size),)
 
 
 def own_place(config: Config, progress: Progress) -> Workplace:
