@@ -20,8 +20,8 @@ from lapstrake.artifact.manifest.read import read_package
 from lapstrake.branch.foreign import with_foreign
 from lapstrake.branch.instance import current_branch
 from lapstrake.compose.base import How, Wanted
-from lapstrake.compose.resolve import satisfy_words
 from lapstrake.compose.root import compose_root
+from lapstrake.compose.wish import satisfy_words
 from lapstrake.config.model import host_arch
 from lapstrake.host.process import find_program
 from lapstrake.names import Arch, BranchName

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from lapstrake.branch.instance import Branch
 from lapstrake.compose.base import Package
-from lapstrake.compose.resolve import Item, look_up
+from lapstrake.compose.resolution import Item
+from lapstrake.compose.resolve import look_up
 from lapstrake.compose.unpack import PackageFile, aliases_of, package_key, unpack_layers
 from lapstrake.compose.view import View
 from lapstrake.errors import ChecksumError, DependencyError

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from lapstrake.compose.base import Wanted
-from lapstrake.compose.resolve import Resolution, relations_of, satisfy_words
+from lapstrake.compose.resolution import Resolution
 from lapstrake.compose.view import View
+from lapstrake.compose.wish import relations_of, satisfy_words
 from lapstrake.formats.keys import Canonical, cache_key
 from lapstrake.layer.store import Layer
 

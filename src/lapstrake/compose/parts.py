@@ -10,7 +10,7 @@ from lapstrake.compose.content import Content, read_contents
 from lapstrake.compose.doubt import Unpacked, share_folders_alike
 from lapstrake.compose.preinst import is_inert
 from lapstrake.compose.relations import named_in
-from lapstrake.compose.resolve import Item
+from lapstrake.compose.resolution import Item
 from lapstrake.compose.twins import shared_paths
 from lapstrake.compose.view import View
 from lapstrake.layer.store import Layer

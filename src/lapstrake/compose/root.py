@@ -16,8 +16,10 @@ from lapstrake.compose.doubt import Below, doubt, mends
 from lapstrake.compose.installed import find_installed, installed_layer
 from lapstrake.compose.parts import Parts, active_last, gather, order_matters
 from lapstrake.compose.preinst import run_preinsts
-from lapstrake.compose.resolve import Resolution, in_order, relations_of, remembered, resolve
+from lapstrake.compose.resolution import Resolution
+from lapstrake.compose.resolve import in_order, remembered, resolve
 from lapstrake.compose.view import View
+from lapstrake.compose.wish import relations_of
 from lapstrake.errors import DependencyError
 from lapstrake.formats.keys import Canonical, cache_key
 from lapstrake.layer.store import Layer

@@ -17,8 +17,8 @@ import pytest
 from installed_root import install
 from lapstrake.branch.instance import Branch, current_branch
 from lapstrake.compose.base import ComposedRoot, How, Wanted
-from lapstrake.compose.resolve import satisfy_words
 from lapstrake.compose.root import compose_root, known_root
+from lapstrake.compose.wish import satisfy_words
 from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
 from lapstrake.repository.open import repository_of

@@ -9,7 +9,7 @@ import pytest
 from lapstrake.build.cross import with_cross_tools
 from lapstrake.build.dependencies import wanted_root
 from lapstrake.bundle.base import BuildDependencies, Bundle, BundleFormat
-from lapstrake.compose.resolve import satisfy_words
+from lapstrake.compose.wish import satisfy_words
 from lapstrake.errors import BundleError
 from lapstrake.names import Arch
 from lapstrake.toolchain.look import debian_facts

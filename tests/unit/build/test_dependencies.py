@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lapstrake.build.dependencies import wanted_root
 from lapstrake.bundle.base import BuildDependencies, Bundle, BundleFormat
-from lapstrake.compose.resolve import satisfy_words
+from lapstrake.compose.wish import satisfy_words
 
 
 def words(needs: BuildDependencies, **environment: str) -> list[str]:

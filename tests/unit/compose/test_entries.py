@@ -13,7 +13,7 @@ from lapstrake.compose.base import Wanted
 from lapstrake.compose.content import Content, read_contents, write_content
 from lapstrake.compose.doubt import Entry, Kind
 from lapstrake.compose.entries import pack, unpack, walk, walk_stack
-from lapstrake.compose.resolve import relations_of, satisfy_words
+from lapstrake.compose.wish import relations_of, satisfy_words
 from lapstrake.errors import MissingError, StoreError
 from lapstrake.layer.store import Layer
 from lapstrake.names import CacheKey
