@@ -283,7 +283,13 @@ def prepare_uplink(words: list[str]) -> Callable[[], None]:
 
 
 def become_uplink(words: list[str]) -> NoReturn:
-    """Nothing that it says is the command's output."""
+    """Nothing that it says is the command's output, and nothing that it unmounts is the host's.
+
+    Its own sandbox lets go of the host's tree, and with it of mounts that are shared.
+    """
+    if os.geteuid() == 0:  # others get a copy of the tree with their user namespace
+        check(libc.unshare(NAMESPACES["mnt"]), "a mount namespace")
+        mount("none", "/", "", MS_REC | MS_PRIVATE)
     null = os.open("/dev/null", os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)

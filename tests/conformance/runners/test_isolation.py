@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +63,25 @@ def test_without_network_loopback_works(isolating: Subject) -> None:
     """
     with isolating.session() as session:
         assert "inside\n" in said(session, script)
+
+
+def test_the_way_to_the_network_leaves_the_hosts_mounts_alone(layering: Subject) -> None:
+    need_uplink(layering.uid)
+    folder = layering.new_folder("shared")
+
+    def ours() -> list[str]:
+        lines = Path("/proc/self/mounts").read_text().splitlines()
+        return [line for line in lines if str(folder) in line]
+
+    script = "mount -t tmpfs --make-shared x $0 && mkdir $0/in && mount -t tmpfs y $0/in"
+    if layering.rootless or subprocess.run(["sh", "-c", script, folder], check=False).returncode:
+        pytest.skip("only root mounts")
+    try:
+        with layering.session() as session:
+            said(session, "true", network=Network.OUTSIDE)
+        assert len(ours()) == 2
+    finally:
+        subprocess.run(["umount", "--recursive", folder], check=False)
 
 
 def test_with_the_hosts_network_the_host_is_reached(isolating: Subject) -> None:
