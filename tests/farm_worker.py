@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pwd
 import signal
 import subprocess
 import tarfile
@@ -69,6 +70,7 @@ def farm_worker(
     name: str = "w1",
     prefix: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
+    user: str | None = None,
 ) -> Iterator[FarmWorker]:
     """Work for a farm until the block ends.
 
@@ -79,17 +81,22 @@ def farm_worker(
         name: on the farm.
         prefix: the words of a program that runs it elsewhere.
         variables: of its environment: ``LAPSTRAKE_TOKEN``.
+        user: who runs it, and owns the work folder; ourselves when ``None``.
     """
+    account = pwd.getpwnam(user) if user else None
     log = work_dir / f"worker-{name}-{time.monotonic_ns()}.log"
     with log.open("wb") as said:
         process = subprocess.Popen(
-            [*prefix, *cli_command("worker", "--server", url, "--name", name, *words)],
-            env=cli_environment(work_dir, **{**LITTLE_DISK, **(variables or {})}),
+            [*prefix, *cli_command("worker", "--server", url, "--name", name, *words, user=user)],
+            env=cli_environment(work_dir, user=user, **{**LITTLE_DISK, **(variables or {})}),
             cwd=work_dir,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
             start_new_session=True,
+            user=account.pw_uid if account else None,
+            group=account.pw_gid if account else None,
+            extra_groups=[] if account else None,
         )
     try:
         yield FarmWorker(name=name, process=process, log=log)

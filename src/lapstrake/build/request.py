@@ -30,6 +30,8 @@ class BuildRequest:
         keep: keep the workspace, also of a build that went well.
         shell_on_fail: open a shell in the workspace of a failed build.
         publish: put the packages into the branch's repository.
+        remains: a file that gets the build folder of a build that fails, as a ``.tar.gz``; ``None``
+            for none.
         results: a folder that gets all files that were made, packages too; ``None`` for none.
         target: the architecture to build for by cross-compiling; ``None`` for the root's own.
         toolchain: what cross-compiles: a folder, or a package of the project in `cwd`; empty for
@@ -48,6 +50,7 @@ class BuildRequest:
     keep: bool = False
     shell_on_fail: bool = False
     publish: bool = True
+    remains: Path | None = None
     results: Path | None = None
     target: Arch | None = None
     toolchain: str = ""

@@ -14,6 +14,7 @@ from lapstrake.build.dependencies import Dependencies, install_dependencies
 from lapstrake.build.log import BuildLog
 from lapstrake.build.outcome import STEPS, bounds, failure
 from lapstrake.build.prepare import Prepared, prepare
+from lapstrake.build.remains import take_remains
 from lapstrake.build.record import BuildRecord, Records, finished
 from lapstrake.build.request import BuildRequest, settled
 from lapstrake.build.secrets import read_secrets
@@ -155,6 +156,8 @@ class _Job:
                     outputs.take(session, results / "output")
                     built = outputs.collect(results / "output", prepared.bundle)
                 except LapstrakeError:
+                    if self.request.remains is not None:
+                        take_remains(session, self.request.remains, place.limits, self.log)
                     self._keep(entered, wanted=place.config.build.keep_failed)
                     raise
             self._keep(entered, wanted=False)

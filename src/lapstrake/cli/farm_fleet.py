@@ -13,7 +13,18 @@ from lapstrake.cli.output import printable, table
 if TYPE_CHECKING:
     from lapstrake.farm.values.workers import Worker
 
-_HEADER = ("WORKER", "STATE", "ARCHES", "SLOTS", "CORES", "MEMORY", "DISK FREE", "SEEN", "BUILDS")
+_HEADER = (
+    "WORKER",
+    "STATE",
+    "ARCHES",
+    "SLOTS",
+    "CORES",
+    "MEMORY",
+    "DISK FREE",
+    "SEEN",
+    "BUILDS",
+    "HAS",
+)
 _SKEW_SHOWN = 5.0  # seconds
 
 
@@ -119,7 +130,15 @@ def _row(worker: Worker) -> tuple[str, ...]:
     return (
         facts.name, str(worker.state), arches, str(facts.slots), str(facts.cores),
         size_text(facts.memory), size_text(worker.disk_free), age_text(worker.seen), builds,
+        _words(worker),
     )  # fmt: skip
+
+
+def _words(worker: Worker) -> str:
+    """What tasks may ask of it; what they must ask for comes first."""
+    facts = worker.facts
+    others = " ".join(word for word in facts.capabilities if word != facts.pool)
+    return printable(f"only {facts.pool}: {others}" if facts.pool else others)
 
 
 def _queue_row(row: dict[str, Any]) -> tuple[str, ...]:

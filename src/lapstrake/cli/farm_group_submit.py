@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--network", is_flag=True, help="Let the builds reach the network.")
 @click.option("--fresh", is_flag=True, help="Build, even if the same was built before.")
+@click.option("--require", multiple=True, metavar="WORD", help="A capability of the machines.")
 @click.option("--stop", is_flag=True, help="Start nothing more after the first failure.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit with 32 if something failed.")
 @JSON
@@ -42,6 +43,7 @@ def submit(
     priority: int,
     network: bool,
     fresh: bool,
+    require: tuple[str, ...],
     stop: bool,
     wait: bool,
     as_json: bool,
@@ -54,7 +56,7 @@ def submit(
     from lapstrake.cli.farm_bundles import with_bundle
     from lapstrake.cli.farm_groups import tell_group_end, watch_group
     from lapstrake.farm.values.groups import GroupSpec
-    from lapstrake.farm.values.tasks import TaskSpec
+    from lapstrake.farm.values.tasks import Requirements, TaskSpec
 
     *items, branch = names
     if not items:
@@ -62,7 +64,14 @@ def submit(
             "bundles and a branch are needed",
             resolution="For example: lapstrake group submit libfoo foo stable",
         )
-    spec = TaskSpec(branch=branch, arch=arch, target=target, network=network, fresh=fresh)
+    spec = TaskSpec(
+        branch=branch,
+        arch=arch,
+        target=target,
+        network=network,
+        fresh=fresh,
+        requires=Requirements(capabilities=tuple(sorted(set(require)))),
+    )
     farm = connect(app)
     listed = expand_items(items, trees=app.config.tree, cwd=Path.cwd())
     specs = {text: with_bundle(app, farm, spec, text) for text in listed}

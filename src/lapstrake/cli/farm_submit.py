@@ -42,6 +42,7 @@ _DOWNLOAD = click.option(
 @click.option("--name", default="", help="What the task is called.  [default: as the bundle]")
 @click.option("--network", is_flag=True, help="Let the build reach the network.")
 @click.option("--fresh", is_flag=True, help="Build, even if the same was built before.")
+@click.option("--keep-failed", is_flag=True, help="If it fails, keep its build folder.")
 @click.option("--no-publish", is_flag=True, help="Leave the branch's repository as it is.")
 @click.option("--profile", "-P", multiple=True, help="A build profile of a Debian source.")
 @click.option("-B", "kind", flag_value="any", help="Debian: only this architecture's packages.")
@@ -107,7 +108,7 @@ def _wait(
     """Wait, show, download; gives the exit code."""
     with only_waiting(app, f"task {number}", f"lapstrake task cancel {number}"):
         task = _await(app, farm, number, sys.stderr if as_json else sys.stdout, follow=follow)
-        if folder is not None and task.state == "success":
+        if folder is not None and task.outputs:
             farm.tasks.download(number, folder)
     if as_json:
         app.output.result(json_text(task))
@@ -121,6 +122,8 @@ def tell_end(app: AppContext, task: Task) -> int:
         return 0
     brief = f"task {task.id} ended as {task.state}" + (f": {task.reason}" if task.reason else "")
     how = f"See `lapstrake task log {task.id}` and `lapstrake why {task.id}`."
+    if task.state == "failed" and task.outputs:
+        how += f" `lapstrake task artifacts {task.id} --download .` gets its build folder."
     write_stderr(message(brief, resolution=how) + "\n")
     return task.exit_code or TaskError.exit_code
 
@@ -170,6 +173,7 @@ def _spec(branch: str, options: dict[str, Any]) -> TaskSpec:
         network=options["network"],
         package=options["package"] or "",
         publish=not options["no_publish"],
+        keep_failed=options["keep_failed"],
         fresh=options["fresh"],
         requires=Requirements(
             capabilities=tuple(sorted(set(options["require"]))), worker=options["worker"]

@@ -78,11 +78,15 @@ def cancel(app: AppContext, /, numbers: tuple[int, ...], reason: str, as_json: b
 
 @click.command()
 @click.argument("numbers", nargs=-1, required=True, type=NUMBER, metavar="TASK...")
+@click.option("--keep-failed", is_flag=True, help="If it fails once more, keep its build folder.")
 @JSON
 @pass_app
-def retry(app: AppContext, /, numbers: tuple[int, ...], as_json: bool) -> None:
+def retry(app: AppContext, /, numbers: tuple[int, ...], keep_failed: bool, as_json: bool) -> None:
     """Build each TASK again that has failed, or was cancelled, skipped or lost."""
-    _change(app, numbers, connect(app).tasks.retry, as_json=as_json)
+    tasks = connect(app).tasks
+    _change(
+        app, numbers, lambda number: tasks.retry(number, keep_failed=keep_failed), as_json=as_json
+    )
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

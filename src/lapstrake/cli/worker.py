@@ -26,8 +26,9 @@ from lapstrake.cli.context import AppContext, pass_app
     "capabilities",
     multiple=True,
     metavar="WORD",
-    help="Something that tasks may ask for; may be repeated.",
+    help="Something that tasks may ask for; may be repeated.  [besides farm.capabilities]",
 )
+@click.option("--pool", metavar="WORD", help="Build only what asks for this.  [default: farm.pool]")
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
@@ -45,6 +46,7 @@ def worker(
     name: str | None,
     slots: int,
     capabilities: tuple[str, ...],
+    pool: str | None,
     log_format: str,
     embedded: bool,
 ) -> None:
@@ -55,7 +57,7 @@ def worker(
     from lapstrake.cli.farm_connect import read_token, token_of
     from lapstrake.cli.farm_needs import require_farm
     from lapstrake.errors import UsageError
-    from lapstrake.farm.model.queues import check_worker_name
+    from lapstrake.farm.model.queues import check_words, check_worker_name
     from lapstrake.farm.monitor.logs import LogForm, start_logs
     from lapstrake.farm.problems import Invalid
     from lapstrake.farm.worker.facts import machine_name
@@ -76,8 +78,12 @@ def worker(
         overrides=app.overrides,
         log_form=LogForm(log_format),
     )
+    farm = app.config.farm
+    words = (*farm.capabilities, *capabilities)
+    pool = farm.pool if pool is None else pool
     try:
         check_worker_name(setup.name)
+        check_words((*words, *([pool] if pool else [])))
     except Invalid as wrong:
         raise UsageError(wrong.brief, resolution=wrong.resolution) from wrong
-    Supervisor(setup, slots=slots, capabilities=capabilities).run()
+    Supervisor(setup, slots=slots, capabilities=words, pool=pool).run()

@@ -318,7 +318,10 @@ class FarmConfig:
     )
     slots: int = setting(whole_number(least=0), "builds at a time of the server itself", default=1)
     capabilities: tuple[str, ...] = setting(
-        TEXTS, "what the server's own builder claims besides: local, secrets ...", default=()
+        TEXTS, "what this machine's builders claim besides: local, secrets, gpu ...", default=()
+    )
+    pool: str = setting(
+        TEXT, "a word; this machine's builders build only what asks for it", default=""
     )
     tls_certificate: Path | None = setting(PATH, "the certificate, for https", default=None)
     tls_key: Path | None = setting(PATH, "the certificate's key", default=None)

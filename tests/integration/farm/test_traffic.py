@@ -17,7 +17,8 @@ pytestmark = pytest.mark.skipif(bool(lacks_network()), reason=lacks_network() or
 
 _SENDS = (
     "ip link add d0 type veth peer name d1; ip address add 198.19.0.1/24 dev d0;"
-    " ip link set d0 up; ip link set d1 up; ip neigh add 198.19.0.2 lladdr 02:00:00:00:00:01 dev d0;"
+    " ip link set d0 up; ip link set d1 up;"
+    " ip neigh add 198.19.0.2 lladdr 02:00:00:00:00:01 dev d0;"
     " printf %1000s > /dev/udp/198.19.0.2/9; echo sent; read word"
 )
 

@@ -85,6 +85,22 @@ def test_whoever_listens_to_a_queue_can_serve_all_that_is_in_it(
     assert (queues.missing(HERE, queue) == ()) is able
 
 
+@given(capabilities=st.sets(st.sampled_from(["kvm", "gpu", "release"])))
+def test_a_pools_worker_builds_what_asks_for_it(capabilities: set[str]) -> None:
+    pooled = WorkerFacts(
+        name="p", incarnation="i", arches=("amd64",), capabilities=("kvm", "release"),
+        pool="release",
+    )  # fmt: skip
+    requires = Requirements(capabilities=tuple(sorted(capabilities)))
+    queue = queues.queue_of("amd64", requires)
+    able = "release" in capabilities and "gpu" not in capabilities
+    assert queues.serves(pooled, queue) is able
+    assert bool(queues.missing(pooled, queue)) is not able
+    if "release" not in capabilities:
+        assert "kept for tasks that ask for release" in " ".join(queues.missing(pooled, queue))
+    assert queues.serves(pooled, "worker.p")
+
+
 def test_queues_by_name() -> None:
     assert queues.queue_of("amd64", Requirements()) == "build.amd64"
     many = Requirements(capabilities=("kvm", "docker"), cores=4, memory=(1 << 30) + 1)

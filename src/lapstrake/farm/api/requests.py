@@ -93,6 +93,7 @@ class SpecBody(Strict):
     package: Text = ""
     publish: StrictBool = True
     fresh: StrictBool = False
+    keep_failed: StrictBool = False
     requires: RequirementsBody = RequirementsBody()
     seconds: Annotated[StrictFloat, Field(ge=0, le=31_536_000)] = 0.0
     memory: Annotated[StrictInt, _BYTES] = 0
@@ -158,6 +159,16 @@ class ReasonBody(Strict):
     """Why."""
 
     reason: Text = ""
+
+
+class RetryBody(Strict):
+    """How it is built again.
+
+    Attributes:
+        keep_failed: keep the build folder if it fails once more; see `SpecBody`.
+    """
+
+    keep_failed: StrictBool = False
 
 
 class MemberBody(Strict):

@@ -60,6 +60,7 @@ class FactsBody(_Said):
     arches: Annotated[tuple[Word, ...], Field(max_length=32)]
     emulated: Words = ()
     capabilities: Words = ()
+    pool: Word | Annotated[str, Field(max_length=0)] = ""
     slots: Annotated[int, Field(ge=1, le=_MOST_SLOTS)] = 1
     cores: Annotated[int, Field(ge=1, le=65536)] = 1
     memory: Amount = 0

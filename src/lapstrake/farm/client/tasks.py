@@ -96,9 +96,9 @@ class Tasks:
         """Stop it, whether it waits or is built."""
         return self._change("POST", task, "cancel", {"reason": reason})
 
-    def retry(self, task: int) -> Task:
-        """Build it again, after it ended."""
-        return self._change("POST", task, "retry", {})
+    def retry(self, task: int, *, keep_failed: bool = False) -> Task:
+        """Build it again, after it ended; on wish keep the build folder if it fails once more."""
+        return self._change("POST", task, "retry", {"keep_failed": True} if keep_failed else {})
 
     def set_priority(self, task: int, priority: int) -> Task:
         """Let it go before others, or after; -100 to 100."""

@@ -165,10 +165,10 @@ class AttemptDesk(DeskBase):
             row = _held(change.session, task, attempt)
             _note(trial, result, change.now, self.journal.size(task, attempt))
             row.exit_code, row.version = result.exit_code, result.version
+            row.outputs = [asdict(output) for output in result.outputs]
             if not result.ok:
                 flow.end(change, row, TaskState.FAILED, result.error or "the build failed")
                 return task_of(row)
-            row.outputs = [asdict(output) for output in result.outputs]
             publishes = spec_of(row).publish
             change.set_state(row, TaskState.PUBLISHING)
             if not publishes:

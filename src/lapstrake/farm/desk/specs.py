@@ -64,6 +64,8 @@ def checked(
         raise Invalid(f"build_kind is full, any or all, not {spec.build_kind!r}")
     if spec.seconds < 0 or spec.memory < 0:
         raise Invalid("limits cannot be below zero")
+    if spec.keep_failed and spec.kind is not TaskKind.BUNDLE:
+        raise Invalid("only the build folders of bundles can be kept, not those of artifacts")
     queues.queue_of(spec.arch, spec.requires)
     lacking = lacks(spec) if whole else ()
     if lacking:

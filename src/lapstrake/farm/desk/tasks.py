@@ -182,13 +182,14 @@ class TaskDesk(DeskBase):
             flow.end(change, row, TaskState.CANCELLED, said)
             return task_of(row)
 
-    def retry(self, task: int, *, by: str = "", key: str = "") -> Task:
+    def retry(self, task: int, *, by: str = "", key: str = "", keep_failed: bool = False) -> Task:
         """Try a task again that ended badly; members of its group that it held up come back.
 
         Args:
             task: which.
             by: who asks.
             key: of the request, see `lapstrake.farm.desk.memory`.
+            keep_failed: keep the build folder if it fails once more.
 
         Raises:
             Unknown: no such task.
@@ -196,10 +197,13 @@ class TaskDesk(DeskBase):
         """
         with self._change() as change:
             row = change.task(task)
-            made = remembered(change, by, key, {"retry": task})
+            asked = {"retry": task, "keep_failed": True} if keep_failed else {"retry": task}
+            made = remembered(change, by, key, asked)
             if made:
                 return task_of(row)
             made.append(task)
+            if keep_failed:
+                _write(row, replace(spec_of(row), keep_failed=True))
             flow.again(change, row, f"tried again by {by}" if by else "tried again")
             if row.group_id is None:
                 if not specs.lacks(spec_of(row)):  # else it ended before it was ever started

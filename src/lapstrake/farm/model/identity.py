@@ -43,8 +43,10 @@ def is_pinned(spec: TaskSpec) -> bool:
 def shares_failure(spec: TaskSpec, failed: TaskSpec) -> bool:
     """Whether `spec` would fail as `failed` did, which makes the same.
 
-    With other limits or on another machine it may go well.
+    With other limits or on another machine it may go well; and somebody may want to look into it.
     """
+    if spec.keep_failed and not failed.keep_failed:
+        return False
     return (spec.seconds, spec.memory, spec.requires) == (
         failed.seconds,
         failed.memory,

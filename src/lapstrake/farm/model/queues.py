@@ -3,12 +3,14 @@
 ``build.ARCH`` takes any machine that runs ARCH; ``build.ARCH.WORD.WORD`` (sorted) only those that
 have every word, where a word is a capability or a size: ``cores-8``, ``memory-4096`` (MiB),
 ``disk-20480`` (MiB). ``worker.NAME`` is one machine's own. So whoever listens to a queue can serve
-all that is in it, and the engine needs to know nothing of requirements.
+all that is in it, and the engine needs to know nothing of requirements. A machine that is kept for a
+pool serves only queues with the pool's word.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from lapstrake.farm.problems import Invalid
 from lapstrake.farm.values.tasks import Requirements
@@ -29,12 +31,7 @@ def queue_of(arch: str, requires: Requirements) -> str:
     """
     if requires.worker:
         return worker_queue(requires.worker)
-    for word in requires.capabilities:
-        if not _WORD.match(word) or _SIZE.match(word):
-            raise Invalid(
-                f"{word!r} is no capability",
-                resolution="Use words such as kvm: lower case letters, digits, - and _.",
-            )
+    check_words(requires.capabilities)
     if min(requires.cores, requires.memory, requires.disk) < 0:
         raise Invalid("requirements cannot be below zero")
     sizes = {
@@ -44,6 +41,20 @@ def queue_of(arch: str, requires: Requirements) -> str:
     }
     words = {*requires.capabilities, *(f"{what}-{n}" for what, n in sizes.items() if n)}
     return ".".join(("build", arch, *sorted(words)))
+
+
+def check_words(words: Iterable[str]) -> None:
+    """Refuse what cannot be a capability.
+
+    Raises:
+        Invalid: one cannot.
+    """
+    for word in words:
+        if not _WORD.match(word) or _SIZE.match(word):
+            raise Invalid(
+                f"{word!r} is no capability",
+                resolution="Use words such as kvm: lower case letters, digits, - and _.",
+            )
 
 
 def worker_queue(name: str) -> str:
@@ -75,7 +86,9 @@ def serves(facts: WorkerFacts, queue: str) -> bool:
         return True
     kind, _, rest = queue.partition(".")
     arch, *words = rest.split(".")
-    return kind == "build" and arch in facts.arches and all(_has(facts, word) for word in words)
+    if kind != "build" or (facts.pool and facts.pool not in words):
+        return False
+    return arch in facts.arches and all(_has(facts, word) for word in words)
 
 
 def named(queue: str) -> tuple[str, ...]:
@@ -91,6 +104,8 @@ def missing(facts: WorkerFacts, queue: str) -> tuple[str, ...]:
         return () if rest == facts.name else (f"it is not {rest}",)
     arch, *words = rest.split(".")
     lacking = [f"it does not run {arch}"] if arch not in facts.arches else []
+    if facts.pool and facts.pool not in words:
+        lacking.append(f"it is kept for tasks that ask for {facts.pool}")
     return (*lacking, *(_lack(word) for word in words if not _has(facts, word)))
 
 

@@ -40,10 +40,7 @@ class Beside:
                 token,
                 slots=farm.slots,
                 options=_options(settings),
-                words=(
-                    *("--log-format", settings.log_format),
-                    *(f"--capability={word}" for word in farm.capabilities),
-                ),
+                words=("--log-format", settings.log_format),
                 patience=farm.stop_after,
             )
 

@@ -25,6 +25,7 @@ _FIXED = frozenset(
         "worker_database",
         "slots",
         "capabilities",
+        "pool",
         "tls_certificate",
         "tls_key",
         "registry",

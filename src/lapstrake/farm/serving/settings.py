@@ -9,11 +9,10 @@ from pathlib import Path
 from lapstrake.config.model import Config, FarmConfig
 from lapstrake.errors import ConfigError
 from lapstrake.farm.access.tokens import Tokens
-from lapstrake.farm.model.queues import queue_of
+from lapstrake.farm.model.queues import check_words
 from lapstrake.farm.monitor.logs import LogForm
 from lapstrake.farm.problems import Invalid
 from lapstrake.farm.values.scopes import Scope
-from lapstrake.farm.values.tasks import Requirements
 from lapstrake.web.access_log import AccessLog
 from lapstrake.web.listening import check_tls, is_loopback, listen_address
 
@@ -45,10 +44,10 @@ def check_settings(farm: FarmConfig) -> None:
     """
     listen_address(farm.listen, key="farm.listen")
     try:
-        queue_of("any", Requirements(capabilities=farm.capabilities))
+        check_words((*farm.capabilities, *([farm.pool] if farm.pool else [])))
     except Invalid as wrong:
         raise ConfigError(
-            f"farm.capabilities: {wrong.brief}", resolution=wrong.resolution
+            f"farm.capabilities, farm.pool: {wrong.brief}", resolution=wrong.resolution
         ) from wrong
     if farm.fence_after >= farm.dead_after:
         raise ConfigError(

@@ -103,7 +103,8 @@ class Result:
 
     Attributes:
         ok: whether the build went well.
-        outputs: what it made; their bytes are in the content store already.
+        outputs: what it made, or what was kept of it when it failed; their bytes are in the content
+            store already.
         error: the first line of what went wrong.
         details: more lines of it.
         exit_code: as of `lapstrake build`.

@@ -78,6 +78,7 @@ class TaskSpec:
         package: of a project: which of its packages (`TaskKind.ARTIFACT` only).
         publish: put the results into the branch's repository.
         fresh: build, even if the same was built before.
+        keep_failed: if the build of a bundle fails, keep its build folder, as a file to download.
         requires: what the machine must have.
         seconds: the most time the build may take; 0 for the worker's own limit.
         memory: bytes that the build may use; 0 for the worker's own limit.
@@ -96,6 +97,7 @@ class TaskSpec:
     package: str = ""
     publish: bool = True
     fresh: bool = False
+    keep_failed: bool = False
     requires: Requirements = field(default_factory=Requirements)
     seconds: float = 0.0
     memory: int = 0
@@ -136,7 +138,7 @@ class Task:
         attempt: the newest attempt's number, 0 for none.
         worker: the worker of that attempt.
         reason: one line: why it is in this state.
-        outputs: what it made.
+        outputs: what it made; what was kept of a build that failed.
         same_as: the task whose result it shares, or ``None``.
         version: what the bundle said; known once it is built.
         exit_code: of the newest attempt.

@@ -43,6 +43,7 @@ class WorkerFacts:
         arches: Debian's names of what it can run, its own first.
         emulated: those of them that are emulated.
         capabilities: words: runners (``nspawn``, ``userns``, ``docker``), ``kvm``, the user's own.
+        pool: the word that a task must ask for to be built here; empty for any task.
         slots: builds at a time.
         cores: processors.
         memory: bytes.
@@ -59,6 +60,7 @@ class WorkerFacts:
     arches: tuple[str, ...]
     emulated: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
+    pool: str = ""
     slots: int = 1
     cores: int = 1
     memory: int = 0

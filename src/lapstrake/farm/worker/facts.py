@@ -31,6 +31,7 @@ def facts_of(
     incarnation: str,
     slots: int,
     capabilities: Iterable[str] = (),
+    pool: str = "",
     embedded: bool = False,
 ) -> WorkerFacts:
     """Look at this machine.
@@ -41,18 +42,20 @@ def facts_of(
         incarnation: of its start.
         slots: builds at a time.
         capabilities: words that the user adds.
+        pool: the word that tasks must ask for; empty for any task.
         embedded: whether it is the server's own builder.
     """
     own = config.arch
     others = tuple(arch for arch in Arch if arch != own and _runs(arch))
     emulated = tuple(arch.value for arch in others if not _is_native(arch))
-    words = {*capabilities, *_runners(config), *_engines(), *_devices()}
+    words = {*capabilities, *([pool] if pool else []), *_runners(config), *_engines(), *_devices()}
     return WorkerFacts(
         name=name,
         incarnation=incarnation,
         arches=(own.value, *(arch.value for arch in others)),
         emulated=emulated,
         capabilities=tuple(sorted(words)),
+        pool=pool,
         slots=slots,
         cores=cores(),
         memory=psutil.virtual_memory().total,

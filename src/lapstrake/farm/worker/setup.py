@@ -120,6 +120,11 @@ class AttemptFolder:
         return self.path / "bundle"
 
     @property
+    def remains(self) -> Path:
+        """The build folder of a build that failed, packed, when that is wanted."""
+        return self.path / "remains.tar.gz"
+
+    @property
     def output(self) -> Path:
         """The files that the build made."""
         return self.path / "output"

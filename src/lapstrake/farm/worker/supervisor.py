@@ -50,6 +50,7 @@ class Supervisor:
         setup: what holds for all its processes.
         slots: builds at a time.
         capabilities: words that the user adds to what is found.
+        pool: the word that tasks must ask for; empty for any task.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Supervisor:
         *,
         slots: int,
         capabilities: tuple[str, ...] = (),
+        pool: str = "",
     ) -> None:
         self._setup = setup
         self._config = setup.config()
@@ -68,6 +70,7 @@ class Supervisor:
             incarnation=secrets.token_hex(8),
             slots=slots,
             capabilities=capabilities,
+            pool=pool,
             embedded=setup.embedded,
         )
         self._room = WorkerRoom(self._config, embedded=setup.embedded)

@@ -17,6 +17,7 @@ from lapstrake.farm.api.requests import (
     Key,
     PriorityBody,
     ReasonBody,
+    RetryBody,
     TaskBody,
 )
 from lapstrake.farm.api.state import StateOf, ViewerOf
@@ -105,9 +106,12 @@ def cancel(
 
 
 @router.post("/{id}/retry")
-def retry(state: StateOf, viewer: ViewerOf, id: Id, key: Key = "") -> Task:
+def retry(
+    state: StateOf, viewer: ViewerOf, id: Id, body: RetryBody | None = None, key: Key = ""
+) -> Task:
     """Build it once more, after it has ended without success."""
-    return state.desk.retry(id, by=viewer.name, key=key)
+    keep = body is not None and body.keep_failed
+    return state.desk.retry(id, by=viewer.name, key=key, keep_failed=keep)
 
 
 @router.put("/{id}/priority")
