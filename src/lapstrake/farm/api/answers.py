@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from lapstrake.errors import LapstrakeError
+from lapstrake.farm.monitor.logs import mark_told
 from lapstrake.farm.problems import MEDIA_TYPE, PROBLEMS, Invalid, NoRoom, Problem
 from lapstrake.host.files import DISK_FULL
 
@@ -106,6 +107,7 @@ def _problem(request: Request, failed: Exception) -> Problem:
         return NoRoom("the server's disk is full", resolution="Make room on the server; try again.")
     number = secrets.token_hex(4)
     _LOG.error("%s %s: error %s", request.method, request.url.path, number, exc_info=failed)
+    mark_told(failed)
     brief = failed.brief if isinstance(failed, LapstrakeError) else "the request hit an error"
     return Broken(
         f"{brief} ({number})",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from asyncio import CancelledError
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +14,7 @@ from enum import StrEnum
 from typing import TextIO
 
 _about: ContextVar[Mapping[str, object]] = ContextVar("about", default={})  # noqa: B039 - never changed
+_TOLD = "it is in the log already"
 _LOUD = {"lapstrake": logging.INFO, "uvicorn": logging.INFO}
 _CONTROL = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))}
 
@@ -39,6 +41,25 @@ def start_logs(form: LogForm, stream: TextIO | None = None) -> None:
         logger.handlers.clear()  # uvicorn brings its own
         logger.propagate = True
         logger.setLevel(level)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+
+def mark_told(failed: BaseException) -> None:
+    """Remember that an error is in the log: whoever catches it next need not tell it again.
+
+    Args:
+        failed: what was raised, and is raised again.
+    """
+    failed.add_note(_TOLD)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether an error that came through to the HTTP server is not known already.
+
+    What a second signal to stop cuts off is no error.
+    """
+    failed = record.exc_info[1] if record.exc_info else None
+    return not isinstance(failed, CancelledError) and _TOLD not in getattr(failed, "__notes__", ())
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from lapstrake.farm.monitor.metrics import Metrics
 from lapstrake.farm.serving.alone import Alone, alone
 from lapstrake.farm.serving.registry import Registry, open_registry, storage_check
 from lapstrake.farm.tables.database import Database, address
+from lapstrake.farm.serving.telling import tell_event
 from lapstrake.farm.tables.migrate import upgrade
 from lapstrake.farm.tables.rows import TaskRow
 from lapstrake.farm.webhooks.sending import Sender
@@ -82,6 +83,7 @@ def assemble(config: Config, *, stopping: Check, overrides: Mapping[str, str]) -
         publish = publisher(workplace, contents, partial(_name_of, database))
         desk = Desk(database, dispatch, contents, publish, config)
         room = Room(workplace, contents, desk.referenced)
+        desk.subscribe(tell_event)
         contents.make_room = room.make
         desk.lacking_room = room.lacking
         webhooks = Webhooks(database)

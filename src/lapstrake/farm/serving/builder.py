@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from lapstrake.farm.monitor.ready import without_notices
 from lapstrake.farm.values.scopes import TOKEN_VARIABLE
 from lapstrake.host.children import ChildEvent, Children
 
@@ -47,7 +48,7 @@ class Builder:
     ) -> None:
         worker = ("worker", "--embedded", "--server", url, "--slots", str(slots), "--name", NAME)
         self._argv = (sys.executable, "-m", "lapstrake", *options, *worker, *words)
-        self._env = {**os.environ, TOKEN_VARIABLE: token}
+        self._env = {**without_notices(os.environ), TOKEN_VARIABLE: token}
         self._patience = patience
         self._stopping = threading.Event()
         # The worker ends with the thread that has started it: this one lives as long.

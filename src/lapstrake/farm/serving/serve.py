@@ -24,13 +24,12 @@ from lapstrake.farm.api.answers import error_answer, problem_answer
 from lapstrake.farm.api.app import create_app
 from lapstrake.farm.api.live.streams import Streams, streaming
 from lapstrake.farm.monitor.logs import start_logs
-from lapstrake.farm.monitor.ready import tell_systemd
+from lapstrake.farm.monitor.ready import alive, ask_for_time, tell_systemd
 from lapstrake.farm.monitor.tracing import Tracing, start_tracing
 from lapstrake.farm.pages.routes import page_routes
 from lapstrake.farm.pages.site import no_such_page
 from lapstrake.farm.serving.assembly import Parts, assemble
 from lapstrake.farm.serving.beside import Beside
-from lapstrake.farm.serving.reload import on_hangup
 from lapstrake.farm.serving.registry import (
     Registry,
     divided,
@@ -38,6 +37,7 @@ from lapstrake.farm.serving.registry import (
     refusal,
     registry_proofs,
 )
+from lapstrake.farm.serving.reload import on_hangup
 from lapstrake.farm.serving.settings import ServeSettings, check_access, check_settings
 from lapstrake.farm.serving.stopping import PatientServer, Stopping
 from lapstrake.registry.answers import error_answer as registry_error
@@ -87,7 +87,9 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
             beside=beside,
             registry=parts.registry,
             stopping=stopping,
+            url=url,
             ready=lambda: on_ready(url),
+            patience=farm.stop_after + 2 * _GRACE_SECONDS,
         )
         app = create_app(state, more=_pages(parts), lifespan=running.lifespan)
         app.add_exception_handler(RegistryProblem, registry_error)
@@ -108,16 +110,18 @@ class _Running:
     beside: Beside
     registry: Registry | None
     stopping: Stopping
+    url: str
     ready: Callable[[], None]
+    patience: float
     streams: Streams | None = None
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        async with streaming(app.state.farm.desk) as streams, in_service(self.registry):
+        async with streaming(app.state.farm.desk) as streams, alive(), in_service(self.registry):
             self.streams = app.state.streams = streams
             self.beside.begin()
             self.ready()
-            tell_systemd("READY=1")
+            tell_systemd("READY=1", f"STATUS=serving on {self.url}")
             with suppress(CancelledError):  # a second signal: nothing more is waited for
                 yield
 
@@ -126,7 +130,7 @@ class _Running:
         self.stopping.tell()
         if self.registry is not None:
             self.registry.demand.begin_to_stop()
-        tell_systemd("STOPPING=1")
+        tell_systemd("STOPPING=1", "STATUS=stopping", ask_for_time(self.patience))
         self.beside.end()
         if self.streams is not None:
             self.streams.close_soon()

@@ -11,6 +11,7 @@ from pathlib import Path
 from lapstrake.config.load import load_config
 from lapstrake.config.model import Config
 from lapstrake.farm.monitor.logs import LogForm
+from lapstrake.farm.monitor.ready import without_notices
 from lapstrake.farm.values.attempts import Job
 from lapstrake.farm.values.scopes import TOKEN_VARIABLE
 from lapstrake.farm.values.workers import WorkerFacts
@@ -149,8 +150,10 @@ def program(module: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Our environment without the token."""
-    return {name: text for name, text in os.environ.items() if name != TOKEN_VARIABLE}
+    """Our environment without the token, and without what lets us speak to systemd."""
+    return {
+        name: text for name, text in without_notices(os.environ).items() if name != TOKEN_VARIABLE
+    }
 
 
 def bounded(config: Config, job: Job, capabilities: tuple[str, ...]) -> Config:

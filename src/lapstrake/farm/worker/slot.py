@@ -38,6 +38,7 @@ from lapstrake.farm.worker.attempt import Attempt
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.ready import ReadyProcess
 from lapstrake.farm.worker.setup import SlotSetup
+from lapstrake.formats.amounts import duration_text
 from lapstrake.host.companion import end_with_parent
 
 _PATIENCE = 5.0
@@ -140,8 +141,10 @@ class SlotProcess:
         attempt = Attempt(self._setup, job, self._link, self._ready)
         self._attempt, self._task = attempt, job.task
         self._tell(SlotState.BUSY, job)
+        _LOG.info("begins attempt %d of %s", job.attempt, job.spec.name or job.spec.source)
         try:
             result = attempt.run()
+            _LOG.info("%s", _ending(result))
             self._make_ready()  # for the next one
             if result is not None:
                 self._finish(job, result, owned)
@@ -201,6 +204,14 @@ class SlotProcess:
         )
         sys.stdout.buffer.write(write(news) + b"\n")
         sys.stdout.buffer.flush()
+
+
+def _ending(result: Result | None) -> str:
+    """How an attempt ended, in a line."""
+    if result is None:
+        return "given up: it is not ours any more"
+    took = duration_text(result.peaks.wall_seconds)
+    return f"built in {took}" if result.ok else f"failed after {took}: {result.error}"
 
 
 if __name__ == "__main__":

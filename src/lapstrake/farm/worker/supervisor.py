@@ -17,7 +17,7 @@ import psutil
 from lapstrake.errors import FarmError
 from lapstrake.farm.client.answer import UnreachableError
 from lapstrake.farm.client.http import Connection
-from lapstrake.farm.monitor.ready import tell_systemd
+from lapstrake.farm.monitor.ready import tell_alive, tell_systemd
 from lapstrake.farm.problems import (
     NotAllowed,
     NoToken,
@@ -139,11 +139,12 @@ class Supervisor:
                 why = taken
             else:
                 _LOG.info("%s works for %s", self._setup.name, self._setup.server)
-                tell_systemd("READY=1")
+                tell_systemd("READY=1", f"STATUS=works for {self._setup.server}")
                 return welcome
             if why.brief != said:
                 said = why.brief
                 _LOG.warning("waiting: %s", said)
+                tell_systemd("READY=1", f"STATUS=waiting: {said}")  # nobody need wait for us
             self._listen(_AGAIN)
         return None
 
@@ -166,6 +167,7 @@ class Supervisor:
 
     def _listen(self, seconds: float) -> None:
         """Wait for news, and heed signals: the first drains, the second gives all up."""
+        tell_alive()
         try:
             signalled = self._news.get(timeout=seconds)
         except queue.Empty:
@@ -178,7 +180,7 @@ class Supervisor:
                 keeper.give_up()
         else:
             self._stopping = True
-            tell_systemd("STOPPING=1")
+            tell_systemd("STOPPING=1", "STATUS=finishing what it builds")
             busy = sum(keeper.slot.state is SlotState.BUSY for keeper in self._keepers)
             if busy:
                 _LOG.info("finishing %d builds; a second signal gives them up", busy)
