@@ -7,12 +7,14 @@ from pathlib import Path
 
 from lapstrake.build.buildroot import BUILDROOT
 from lapstrake.errors import LapstrakeError
-from lapstrake.host.usage import Limits
+from lapstrake.host.usage import Ending, Limits
 from lapstrake.progress import Progress
 from lapstrake.runner.base import Command, Session
 
 _ARCHIVE = "remains.tar.gz"
 _SECONDS = 120.0
+_MADE = (0, 1)
+"""It is there; 1 means that something changed meanwhile, such as the folder that it is made in."""
 _TAR = (
     "tar", "--create", f"--file={_ARCHIVE}", "--use-compress-program=gzip -1",
     f"--exclude=./{_ARCHIVE}", "--exclude=./toolbox", f"--transform=s,^\\.,{BUILDROOT.name},S", ".",
@@ -35,7 +37,7 @@ def take_remains(session: Session, target: Path, limits: Limits, progress: Progr
     command = Command(argv=_TAR, cwd=BUILDROOT, limits=replace(limits, seconds=_SECONDS))
     try:
         outcome = session.run(command, on_output=said.extend)
-        if outcome.ok:
+        if outcome.ending is Ending.EXITED and outcome.status in _MADE:
             session.get(BUILDROOT / _ARCHIVE, target)
             return
         why = said.decode("utf-8", "replace").strip() or f"status {outcome.status}"

@@ -14,8 +14,8 @@ from lapstrake.build.dependencies import Dependencies, install_dependencies
 from lapstrake.build.log import BuildLog
 from lapstrake.build.outcome import STEPS, bounds, failure
 from lapstrake.build.prepare import Prepared, prepare
-from lapstrake.build.remains import take_remains
 from lapstrake.build.record import BuildRecord, Records, finished
+from lapstrake.build.remains import take_remains
 from lapstrake.build.request import BuildRequest, settled
 from lapstrake.build.secrets import read_secrets
 from lapstrake.errors import LapstrakeError, RunnerError, StoreError
