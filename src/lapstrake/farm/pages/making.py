@@ -13,6 +13,14 @@ from lapstrake.registry.pages.events import event_routes
 from lapstrake.registry.pages.images import ImagePages
 
 
+def pull_name(site: Site, package: str, arch: str, branch: str) -> str:
+    """What a client of images pulls to get a package; empty where nothing makes images."""
+    if site.demand is None:
+        return ""
+    machine = "" if arch in {"all", site.config.arch.value} else f"{arch}/"
+    return f"{machine}{package.replace('+', '-plus')}:{branch}"
+
+
 def making_routes(site: Site) -> list[BaseRoute]:
     """The routes of the registry's pages, in the farm's frame; none without a registry."""
     if site.demand is None:

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from lapstrake.farm.contents.branches import apt_sources, branch_facts, branch_packages, one_branch
 from lapstrake.farm.contents.images import ImageFacts, ImageStore, LayerFacts, image_store
 from lapstrake.farm.pages.lists import SHOWN, query_of
+from lapstrake.farm.pages.making import pull_name
 from lapstrake.farm.pages.site import Site, page, shown
 from lapstrake.registry.pages.images import ImagePages
 from lapstrake.web.pages import address
@@ -71,9 +72,9 @@ def _branch(site: Site, request: Request) -> Response:
         after=query.after,
         limit=SHOWN,
     )
-    return page(
-        request, "branch.html", branch=branch, listed=listed, query=query, pulls=site.demand
-    )
+    first = next(iter(listed.items), None)
+    pulled = "" if first is None else pull_name(site, first.name, first.arch, branch.name)
+    return page(request, "branch.html", branch=branch, listed=listed, query=query, pulled=pulled)
 
 
 def _sources(site: Site, request: Request) -> Response:
@@ -99,6 +100,7 @@ def _images(site: Site, request: Request) -> Response:
         more=max(len(shared) - _MATRIX, 0),
         width=BAR,
         pulled=_pulled(site),
+        latest=site.config.registry.branch,
         work=None if site.demand is None else ImagePages(demand=site.demand, page=page).work(),
     )
 

@@ -13,11 +13,12 @@ from lapstrake.farm.access.viewer import viewer_of
 from lapstrake.farm.model.states import ENDED, RETRIED
 from lapstrake.farm.pages.lists import SHOWN, query_of, task_filter
 from lapstrake.farm.pages.logs import log_view
+from lapstrake.farm.pages.making import pull_name
 from lapstrake.farm.pages.plots import BOX, resource_plots
 from lapstrake.farm.pages.site import Site, acted, asked_number, moved, number, page, shown
 from lapstrake.farm.problems import Invalid, Unknown
 from lapstrake.farm.values.attempts import Attempt
-from lapstrake.farm.values.tasks import TaskState
+from lapstrake.farm.values.tasks import Task, TaskState
 
 _HISTORY = 30
 
@@ -77,7 +78,18 @@ def _task(site: Site, request: Request) -> Response:
         forecast=None if over else site.desk.forecast(task.id),
         may_cancel=not over,
         may_retry=task.state in RETRIED,
+        pulled=_pulled(site, task),
     )
+
+
+def _pulled(site: Site, task: Task) -> str:
+    """How an image with the first package that a task published is called; empty for none."""
+    names = (output.name for output in task.outputs if output.published)
+    for name in names:
+        package, _, rest = name.removesuffix(".deb").partition("_")
+        if name.endswith(".deb") and rest:
+            return pull_name(site, package, rest.rpartition("_")[2], task.spec.branch)
+    return ""
 
 
 def _cancel(site: Site, request: Request, form: FormData) -> Response:
