@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import re
 import secrets
 import signal
 import time
@@ -141,7 +142,7 @@ class Supervisor:
                 _LOG.info("%s works for %s", self._setup.name, self._setup.server)
                 tell_systemd("READY=1", f"STATUS=works for {self._setup.server}")
                 return welcome
-            if why.brief != said:
+            if _gist(why.brief) != _gist(said):
                 said = why.brief
                 _LOG.warning("waiting: %s", said)
                 tell_systemd("READY=1", f"STATUS=waiting: {said}")  # nobody need wait for us
@@ -232,3 +233,8 @@ class Supervisor:
             self._link.goodbye(self._setup.name, self._facts.incarnation)
         except FarmError as away:
             _LOG.warning("%s", away.brief)
+
+
+def _gist(text: str) -> str:
+    """A message without its numbers: that seconds have passed is no news."""
+    return re.sub(r"\d+", "", text)
