@@ -281,6 +281,12 @@ class TaskError(LapstrakeError):
     exit_code = 32
 
 
+class VersionError(LapstrakeError):
+    """A worker and its farm's server speak different protocols; one has to be upgraded."""
+
+    exit_code = 33
+
+
 class Interrupted(BaseException):
     """The user interrupted the work, or the process was told to terminate.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from lapstrake.errors import FarmError
+from lapstrake.errors import FarmError, VersionError
 
 MEDIA_TYPE = "application/problem+json"
 """Of a problem's document."""
@@ -95,6 +95,15 @@ class Invalid(Problem):
     title = "A value is wrong"
 
 
+class OtherVersion(Problem):
+    """A worker and its server speak different protocols; one has to be upgraded."""
+
+    exit_code = VersionError.exit_code
+    status = 426
+    kind = "other-version"
+    title = "Worker and server do not understand each other"
+
+
 class TooMany(Problem):
     """Too many requests of one client."""
 
@@ -127,6 +136,7 @@ PROBLEMS: tuple[type[Problem], ...] = (
     WrongState,
     TooLarge,
     Invalid,
+    OtherVersion,
     TooMany,
     Unavailable,
     NoRoom,

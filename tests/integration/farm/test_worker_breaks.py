@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from farm_server import FarmServer, farm_server
 from farm_worker import engine_setting, farm_worker, pack, submit, until, wait_for
+from lapstrake.errors import VersionError
+from roots import SOURCE
 from shop import Shop
 
 
@@ -83,3 +86,32 @@ def test_a_worker_ends_when_another_has_its_name(server: FarmServer, tmp_path: P
         assert worker.wait() == 31
         assert "another worker called w1 is here" in worker.said()
         assert "--name" in worker.said()
+
+
+_NEXT = "import lapstrake.farm.model.protocol as told\ntold.PROTOCOL += 1\n"
+
+
+def test_a_worker_ends_when_its_server_speaks_another_protocol(tmp_path: Path) -> None:
+    """Server and worker of one version; then the server is upgraded to one that speaks the next."""
+    work_dir, upgrade = tmp_path / "server", tmp_path / "upgrade"
+    upgrade.mkdir()
+    (upgrade / "sitecustomize.py").write_text(_NEXT)
+    settings = ("farm.heartbeat=0.5s", engine_setting(work_dir))
+    with farm_server(work_dir, settings=settings) as server:
+        with farm_worker(server.url, work_dir, "--embedded") as worker, server.client() as client:
+            until(lambda: client.get("/api/v1/workers/w1").status_code == 200)
+            server.stop()
+            path = os.pathsep.join([str(upgrade), str(SOURCE)])
+            listen = f"127.0.0.1:{server.port}"
+            with farm_server(
+                work_dir, settings=settings, listen=listen, variables={"PYTHONPATH": path}
+            ):
+                assert worker.wait() == VersionError.exit_code
+                facts = {"name": "w2", "incarnation": "a", "arches": ["amd64"], "protocol": 1}
+                refused = client.post("/api/v1/workers/register", json=facts)
+        told = "worker w1 speaks protocol 1, the server 2"
+        assert [told in line for line in worker.said().splitlines()].count(True) == 1
+        assert "Upgrade the worker" in worker.said()
+        assert "Traceback" not in worker.said()
+        assert refused.status_code == 426
+        assert refused.headers["Upgrade"] == "lapstrake-worker/2"

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from lapstrake.errors import LapstrakeError
+from lapstrake.farm.model.protocol import PROTOCOL
 from lapstrake.farm.monitor.logs import mark_told
 from lapstrake.farm.problems import MEDIA_TYPE, PROBLEMS, Invalid, NoRoom, Problem
 from lapstrake.host.files import DISK_FULL
@@ -63,6 +64,8 @@ def problem_answer(
     if problem.status == 401:
         kind = "Basic" if instance.startswith(_FOR_APT) else "Bearer"
         more.setdefault("WWW-Authenticate", f'{kind} realm="lapstrake"')
+    if problem.status == 426:
+        more["Upgrade"] = f"lapstrake-worker/{PROTOCOL}"  # RFC 9110, 15.5.22
     document = problem.document(instance)
     if not document["resolution"]:
         document["resolution"] = _ADVICE.get(problem.status, "See /api/v1/docs.")

@@ -66,6 +66,7 @@ class FactsBody(_Said):
     memory: Amount = 0
     disk: Amount = 0
     version: Line = ""
+    protocol: Small = 1
     clock: Number = 0.0
     embedded: bool = False
     replaces: Word | Annotated[str, Field(max_length=0)] = ""

@@ -7,11 +7,13 @@ from dataclasses import asdict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from lapstrake import __version__
 from lapstrake.farm.desk.base import DeskBase
 from lapstrake.farm.desk.change import hear, known_worker
 from lapstrake.farm.desk.holders import check_owner
 from lapstrake.farm.desk.values import dump, worker_of
 from lapstrake.farm.model import queues
+from lapstrake.farm.model.protocol import PROTOCOL, check_protocol
 from lapstrake.farm.problems import Invalid, NoRoom, Unavailable, WrongState
 from lapstrake.farm.tables.rows import AttemptRow, WorkerRow
 from lapstrake.farm.values.workers import (
@@ -40,11 +42,14 @@ class WorkerDesk(DeskBase):
             engine: the engine's address for it; empty for the configured one.
 
         Raises:
+            OtherVersion: it speaks another protocol.
             WrongState: another one of that name lives.
             NotAllowed: the name belongs to another token.
             Invalid: its facts make no sense.
         """
         queues.check_worker_name(facts.name)
+        versions = f"it has Lapstrake {facts.version or 'of old'}, the server {__version__}"
+        check_protocol(facts.protocol, PROTOCOL, name=facts.name, versions=versions)
         if not facts.arches or facts.slots < 1 or not facts.incarnation:
             raise Invalid("a worker has an incarnation, an architecture and a slot at least")
         with self._change() as change:
@@ -65,6 +70,8 @@ class WorkerDesk(DeskBase):
                 heartbeat=self.config.farm.heartbeat,
                 fence=self.config.farm.fence_after,
                 clock=change.now,
+                version=__version__,
+                protocol=PROTOCOL,
             )
 
     def _check_rival(self, row: WorkerRow, facts: WorkerFacts, token: str, now: float) -> None:
@@ -101,7 +108,8 @@ class WorkerDesk(DeskBase):
     def _see(self, name: str, beat: Heartbeat) -> Orders:
         with self._change() as change:
             row = known_worker(change.session, name)
-            if row.incarnation != beat.incarnation or row.state in AWAY:
+            known = row.incarnation == beat.incarnation and row.state not in AWAY
+            if not known or row.facts.get("protocol", 1) != PROTOCOL:  # we were upgraded since
                 raise WrongState(
                     f"this {name} is not registered any more", resolution="Register again."
                 )

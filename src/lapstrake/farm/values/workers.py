@@ -49,6 +49,7 @@ class WorkerFacts:
         memory: bytes.
         disk: bytes free where it builds.
         version: of Lapstrake.
+        protocol: see `lapstrake.farm.model.protocol`; the first one had no number.
         clock: its time when it sent this.
         embedded: whether it is the server's own builder and shares its work folder.
         replaces: the incarnation of the process of this very worker that was here before, and is
@@ -66,6 +67,7 @@ class WorkerFacts:
     memory: int = 0
     disk: int = 0
     version: str = ""
+    protocol: int = 1
     clock: float = 0.0
     embedded: bool = False
     replaces: str = ""
@@ -148,3 +150,7 @@ class Welcome:
     heartbeat: float
     fence: float
     clock: float = 0.0
+        version: of Lapstrake, the server's.
+        protocol: likewise; see `WorkerFacts`.
+    version: str = ""
+    protocol: int = 1

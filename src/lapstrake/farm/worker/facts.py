@@ -13,6 +13,7 @@ import psutil
 from lapstrake import __version__
 from lapstrake.config.model import Config, host_arch
 from lapstrake.errors import RunnerError
+from lapstrake.farm.model.protocol import PROTOCOL
 from lapstrake.farm.values.workers import WorkerFacts
 from lapstrake.host.engine import find_engine
 from lapstrake.host.supervise import free_bytes
@@ -61,6 +62,7 @@ def facts_of(
         memory=psutil.virtual_memory().total,
         disk=disk_free(config),
         version=__version__,
+        protocol=PROTOCOL,
         clock=time.time(),
         embedded=embedded,
     )

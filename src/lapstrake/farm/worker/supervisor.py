@@ -18,10 +18,12 @@ import psutil
 from lapstrake.errors import FarmError
 from lapstrake.farm.client.answer import UnreachableError
 from lapstrake.farm.client.http import Connection
+from lapstrake.farm.model.protocol import check_protocol
 from lapstrake.farm.monitor.ready import tell_alive, tell_systemd
 from lapstrake.farm.problems import (
     NotAllowed,
     NoToken,
+    OtherVersion,
     TooMany,
     Unavailable,
     Unknown,
@@ -41,7 +43,7 @@ _LOG = logging.getLogger("lapstrake.farm.worker")
 _SILENCE = 10.0
 _AGAIN = 2.0
 _TICK = 1.0
-_REFUSED = (NoToken, NotAllowed)
+_REFUSED = (NoToken, NotAllowed, OtherVersion)
 
 
 class Supervisor:
@@ -87,6 +89,7 @@ class Supervisor:
 
         Raises:
             FarmError: the token is no good, or another worker has this name.
+        OtherVersion: the server does not understand us.
         """
         folder = worker_folder(self._config, self._setup.name)
         what = f"the worker {self._setup.name} in {self._config.work_dir}"
@@ -139,6 +142,7 @@ class Supervisor:
                     raise FarmError(taken.brief, resolution=taken.resolution) from taken
                 why = taken
             else:
+                self._check(welcome)
                 _LOG.info("%s works for %s", self._setup.name, self._setup.server)
                 tell_systemd("READY=1", f"STATUS=works for {self._setup.server}")
                 return welcome
@@ -148,6 +152,12 @@ class Supervisor:
                 tell_systemd("READY=1", f"STATUS=waiting: {said}")  # nobody need wait for us
             self._listen(_AGAIN)
         return None
+
+    def _check(self, welcome: Welcome) -> None:
+        """Refuse a server that is older than this, and could not do so itself."""
+        versions = f"it has Lapstrake {self._facts.version}, the server {welcome.version}"
+        number = self._facts.protocol
+        check_protocol(number, welcome.protocol, name=self._facts.name, versions=versions)
 
     def _work(self, welcome: Welcome) -> None:
         """Keep the slots running, and tell the server, until told to stop and all have ended."""
@@ -214,9 +224,10 @@ class Supervisor:
 
         Raises:
             WrongState: it has another worker of our name by now; ours must end.
+            OtherVersion: it has been upgraded, and does not understand us any more.
         """
         try:
-            self._link.register(replace(self._facts, clock=time.time()))
+            self._check(self._link.register(replace(self._facts, clock=time.time())))
         except (WrongState, *_REFUSED):
             raise
         except FarmError as away:  # then with the next heartbeat
