@@ -5,14 +5,18 @@ A worker that built ``apt:hello`` says what came of it; the server asks the arch
 
 from __future__ import annotations
 
+import logging
+
 from lapstrake.branch.instance import current_branch
 from lapstrake.build.source_package import locate_source_package
 from lapstrake.bundle.debian_dsc import read_description
 from lapstrake.bundle.debian_uris import is_request, parse_request
-from lapstrake.errors import FetchError, LapstrakeError, PublishError
+from lapstrake.errors import FetchError, LapstrakeError, PublishError, RunnerError
 from lapstrake.farm.problems import Unavailable
 from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
+
+_LOG = logging.getLogger("lapstrake.farm.contents")
 
 
 def archive_names(place: Workplace, branch: BranchName, source: str) -> frozenset[str]:
@@ -39,6 +43,9 @@ def archive_names(place: Workplace, branch: BranchName, source: str) -> frozense
         return frozenset(each.name for each in read_description(dsc).binaries)
     except FetchError as away:
         raise Unavailable(away.brief, resolution=away.resolution) from away
+    except RunnerError as unable:
+        _LOG.warning("what %s makes cannot be asked for on this host: %s", source, unable.brief)
+        return frozenset()
     except LapstrakeError as gone:
         raise PublishError(
             f"the archive of {branch} does not say what {source} makes: {gone.brief}",
