@@ -274,7 +274,15 @@ QUEUED = Facts(task=1, state=S.QUEUED, now=1000.0, queue="build.amd64", workers=
         (replace(QUEUED, workers=()), "it needs a worker for amd64"),
         (replace(QUEUED, queue="worker.x"), "there is no worker x"),
         (replace(QUEUED, room="the disk is full"), "the disk is full"),
-        (replace(QUEUED, workers=(worker(WorkerState.DRAINING),)), "worker here could build it"),
+        (
+            replace(QUEUED, workers=(replace(worker(WorkerState.DRAINING), told=True),)),
+            "worker here could build it, but drains",
+        ),
+        (
+            replace(QUEUED, workers=(replace(worker(WorkerState.DRAINING), disk_free=9 << 20),)),
+            "worker here could build it, but takes nothing new: it is being stopped, or has too "
+            "little room (9.0 MiB free)",
+        ),
         (
             replace(QUEUED, now=1090.0, workers=(worker(WorkerState.SILENT),)),
             "worker here could build it, but has been silent for 1 min 30 s",

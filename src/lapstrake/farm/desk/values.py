@@ -118,6 +118,7 @@ def worker_of(row: WorkerRow) -> Worker:
         memory_free=row.memory_free,
         disk_free=row.disk_free,
         skew=row.skew,
+        told=row.drain,
     )
 
 

@@ -3,8 +3,8 @@
 ``build.ARCH`` takes any machine that runs ARCH; ``build.ARCH.WORD.WORD`` (sorted) only those that
 have every word, where a word is a capability or a size: ``cores-8``, ``memory-4096`` (MiB),
 ``disk-20480`` (MiB). ``worker.NAME`` is one machine's own. So whoever listens to a queue can serve
-all that is in it, and the engine needs to know nothing of requirements. A machine that is kept for a
-pool serves only queues with the pool's word.
+all that is in it, and the engine needs to know nothing of requirements. A machine that is kept for
+a pool serves only queues with the pool's word.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from lapstrake.farm.model import queues, states
 from lapstrake.farm.values.groups import Member
 from lapstrake.farm.values.tasks import Forecast, TaskState, Wait
 from lapstrake.farm.values.workers import SlotState, Worker, WorkerState
-from lapstrake.formats.amounts import count_text, duration_text
+from lapstrake.formats.amounts import count_text, duration_text, size_text
 
 _AT_MOST = 5
 
@@ -132,10 +132,17 @@ def _nobody(facts: Facts, able: Sequence[Worker]) -> Iterable[Wait]:
     """Why there is no machine for it at all."""
     for worker in able[:_AT_MOST]:
         name, silent = worker.facts.name, duration_text(max(0.0, facts.now - worker.seen))
-        if worker.state is WorkerState.DRAINING:
+        if worker.state is WorkerState.DRAINING and worker.told:
             yield Wait(
                 reason=f"worker {name} could build it, but drains",
                 advice=f"`lapstrake farm drain {name} --off` lets it take tasks again.",
+            )
+        elif worker.state is WorkerState.DRAINING:
+            free = size_text(worker.disk_free)
+            yield Wait(
+                reason=f"worker {name} could build it, but takes nothing new: it is being stopped, "
+                f"or has too little room ({free} free)",
+                advice="Make room on its disk (farm.disk_low), or start it again.",
             )
         elif worker.state is WorkerState.SILENT:
             yield Wait(

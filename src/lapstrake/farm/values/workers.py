@@ -133,6 +133,8 @@ class Worker:
     disk_free: int = 0
     skew: float = 0.0
     """Seconds that its clock is ahead of the server's."""
+    told: bool = False
+    """Whether somebody told it to drain; else it drains because it stops, or its disk is full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
