@@ -75,10 +75,13 @@ def submit(
     farm = connect(app)
     listed = expand_items(items, trees=app.config.tree, cwd=Path.cwd())
     specs = {text: with_bundle(app, farm, spec, text) for text in listed}
+    needs = _needs(app, branch, listed)
+    if needs is None:
+        _tell_unknown(app, branch, specs)
     wanted = GroupSpec(
         name=name,
         branch=branch,
-        members=_members(specs, _needs(app, branch, listed)),
+        members=_members(specs, needs),
         stop=stop,
         priority=priority,
     )
@@ -123,16 +126,18 @@ def _members(
 def _needs(
     app: AppContext, branch: str, listed: Sequence[str]
 ) -> Mapping[str, frozenset[str]] | None:
-    """What each bundle needs of the others, if they can all be read here, without any root.
+    """What each bundle needs of the others, if they can all be read here.
 
-    The server reads the others: most of them need a root of the branch, or its archive.
+    Source packages of the archive are read if there is a root of the branch here to ask apt in. The
+    server reads all others.
     """
-    from lapstrake.branch.instance import Branch
+    from lapstrake.branch.instance import Branch, current_branch
     from lapstrake.build.group import relate
     from lapstrake.build.group_run import GroupRequest, read_group
     from lapstrake.build.reading import NoRootError
     from lapstrake.build.request import BuildRequest
-    from lapstrake.cli.place import look_place
+    from lapstrake.bundle.debian_uris import is_request
+    from lapstrake.cli.place import look_place, open_place
     from lapstrake.names import BranchName
 
     def no_root() -> Branch:
@@ -141,7 +146,20 @@ def _needs(
     member = BuildRequest(bundle="", branch=BranchName(branch), cwd=Path.cwd())
     request = GroupRequest(items=tuple(listed), member=member)
     try:
+        if any(map(is_request, listed)):
+            stands = current_branch(look_place(app), BranchName(branch)) or no_root()
+            return relate(read_group(open_place(app), request, lambda: stands))
         return relate(read_group(look_place(app), request, no_root, only_look=True))
     except LapstrakeError as unreadable:
         app.output.detail(f"the server finds out what needs what: {unreadable.brief}")
         return None
+
+
+def _tell_unknown(app: AppContext, branch: str, specs: Mapping[str, TaskSpec]) -> None:
+    """Warn of members that wait for nothing: nobody reads a source package before it is fetched."""
+    unknown = [text for text, spec in specs.items() if not spec.bundle and "apt:" in spec.source]
+    if len(specs) > 1 and unknown:
+        app.output.warn(
+            f"what {', '.join(unknown)} needs is not known here, so that it waits for no other "
+            f"member (`lapstrake branch refresh {branch}` makes a root to ask in)"
+        )
