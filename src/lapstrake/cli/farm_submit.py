@@ -54,6 +54,7 @@ _DOWNLOAD = click.option(
 @click.option("--time", "seconds", metavar="DURATION", help="The build may take so long: 2h.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit with the build's exit code.")
 @_FOLLOW
+@click.option("--silence", metavar="DURATION", help="Its log may say nothing for so long: 1h.")
 @_DOWNLOAD
 @JSON
 @pass_app
@@ -189,3 +190,4 @@ def _amount(parse: Callable[[str], T], option: str, text: str | None) -> T:
         return parse(text or "0")
     except ValueError as wrong:
         raise UsageError(f"{option}: {wrong}") from wrong
+        silence=_amount(parse_duration, "--silence", options["silence"]),

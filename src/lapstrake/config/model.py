@@ -350,6 +350,9 @@ class FarmConfig:
     fetch_timeout: float = setting(
         above_zero(DURATION), "a worker may bring things together for so long", default=7200.0
     )
+    silence_limit: float = setting(
+        DURATION, "a build whose log says nothing for so long is stopped; 0: never", default=10800.0
+    )
     upload_limit: int = setting(SIZE, "bytes of one upload", default=_GIB)
     bundle_limit: int = setting(SIZE, "bytes of an unpacked bundle", default=4 * _GIB)
     requests: int = setting(whole_number(least=1), "requests of one token a minute", default=6000)

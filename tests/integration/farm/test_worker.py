@@ -126,6 +126,7 @@ def test_a_failing_step_is_named(farm: Farm, worker: FarmWorker) -> None:
 
 def test_limits_hold(farm: Farm, worker: FarmWorker) -> None:
     slow = submit(farm.client, farm.bundle("slow", "sleep 60"), seconds=1)
+    silent = submit(farm.client, farm.bundle("silent", "sleep 60"), silence=1)
     hungry = submit(
         farm.client,
         farm.bundle("hungry", "head -c 300M /dev/zero | tail -c 200M > sum"),
@@ -135,6 +136,9 @@ def test_limits_hold(farm: Farm, worker: FarmWorker) -> None:
     status = wait_for(farm.client, hungry, "failed")
     assert status["exit_code"] == 19
     assert "out of memory" in status["reason"]
+    status = wait_for(farm.client, silent, "failed")
+    assert status["exit_code"] == 19
+    assert "its log said nothing for 1" in status["reason"]
 
 
 def test_a_cancelled_build_is_dead_at_once(farm: Farm, worker: FarmWorker) -> None:

@@ -127,7 +127,7 @@ SPEC = TaskSpec(name="hello", bundle="sha256:" + "1" * 64, branch="stable", arch
     "other",
     [
         replace(SPEC, requires=Requirements(worker="w")),
-        replace(SPEC, seconds=5, memory=7),
+        replace(SPEC, seconds=5, silence=6, memory=7),
         replace(SPEC, fresh=True),
         replace(SPEC, target="amd64"),
         replace(SPEC, source="app/hello"),
@@ -299,6 +299,10 @@ def test_why(facts: Facts, reason: str) -> None:
 
 
 def test_why_says_when_and_what_else() -> None:
+        (
+            replace(QUEUED, state=S.BUILDING, unheard=400.0, silence=600.0),
+            "its log has said nothing for 6 min 40 s; it is stopped after 10 min",
+        ),
     forecast = Forecast(start=1060.0, finish=1120.0, basis="3 builds of it")
     said = [wait.reason for wait in waits(replace(QUEUED, forecast=forecast, deadline=4600.0))]
     assert said[1:] == [

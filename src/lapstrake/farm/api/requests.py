@@ -96,6 +96,7 @@ class SpecBody(Strict):
     keep_failed: StrictBool = False
     requires: RequirementsBody = RequirementsBody()
     seconds: Annotated[StrictFloat, Field(ge=0, le=31_536_000)] = 0.0
+    silence: Annotated[StrictFloat, Field(ge=0, le=31_536_000)] = 0.0
     memory: Annotated[StrictInt, _BYTES] = 0
 
     def said(self) -> dict[str, Any]:

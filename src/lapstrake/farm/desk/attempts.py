@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from sqlalchemy import select
@@ -237,6 +237,7 @@ class AttemptDesk(DeskBase):
 
     def _job(self, row: TaskRow) -> Job:
         spec = spec_of(row)
+        spec = replace(spec, silence=spec.silence or self.config.farm.silence_limit)
         size = self.contents.size(spec.bundle) if spec.bundle else 0
         return Job(
             task=row.id,

@@ -125,12 +125,14 @@ class HistoryDesk(PlacingDesk):
         """
         with self.database.read() as session:
             row = known_task(session, task)
+            spec = spec_of(row)
+            heard = max(row.changed, self.journal.changed(task, row.attempt))
             facts = Facts(
                 task=task,
                 state=TaskState(row.state),
                 now=self.clock(),
                 deadline=row.deadline,
-                lacks=specs.lacks(spec_of(row)),
+                lacks=specs.lacks(spec),
                 same_as=row.same_as,
                 needs=_needs(session, row),
                 queue=row.queue,
@@ -138,6 +140,8 @@ class HistoryDesk(PlacingDesk):
                 workers=tuple(worker_of(each) for each in session.scalars(select(WorkerRow))),
                 worker=row.worker,
                 quiet=self.config.farm.dead_after,
+                unheard=self.clock() - heard,
+                silence=spec.silence or self.config.farm.silence_limit,
                 forecast=self.forecast(task),
                 reason=row.reason,
                 room=self.lacking_room(),

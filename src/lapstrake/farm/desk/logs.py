@@ -29,6 +29,13 @@ class Logs:
         """Where an attempt's log is, or will be."""
         return self.folder / str(task) / f"{attempt}.{kind}"
 
+    def changed(self, task: int, attempt: int) -> float:
+        """When something was last added to a log, seconds since 1970; 0 when there is none."""
+        try:
+            return self.path(task, attempt).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
     def size(self, task: int, attempt: int, kind: str = "log") -> int:
         """Bytes of a log so far."""
         try:

@@ -47,8 +47,9 @@ def shares_failure(spec: TaskSpec, failed: TaskSpec) -> bool:
     """
     if spec.keep_failed and not failed.keep_failed:
         return False
-    return (spec.seconds, spec.memory, spec.requires) == (
+    return (spec.seconds, spec.silence, spec.memory, spec.requires) == (
         failed.seconds,
+        failed.silence,
         failed.memory,
         failed.requires,
     )

@@ -31,6 +31,8 @@ class Facts:
         workers: all.
         worker: the one that has it.
         quiet: seconds of silence after which a worker is thought lost.
+        unheard: seconds for which the log of its build has said nothing.
+        silence: seconds of that after which the build is stopped, 0 for never.
         forecast: when placement thinks it runs.
         reason: what the task says itself.
         room: why the server takes nothing, or empty.
@@ -48,6 +50,8 @@ class Facts:
     workers: tuple[Worker, ...] = ()
     worker: str = ""
     quiet: float = 30.0
+    unheard: float = 0.0
+    silence: float = 0.0
     forecast: Forecast | None = None
     reason: str = ""
     room: str = ""
@@ -169,7 +173,12 @@ def _nobody(facts: Facts, able: Sequence[Worker]) -> Iterable[Wait]:
 
 
 def _silence(facts: Facts) -> Iterable[Wait]:
-    """Whether the machine that has it still lives."""
+    """Whether the machine that has it still lives, and its build still says something."""
+    if facts.state is TaskState.BUILDING and 0 < facts.silence < 2 * facts.unheard:
+        yield Wait(
+            reason=f"its log has said nothing for {duration_text(facts.unheard)}; it is stopped "
+            f"after {duration_text(facts.silence)}"
+        )
     for worker in facts.workers:
         silent = facts.now - worker.seen
         if worker.facts.name == facts.worker and silent > facts.quiet / 2:

@@ -81,6 +81,7 @@ class TaskSpec:
         keep_failed: if the build of a bundle fails, keep its build folder, as a file to download.
         requires: what the machine must have.
         seconds: the most time the build may take; 0 for the worker's own limit.
+        silence: seconds for which the build's log may say nothing; 0 for the server's own limit.
         memory: bytes that the build may use; 0 for the worker's own limit.
     """
 
@@ -100,6 +101,7 @@ class TaskSpec:
     keep_failed: bool = False
     requires: Requirements = field(default_factory=Requirements)
     seconds: float = 0.0
+    silence: float = 0.0
     memory: int = 0
 
 

@@ -15,6 +15,7 @@ from lapstrake.farm.values.attempts import Job, Result
 from lapstrake.farm.values.tasks import TaskKind
 from lapstrake.farm.worker import leftovers
 from lapstrake.farm.worker.link import Link
+from lapstrake.farm.worker.patience import Patience
 from lapstrake.farm.worker.ready import ReadyProcess
 from lapstrake.farm.worker.sampling import Sampler, joined
 from lapstrake.farm.worker.setup import (
@@ -30,7 +31,6 @@ from lapstrake.host import files, sandbox
 from lapstrake.host.cgroup import ControlGroup
 
 _LOOK_SECONDS = 0.05
-_LATE_SECONDS = 10.0  # the build itself ends first, and says more
 _RESULT_BYTES = 1 << 16
 _KILLED = 137
 
@@ -131,19 +131,13 @@ class Attempt:
         return self._ready.begin(setup)
 
     def _wait(self, process: sandbox.SandboxProcess) -> Result | None:
-        """Wait for its end, or for a reason to end it; a result only when it was too slow."""
-        seconds, begun = self._job.spec.seconds, 0.0
+        """Wait for its end, or for a reason to end it; a result only when patience has ended."""
+        patience = Patience(self._job.spec, self._folder)
         while process.process.poll() is None:
             if self._lost.wait(_LOOK_SECONDS):
                 return None
-            if seconds and not begun and self._folder.begun.exists():
-                begun = time.monotonic()
-            if begun and time.monotonic() - begun > seconds + _LATE_SECONDS:
-                return Result(
-                    ok=False,
-                    error=f"the build was stopped: timed out (limit {seconds:g} s)",
-                    exit_code=LimitError.exit_code,
-                )
+            if (stopped := patience.ended()) is not None:
+                return stopped
         return None
 
     def _result(self, status: int) -> Result:
