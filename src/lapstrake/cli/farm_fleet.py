@@ -13,18 +13,8 @@ from lapstrake.cli.output import printable, table
 if TYPE_CHECKING:
     from lapstrake.farm.values.workers import Worker
 
-_HEADER = (
-    "WORKER",
-    "STATE",
-    "ARCHES",
-    "SLOTS",
-    "CORES",
-    "MEMORY",
-    "DISK FREE",
-    "SEEN",
-    "BUILDS",
-    "HAS",
-)
+_HEADER = ("WORKER", "STATE", "SLOTS", "BUILDS", "CORES", "MEMORY", "DISK FREE", "SEEN", "HAS")
+_FREE = {"memory": "memory free", "disk": "disk free"}
 _SKEW_SHOWN = 5.0  # seconds
 
 
@@ -37,7 +27,7 @@ def status(app: AppContext, /, as_json: bool) -> None:
     if as_json:
         app.output.result(json_text(found))
         return
-    rows = [(name, _status_text(name, value)) for name, value in found.items()]
+    rows = [(_FREE.get(name, name), _status_text(name, value)) for name, value in found.items()]
     app.output.result(table([row for row in rows if row[1]]))
 
 
@@ -123,22 +113,19 @@ def _row(worker: Worker) -> tuple[str, ...]:
     from lapstrake.formats.amounts import age_text, size_text
 
     facts = worker.facts
-    arches = ", ".join(
-        f"{arch} (emulated)" if arch in facts.emulated else arch for arch in facts.arches
-    )
     builds = ", ".join(str(slot.task) for slot in worker.slots if slot.task is not None)
     return (
-        facts.name, str(worker.state), arches, str(facts.slots), str(facts.cores),
-        size_text(facts.memory), size_text(worker.disk_free), age_text(worker.seen), builds,
-        _words(worker),
+        facts.name, str(worker.state), str(facts.slots), builds, str(facts.cores),
+        size_text(facts.memory), size_text(worker.disk_free), age_text(worker.seen), _has(worker),
     )  # fmt: skip
 
 
-def _words(worker: Worker) -> str:
-    """What tasks may ask of it; what they must ask for comes first."""
+def _has(worker: Worker) -> str:
+    """Its architectures, and what tasks may ask of it; what they must ask for comes first."""
     facts = worker.facts
     others = " ".join(word for word in facts.capabilities if word != facts.pool)
-    return printable(f"only {facts.pool}: {others}" if facts.pool else others)
+    words = f"only {facts.pool}: {others}" if facts.pool else others
+    return printable(f"{facts.machines}; {words}" if words else facts.machines)
 
 
 def _queue_row(row: dict[str, Any]) -> tuple[str, ...]:

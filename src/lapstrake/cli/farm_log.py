@@ -10,7 +10,7 @@ import click
 from lapstrake.cli.context import AppContext, pass_app
 from lapstrake.cli.farm_connect import connect, only_waiting
 from lapstrake.cli.farm_tasks import NUMBER
-from lapstrake.cli.output import printable
+from lapstrake.cli.output import printed
 
 if TYPE_CHECKING:
     from lapstrake.farm.client.farm import Farm
@@ -69,7 +69,7 @@ def follow_log(
 def _show(piece: bytes, stream: TextIO) -> None:
     """As it is to a file; a terminal is spared what would move its cursor."""
     if stream.isatty():
-        stream.write(printable(piece.decode("utf-8", "replace")))
+        stream.write(printed(piece.decode("utf-8", "replace"), stream))
     else:
         stream.buffer.write(piece)
     stream.flush()

@@ -11,7 +11,7 @@ from lapstrake.cli.output import Style, paint, printable
 if TYPE_CHECKING:
     from lapstrake.farm.values.tasks import Task, TaskState
 
-TASK_HEADER = ("TASK", "NAME", "BRANCH", "ARCH", "STATE", "TOOK", "WORKER", "WHY")
+TASK_HEADER = ("TASK", "NAME", "BRANCH", "ARCH", "STATE", "SUBMITTED", "TOOK", "WORKER", "WHY")
 
 _STYLES = {
     "success": Style.GREEN,
@@ -27,13 +27,15 @@ _STYLES = {
 
 def task_row(task: Task) -> tuple[str, ...]:
     """One line of a list of tasks; see `TASK_HEADER`."""
+    from lapstrake.formats.amounts import age_text
+
     spec = task.spec
     arch = f"{spec.arch}→{spec.target}" if spec.target else spec.arch
     name = printable(task_name(task))
     state = str(task.state)
     return (
-        str(task.id), name, spec.branch, arch, state, took_text(task), task.worker,
-        printable(task.reason),
+        str(task.id), name, spec.branch, arch, state, age_text(task.created), took_text(task),
+        task.worker, printable(task.reason),
     )  # fmt: skip
 
 

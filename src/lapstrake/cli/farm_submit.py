@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", int, float)
 
+_GRACE = 3.0  # seconds
 _PRIORITY = click.IntRange(-100, 100)
 _FOLLOW = click.option("--follow", "-f", is_flag=True, help="Show the log meanwhile.")
 _DOWNLOAD = click.option(
@@ -130,6 +132,7 @@ def tell_end(app: AppContext, task: Task) -> int:
 
 
 def _await(app: AppContext, farm: Farm, number: int, stream: TextIO, *, follow: bool) -> Task:
+    _tell_what_lacks(app, farm, number)
     if follow:
         from lapstrake.cli.farm_log import follow_log
 
@@ -142,6 +145,16 @@ def _await(app: AppContext, farm: Farm, number: int, stream: TextIO, *, follow: 
             tell(f"task {seen.id} is {seen.state}{where}")
 
         return farm.tasks.wait(number, on_change=told)
+
+
+def _tell_what_lacks(app: AppContext, farm: Farm, number: int) -> None:
+    """Say what somebody must do before a task can start, such as to start a worker."""
+    if any(wait.advice for wait in farm.tasks.why(number)):
+        with suppress(TimeoutError):  # a worker may be about to come
+            farm.tasks.wait(number, seconds=_GRACE)
+    for wait in farm.tasks.why(number):
+        if wait.advice:
+            app.output.say(f"{printable(wait.reason)}\n→ {printable(wait.advice)}")
 
 
 def _with_bundle(app: AppContext, farm: Farm, spec: TaskSpec, text: str) -> TaskSpec:

@@ -43,7 +43,7 @@ def list_(app: AppContext, /, limit: int, as_json: bool, **wanted: Any) -> None:
     if as_json:
         app.output.result(json_text(found))
     elif found:
-        app.output.result(table([task_row(task) for task in found], header=TASK_HEADER, right={5}))
+        app.output.result(table([task_row(task) for task in found], header=TASK_HEADER, right={6}))
     else:
         app.output.say("no such task yet")
 

@@ -60,6 +60,7 @@ def _course(task: Task, attempts: Sequence[Attempt]) -> Iterator[str]:
 
     if task.same_as is not None:
         yield f"its result is that of task {task.same_as}"
+        return
     if not task.started:
         yield f"it ended after {duration_text(task.finished - task.created)}, before it was begun"
         return

@@ -78,9 +78,9 @@ def _seek_tail(file: BinaryIO, lines: int) -> None:
 def _show(piece: bytes) -> None:
     """As it is to a file; a terminal is spared what would move its cursor."""
     if sys.stdout.isatty():
-        from lapstrake.cli.output import printable
+        from lapstrake.cli.output import printed
 
-        sys.stdout.write(printable(piece.decode("utf-8", "replace")))
+        sys.stdout.write(printed(piece.decode("utf-8", "replace"), sys.stdout))
     else:
         sys.stdout.buffer.write(piece)
     sys.stdout.flush()

@@ -18,6 +18,7 @@ from typing import TextIO
 
 _GAP = "  "
 _LEAST_WRAPPED = 16  # columns of a terminal; in fewer, a wrapped text is no easier to read
+_BENEATH = "    "
 _KEPT_CONTROLS = "\n\t"
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 _wipers: list[Callable[[], None]] = []
@@ -126,6 +127,22 @@ def printable(text: str) -> str:
     )
 
 
+def printed(text: str, stream: TextIO) -> str:
+    """What a build printed, for a terminal: its colours stay if ours do, nothing else is obeyed."""
+    if "\x1b" not in text:
+        return printable(text)
+    plain = _SGR.split(text)
+    if not wants_color(stream):
+        return "".join(map(printable, plain))
+    styles = [*_SGR.findall(text), "\x1b[0m"]
+    return "".join(printable(part) + style for part, style in zip(plain, styles, strict=True))
+
+
+def unstyled(text: str) -> str:
+    """A text without colours and the like (ECMA-48's SGR)."""
+    return _SGR.sub("", text) if "\x1b" in text else text
+
+
 def table(
     rows: Sequence[Sequence[str]],
     *,
@@ -134,8 +151,8 @@ def table(
 ) -> str:
     """Align columns with blanks.
 
-    On a terminal, a last column that is too wide for it is wrapped, or cut where there is not even
-    room for that.
+    On a terminal, a last column that is too wide for it is wrapped, or put beneath its row where
+    there is not even room for that.
 
     Args:
         rows: the cells; rows may differ in length.
@@ -154,7 +171,7 @@ def table(
             widths[column] = max(widths[column], cell_width(cell))
     left = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
     room = _columns() - left
-    if 0 < room < widths[-1] and len(widths) - 1 not in right:
+    if room < widths[-1] and len(widths) > 1 and len(widths) - 1 not in right:
         lines = [part for line in lines for part in _wrap(line, len(widths), room)]
     return "\n".join(_align(line, widths, right) for line in lines)
 
@@ -164,8 +181,7 @@ def cell_width(text: str) -> int:
 
     What `paint` adds takes none.
     """
-    if "\x1b" in text:
-        text = _SGR.sub("", text)
+    text = unstyled(text)
     if text.isascii():
         return len(text)
     return sum(
@@ -188,12 +204,17 @@ def _wrap(line: Sequence[str], columns: int, room: int) -> list[Sequence[str]]:
     if len(line) < columns or cell_width(line[-1]) <= room:
         return [line]
     if room < _LEAST_WRAPPED:
-        return [(*line[:-1], line[-1][: room - 1] + "…")]
+        beneath = _folded(line[-1], max(_columns() - len(_BENEATH), _LEAST_WRAPPED))
+        return [line[:-1], *((_BENEATH + part,) for part in beneath)]
+    first, *more = _folded(line[-1], room)
+    return [(*line[:-1], first), *(("",) * (columns - 1) + (part,) for part in more)]
+
+
+def _folded(text: str, room: int) -> list[str]:
+    """A text in lines; a path that is too long stays one word, so that it can be copied whole."""
     import textwrap
 
-    # A path that is too long stays one word: the terminal breaks it, and it can be copied whole.
-    first, *more = textwrap.wrap(line[-1], room, break_on_hyphens=False, break_long_words=False)
-    return [(*line[:-1], first), *(("",) * (columns - 1) + (part,) for part in more)]
+    return textwrap.wrap(text, room, break_on_hyphens=False, break_long_words=False)
 
 
 def _align(line: Sequence[str], widths: Sequence[int], right: Collection[int]) -> str:

@@ -9,7 +9,16 @@ import threading
 import time
 from collections import Counter
 
-from lapstrake.cli.output import Output, Verbosity, cell_width, on_print, printable, write_stderr
+from lapstrake.cli.output import (
+    Output,
+    Verbosity,
+    cell_width,
+    on_print,
+    printable,
+    printed,
+    unstyled,
+    write_stderr,
+)
 from lapstrake.progress import Progress
 
 _PERIOD = 0.12
@@ -73,7 +82,7 @@ class PlainProgress(OpenProgress):
         if line.startswith(_HEADLINE) and self._repeated[headline] > 0:
             self._repeated[headline] -= 1
             return ""
-        return printable(line.decode("utf-8", "replace"))
+        return printed(line.decode("utf-8", "replace"), sys.stderr)
 
 
 class LineProgress(OpenProgress):
@@ -102,7 +111,7 @@ class LineProgress(OpenProgress):
         """Remember its last line."""
         lines = [line for line in data.splitlines() if line.strip()]
         if lines and not lines[-1].startswith(_HEADLINE):
-            self._last = lines[-1].decode("utf-8", "replace").strip()
+            self._last = unstyled(lines[-1].decode("utf-8", "replace")).strip()
 
     def rest(self) -> None:
         """Wipe the line, and paint no other one."""

@@ -77,7 +77,8 @@ def one_branch(folder: Path | None, name: BranchName) -> SourceList:
         raise BranchError(
             f"there is no branch {str(name)!r} in {folder}",
             details=f"branches there: {others}",
-            resolution=f"Create {lists / f'{name}.list'} or {lists / f'{name}.sources'}.",
+            resolution=f"`lapstrake branch add {name}` makes it, with this machine's suites; "
+            f"or create {lists / f'{name}.list'} or {lists / f'{name}.sources'}.",
         )
     if len(paths) > 1:
         raise ConfigError(

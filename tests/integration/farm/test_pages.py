@@ -187,6 +187,15 @@ def test_a_task_shows_what_it_used_and_made(client: httpx2.Client, hand: HandWor
     assert client.get(artifact).content == b"not one"
 
 
+def test_a_list_and_the_task_say_why_it_failed(client: httpx2.Client, hand: HandWorker) -> None:
+    task = _submit(client)
+    hand.claim(task)
+    hand.finish(task, ok=False, error="no rule to make it", step="build")
+    assert "no rule to make it" in _page(client, "/tasks").text
+    told = _page(client, f"/tasks/{task}").text
+    assert told.count("no rule to make it") == 2  # above, and in what happened
+
+
 def test_forms_work_without_scripts(client: httpx2.Client) -> None:
     task = _submit(client)
     answer = client.post(f"/tasks/{task}/priority", data={"priority": "7"})
@@ -221,10 +230,13 @@ def test_a_bundle_is_sent_by_the_form(client: httpx2.Client) -> None:
     assert answer.status_code == 303, Document(answer.text).text
     task = client.get(f"/api/v1{answer.headers['location']}").json()
     assert (task["spec"]["name"], task["priority"], task["state"]) == ("nothing", 3, "queued")
+    assert not task["spec"]["fresh"]
     by_script = client.post(
         "/submit", data=form | {"source": "apt:hello"}, headers={"Accept": "application/json"}
     )
     assert re.fullmatch(r"/tasks/\d+", by_script.json()["location"])
+    again = client.post("/submit", data=form | {"source": "apt:hello", "fresh": "yes"})
+    assert client.get(f"/api/v1{again.headers['location']}").json()["spec"]["fresh"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,9 @@ from lapstrake.cli.output import (
     cell_width,
     paint,
     printable,
+    printed,
     table,
+    unstyled,
     wants_color,
 )
 
@@ -49,7 +51,8 @@ def _on_terminal(code: str, *, columns: int) -> list[str]:
     [
         (80, ["A  B", "x  one two three four five", "y  six"]),
         (20, ["A  B", "x  one two three", "   four five", "y  six"]),
-        (18, ["A  B", "x  one two three …", "y  six"]),
+        (18, ["A  B", "x", "    one two three", "    four five", "y  six"]),
+        (4, ["A  B", "x", "    one two three", "    four five", "y", "    six"]),
     ],
 )
 def test_the_last_column_fits_a_terminal(columns: int, lines: list[str]) -> None:
@@ -89,6 +92,17 @@ def test_printable_text_obeys_nothing(text: str) -> None:
     assert not [char for char in shown if ord(char) < 32 and char not in "\n\t"]
     assert "\x7f" not in shown
     assert printable(shown) == shown
+
+
+@pytest.mark.parametrize("color", ["0", "1"])
+def test_what_a_build_printed_keeps_its_colours_and_moves_no_cursor(
+    color: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR" if color == "0" else "FORCE_COLOR", "1")
+    monkeypatch.delenv("FORCE_COLOR" if color == "0" else "NO_COLOR", raising=False)
+    said = printed("a\x1b[1;32mgreen\x1b[2J\x1b]0;title\x07\nb", io.StringIO())
+    colored = "a\x1b[1;32mgreen\\x1b[2J\\x1b]0;title\\x07\nb\x1b[0m"
+    assert said == (colored if color == "1" else unstyled(colored))
 
 
 def test_styles_are_for_those_who_want_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,18 @@ def test_every_state_has_its_moves_and_a_way_out() -> None:
         assert states.MOVES[ended] == {S.NEW, S.WAITING}
 
 
+def test_what_has_ended_is_not_cancelled_and_nothing_else_is_advised() -> None:
+    for ended in states.ENDED:
+        with pytest.raises(WrongState, match=f"{ended}: it cannot be cancelled") as refused:
+            states.check(ended, S.CANCELLED)
+        assert refused.value.resolution == "It has ended already: there is nothing to cancel."
+
+
+def test_emulated_machines_are_told_apart() -> None:
+    assert HERE.machines == "amd64, i386"
+    assert replace(HERE, emulated=("i386",)).machines == "amd64; emulated: i386"
+
+
 @given(st.sampled_from(TaskState), st.sampled_from(TaskState))
 def test_what_is_not_in_the_table_is_refused(before: TaskState, after: TaskState) -> None:
     if after in states.MOVES[before]:

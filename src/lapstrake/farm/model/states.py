@@ -48,10 +48,16 @@ def check(before: TaskState, after: TaskState) -> None:
     """
     if after not in MOVES[before]:
         raise WrongState(
-            f"a task that is {before} cannot {_VERBS.get(after, f'become {after}')}",
-            resolution=_ADVICE.get(before, "Look at the task's state first."),
+            f"the task's state is {before}: it cannot {_VERBS.get(after, f'become {after}')}",
+            resolution=_advice(before, after),
             fields={"state": before.value, "wanted": after.value},
         )
+
+
+def _advice(before: TaskState, after: TaskState) -> str:
+    if after is S.CANCELLED and before in ENDED:
+        return "It has ended already: there is nothing to cancel."
+    return _ADVICE.get(before, "Look at the task's state first.")
 
 
 def holder(state: TaskState, *, worker: str = "", same_as: int | None = None) -> str:

@@ -69,7 +69,9 @@ def _submit(site: Site, request: Request, form: FormData) -> Response:
     task = site.desk.new_task(viewer_of(request).name, priority=priority, arch=arch)
     try:
         _prepare(site, task, digest, source, branch)
-        task = site.desk.start(task.id, network=form.get("network") == "yes")
+        task = site.desk.start(
+            task.id, network=form.get("network") == "yes", fresh=form.get("fresh") == "yes"
+        )
     except Problem as problem:
         with suppress(Problem):
             site.desk.cancel(task.id, reason=problem.brief, by=viewer_of(request).name)

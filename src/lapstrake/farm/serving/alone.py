@@ -54,8 +54,12 @@ class Alone:
             connection = self._database.engine.connect()
             taken = connection.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": _LEADER})
             connection.rollback()
-        except DBAPIError:
-            raise Unavailable("the server's database is away", resolution="Start it.") from None
+        except DBAPIError as error:
+            reason = (str(error.orig).splitlines() or ["it does not answer"])[0]
+            raise Unavailable(
+                f"the server's database is away: {reason}",
+                resolution="Start it, or correct farm.database.",
+            ) from None
         if not taken:
             connection.close()
             raise FarmError("another server works on this farm's database", resolution=_HOW)

@@ -183,8 +183,8 @@ def problems() -> Iterator[None]:
     except PoolTimeout:
         raise _away("too many requests wait for it") from None
     except (OperationalError, InterfaceError) as error:
-        words = str(error.orig).lower()
-        if "full" in words or "no space" in words:
+        words = str(error.orig)
+        if "full" in words.lower() or "no space" in words.lower():
             raise NoRoom(
                 "the disk of the server's database is full", resolution="Make room on the server."
             ) from None

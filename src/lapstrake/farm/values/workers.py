@@ -72,6 +72,13 @@ class WorkerFacts:
     embedded: bool = False
     replaces: str = ""
 
+    @property
+    def machines(self) -> str:
+        """The architectures for people: ``amd64, i386; emulated: arm64``."""
+        own = ", ".join(arch for arch in self.arches if arch not in self.emulated)
+        emulated = ", ".join(arch for arch in self.arches if arch in self.emulated)
+        return f"{own}; emulated: {emulated}" if emulated else own
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
