@@ -153,13 +153,13 @@ class Welcome:
         heartbeat: seconds between heartbeats.
         fence: seconds without the engine after which it kills what it builds.
         clock: the server's time.
+        version: of Lapstrake, the server's.
+        protocol: likewise; see `WorkerFacts`.
     """
 
     engine: str
     heartbeat: float
     fence: float
     clock: float = 0.0
-        version: of Lapstrake, the server's.
-        protocol: likewise; see `WorkerFacts`.
     version: str = ""
     protocol: int = 1
