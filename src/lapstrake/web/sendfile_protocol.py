@@ -15,52 +15,20 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from lapstrake.web.bounded_protocol import TAKING_SECONDS, BoundedProtocol
 from lapstrake.web.sending import ZERO_COPY
 
 Message = dict[str, Any]
 _THREADS = ThreadPoolExecutor(16, "sendfile")
 _TURN_SECONDS = 0.1
 _MOMENT_MS = 5
-_LONGEST_HEAD = 1 << 17
-"""Bytes: of a request's line and headers, of a chunk's header, of trailers."""
 Send = Callable[[Message], Awaitable[None]]
 
 
-class SendfileProtocol(HttpToolsProtocol):
-    """Offers the extension to every request, and bounds what the parser would collect for ever."""
-
-    _unheard = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Close it after a while if nothing comes, as uvicorn does after a request only."""
-        super().connection_made(cast(asyncio.Transport, transport))
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
-
-    def data_received(self, data: bytes) -> None:
-        """Parse some more; refuse what goes on with neither headers' end nor body."""
-        self._unheard += len(data)
-        super().data_received(data)
-        if self._unheard > _LONGEST_HEAD and not self.transport.is_closing():
-            self.send_400_response("The headers are too long.")
-
-    def on_headers_complete(self) -> None:
-        """Begin to answer."""
-        self._unheard = 0
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
-        self._unheard = 0
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """The body has ended."""
-        self._unheard = 0
-        super().on_message_complete()
+class SendfileProtocol(BoundedProtocol):
+    """Offers the extension to every request."""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - an ASGI application
         async def with_files(scope: Message, receive: object, send: Send) -> None:
@@ -165,10 +133,14 @@ async def _uninterrupted(work: asyncio.Future[int]) -> int:
 
 
 async def _writable(loop: asyncio.AbstractEventLoop, socket: int) -> None:
-    """Wait until the client has taken something."""
+    """Wait until the client has taken something.
+
+    Raises:
+        TimeoutError: it takes nothing.
+    """
     ready = asyncio.Event()
     loop.add_writer(socket, ready.set)
     try:
-        await ready.wait()
+        await asyncio.wait_for(ready.wait(), TAKING_SECONDS)
     finally:
         loop.remove_writer(socket)
