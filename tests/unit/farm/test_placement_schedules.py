@@ -10,19 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lapstrake.farm.placement.assign import critical_path, least_makespan
+from lapstrake.farm.placement.assign import by_queue, in_time, least_makespan, quick
 from lapstrake.farm.placement.base import Load, Machine, Schedule
 from lapstrake.farm.placement.bounds import Study
 from lapstrake.farm.placement.critical import LEVELS, heads, order, ranks, urgency
 from lapstrake.farm.placement.rules import FirstIdle, Rule
-from lapstrake.farm.placement.simulate import Busy, replay
+from lapstrake.farm.placement.simulate import Busy, Loss, replay
 from lapstrake.farm.placement.solve import seats
 
 Make = Callable[[Sequence[Load], Sequence[Machine]], Rule]
 RULES: dict[str, Make] = {
     "first come": lambda loads, _: FirstIdle(loads),
-    "critical path": critical_path,
-    "least makespan": lambda loads, machines: least_makespan(loads, machines)[1],
+    "by queue": by_queue,
+    "in time": in_time,
+    "least makespan": lambda loads, machines: least_makespan(loads, machines).make(),
 }
 
 
@@ -102,18 +103,49 @@ def test_builds_that_take_longer_than_thought_change_no_rule(seed: int) -> None:
 @given(seed=st.integers(0, 10**6))
 def test_least_makespan_is_never_worse_than_the_default_and_keeps_its_word(seed: int) -> None:
     loads, machines = case(seed)
-    found, rule = least_makespan(loads, machines)
-    default = replay(loads, machines, critical_path(loads, machines))
-    assert found.makespan <= default.makespan
-    assert replay(loads, machines, rule).makespan == found.makespan
+    found, default = least_makespan(loads, machines), quick(loads, machines)
+    assert found.schedule.makespan <= default.schedule.makespan
+    for each in (found, default):
+        assert replay(loads, machines, each.make()).makespan == each.schedule.makespan
+
+
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_the_quick_way_binds_only_where_the_queue_does_worse(seed: int) -> None:
+    loads, machines = case(seed)
+    found, queue = quick(loads, machines), replay(loads, machines, by_queue(loads, machines))
+    assert found.schedule.makespan <= queue.makespan
+    assert found.bound == (found.schedule.makespan < queue.makespan)
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 10**6), when=st.floats(0, 1000))
+def test_what_a_lost_machine_had_runs_on_another(seed: int, when: float) -> None:
+    loads, machines = case(seed)
+    machines.append(Machine(name="stays", slots=2, cores=8))
+    for make in (by_queue, in_time):
+        schedule = replay(loads, machines, make(loads, machines), losses=[Loss(when, 0)])
+        check(loads, machines, schedule)
+        assert all(one.machine != 0 or one.finish <= when for one in schedule.placed)
 
 
 def test_a_long_chain_waits_for_the_fast_machine() -> None:
     machines = [Machine(name="slow", speed=0.1), Machine(name="fast", speed=1.0)]
     loads = [Load(name="short", work=1.0), Load(name="a", work=50.0)]
     loads.append(Load(name="b", work=50.0, needs=(1,)))
-    found, _ = least_makespan(loads, machines)
+    found = least_makespan(loads, machines).schedule
     assert found.makespan == pytest.approx(100.0)
+
+
+def test_who_is_in_the_longest_chain_has_the_whole_machine() -> None:
+    machines = [Machine(name=f"m{n}", cores=8, slots=4) for n in range(4)]
+    loads = [Load(name="0", work=80.0)]
+    loads += [Load(name=str(n), work=80.0, needs=(n - 1,)) for n in range(1, 10)]
+    loads += [Load(name=f"small{n}", work=20.0) for n in range(20)]
+    found = quick(loads, machines)
+    assert found.bound
+    assert found.schedule.makespan == pytest.approx(100.0)
+    assert {one.cores for one in found.schedule.placed if one.load < 10} == {8}
 
 
 def test_what_fits_nowhere_is_left_out_with_what_needs_it() -> None:
@@ -133,7 +165,7 @@ def test_what_runs_already_is_waited_for() -> None:
     machines = [Machine(name="m")]
     loads = [Load(name="running", work=100.0), Load(name="next", work=1.0)]
     busy = [Busy(0, 0, 1, 7.0)]
-    found, _ = least_makespan(loads, machines, busy=busy)
+    found = least_makespan(loads, machines, busy=busy).schedule
     assert [(one.load, one.start) for one in found.placed] == [(0, 0.0), (1, 7.0)]
 
 
@@ -143,7 +175,7 @@ def test_a_solver_divides_what_insertion_would_not() -> None:
     chosen = seats(Study(loads, machines), 5.0)
     assert chosen is not None
     assert chosen[0] == chosen[1] != chosen[2] == chosen[3] == chosen[4]
-    found, _ = least_makespan(loads, machines)
+    found = least_makespan(loads, machines).schedule
     assert found.makespan == pytest.approx(6.0)
 
 

@@ -1,8 +1,9 @@
-"""Least makespan: several ways to place all loads, and the best of them."""
+"""Ways to place all loads: the queue alone, the quick rule, and the best of several."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from lapstrake.farm.placement.base import Load, Machine, Schedule
@@ -14,64 +15,128 @@ from lapstrake.farm.placement.rules import FirstIdle, Rule
 from lapstrake.farm.placement.simulate import Busy, replay
 from lapstrake.farm.placement.solve import seats
 
-_TARGETS = (1.0, 1.03)
-"""When all should have ended, in parts of the least time: the nearer, the more is waited for."""
-_HURRIES = (1.1, 0.6, 0.0)
-"""How near to the longest path a load must lie to get all the processors that help it."""
+_HEDGES = (1.0, 0.95, 0.7)
+"""What the search tries besides the quick rule's own."""
 _SOLVER_SECONDS = 1.0
 _GOOD_ENOUGH = 1.02
 """As near to the bound as this, nothing more is tried."""
+_WORTH_IT = 1.05
+"""A queue that takes less than so many times as long is left alone: it needs no forecasts."""
+_ALONE = 1.02
+"""How much more than at best may be lost by giving every load a machine for itself."""
+
+Make = Callable[[], Rule]
 
 
-def critical_path(loads: Sequence[Load], machines: Sequence[Machine]) -> Rule:
-    """The fast default: by rank, to whichever slot asks first."""
-    return _critical_path(
-        loads, ranks(best_seconds(loads, machines), [load.needs for load in loads])
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A way to place all loads.
+
+    Attributes:
+        schedule: what becomes of it, by the estimates.
+        make: gives a fresh rule that brings it about.
+        bound: whether loads must be sent to their machines; the queue does as well otherwise.
+    """
+
+    schedule: Schedule
+    make: Make
+    bound: bool
+
+
+def by_queue(loads: Sequence[Load], machines: Sequence[Machine]) -> Rule:
+    """By rank, to whichever slot asks first: what a queue does by itself."""
+    return _by_queue(loads, ranks(best_seconds(loads, machines), [load.needs for load in loads]))
+
+
+def in_time(loads: Sequence[Load], machines: Sequence[Machine]) -> Rule:
+    """The quick rule."""
+    return InTime(arranged(loads, machines))
+
+
+def arranged(loads: Sequence[Load], machines: Sequence[Machine]) -> Study:
+    """The loads on the machines as they are, or each alone on one if that costs nothing.
+
+    Where the longest chain is the bound, there are machines enough: then it matters that those
+    of the chain need not wait for several small ones to end, and get all processors.
+    """
+    study = Study(loads, machines)
+    if study.bounds.path < study.bounds.work or all(machine.slots == 1 for machine in machines):
+        return study
+    alone = Study(loads, [replace(machine, slots=1) for machine in machines])
+    return alone if alone.bounds.best <= study.bounds.best * _ALONE else study
+
+
+def quick(
+    loads: Sequence[Load], machines: Sequence[Machine], *, busy: Sequence[Busy] = ()
+) -> Found:
+    """Place all loads in a moment: the queue alone where that does, else by the quick rule."""
+    study = arranged(loads, machines)
+    alone = _tried(partial(_by_queue, loads, study.ranks), loads, machines, busy, bound=False)
+    if _is_near(alone, study, _WORTH_IT):
+        return alone
+    other = _tried(partial(InTime, study), loads, machines, busy)
+    worth = other.schedule.makespan * _WORTH_IT < alone.schedule.makespan
+    return other if worth and _is_better(other, alone) else alone
 
 
 def least_makespan(
     loads: Sequence[Load], machines: Sequence[Machine], *, busy: Sequence[Busy] = ()
-) -> tuple[Schedule, Rule]:
+) -> Found:
     """Place all loads so that the last one ends early.
 
-    Every way is tried on the estimates, the fast default among them, so that the result is never
-    worse than that by the estimates.
-
-    Returns:
-        the best schedule, and a fresh rule that brings it about.
+    Every way is tried on the estimates, the queue alone and the quick rule among them, so that
+    the result is never worse than these by the estimates.
     """
-    study = Study(loads, machines)
-    least = study.bounds.best
-    best: Callable[[], Rule] = partial(_critical_path, loads, study.ranks)
-    schedule = replay(loads, machines, best(), busy=busy)
+    study = arranged(loads, machines)
+    best = _tried(partial(_by_queue, loads, study.ranks), loads, machines, busy)
     for make in _ways(study, busy):
-        if schedule.makespan <= least * _GOOD_ENOUGH and len(schedule.placed) == len(loads):
+        if _is_near(best, study, _GOOD_ENOUGH):
             break
-        other = replay(loads, machines, make(), busy=busy)
-        if _is_better(other, schedule):
-            schedule, best = other, make
-    return schedule, best()
+        other = _tried(make, loads, machines, busy)
+        if _is_better(other, best):
+            best = other
+    return best
 
 
-def _critical_path(loads: Sequence[Load], urgent: Sequence[float]) -> Rule:
-    return FirstIdle(loads, [-rank for rank in urgent], "critical path")
+def _tried(
+    make: Make,
+    loads: Sequence[Load],
+    machines: Sequence[Machine],
+    busy: Sequence[Busy],
+    *,
+    bound: bool = True,
+) -> Found:
+    return Found(schedule=replay(loads, machines, make(), busy=busy), make=make, bound=bound)
 
 
-def _is_better(one: Schedule, other: Schedule) -> bool:
+def _by_queue(loads: Sequence[Load], urgent: Sequence[float]) -> Rule:
+    return FirstIdle(loads, [-rank for rank in urgent], "by queue")
+
+
+def _is_near(found: Found, study: Study, factor: float) -> bool:
+    """Whether it is so near to what is possible that nothing else need be tried."""
+    whole = len(found.schedule.placed) == len(study.loads)
+    return whole and found.schedule.makespan <= study.bounds.best * factor
+
+
+def _is_better(one: Found, other: Found) -> bool:
     """More loads placed, then less time."""
-    return (-len(one.placed), one.makespan) < (-len(other.placed), other.makespan)
+    return _badness(one.schedule) < _badness(other.schedule)
 
 
-def _ways(study: Study, busy: Sequence[Busy]) -> Iterator[Callable[[], Rule]]:
+def _badness(schedule: Schedule) -> tuple[int, float]:
+    return -len(schedule.placed), schedule.makespan
+
+
+def _ways(study: Study, busy: Sequence[Busy]) -> Iterator[Make]:
     """The likely ones first."""
     pressed = study.bounds.path > study.bounds.work / 2
     if pressed:
         yield partial(Follow, study, insert(study, busy))
-    for hurry in _HURRIES:
+    yield partial(InTime, study)
+    for hedge in _HEDGES:
         for shared in (True, False):
-            for target in _TARGETS:
-                yield partial(InTime, study, target * study.bounds.best, hurry, shared=shared)
+            yield partial(InTime, study, hedge=hedge, shared=shared)
     if not pressed:
         yield partial(Follow, study, insert(study, busy))
     chosen = seats(study, _SOLVER_SECONDS)

@@ -41,6 +41,8 @@ class Fleet:
         """When all are."""
         self.open = np.ones(len(machines), dtype=np.bool_)
         """Whether there is a slot and a processor free."""
+        self.closed = np.zeros(len(machines), dtype=np.bool_)
+        """Whether it has vanished."""
         self._ends: list[list[float]] = [[] for _ in machines]
         self._allowed: dict[frozenset[str], Bools] = {}
 
@@ -56,12 +58,18 @@ class Fleet:
         self._ends[machine].remove(end)
         self._look(machine)
 
+    def close(self, machine: int) -> None:
+        """Give nothing to this machine any more."""
+        self.closed[machine] = True
+        self.open[machine] = False
+
     def _change(self, load: Load, machine: int, cores: int, sign: int) -> None:
         self.free_slots[machine] += sign
         self.free_cores[machine] += sign * cores
         self.free_memory[machine] += sign * load.memory_with(cores)
         self.free_disk[machine] += sign * load.disk
-        self.open[machine] = self.free_slots[machine] > 0 and self.free_cores[machine] > 0
+        free = self.free_slots[machine] > 0 and self.free_cores[machine] > 0
+        self.open[machine] = free and not self.closed[machine]
 
     def _look(self, machine: int) -> None:
         ends = self._ends[machine]
@@ -76,7 +84,7 @@ class Fleet:
 
     def able(self, load: Load) -> Bools:
         """The machines that could run it if nothing else ran there."""
-        able = (load.memory_with(1) <= self.memory) & (load.disk <= self.disk)
+        able = (load.memory_with(1) <= self.memory) & (load.disk <= self.disk) & ~self.closed
         if load.machines is None:
             return able
         return able & self.allowed(load.machines)

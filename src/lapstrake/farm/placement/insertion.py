@@ -127,6 +127,9 @@ class Follow:
             one = self.plan[load]
             heappush(self.queues[one.machine], (one.start, load))
 
+    def ended(self, load: int) -> None:
+        """See `lapstrake.farm.placement.rules.Rule`; the plan stands."""
+
     def decide(self, fleet: Fleet, now: float, start: Start) -> None:
         """See `lapstrake.farm.placement.rules.Rule`."""
         idle = fleet.free_slots == fleet.slots

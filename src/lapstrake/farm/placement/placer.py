@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from lapstrake.config.model import PlacementKind
 from lapstrake.farm.model import queues, states
-from lapstrake.farm.placement.assign import critical_path, least_makespan
-from lapstrake.farm.placement.base import Load, Machine, Place, Placed, Schedule
+from lapstrake.farm.placement.assign import Found, least_makespan, quick
+from lapstrake.farm.placement.base import Load, Machine, Place, Placed
 from lapstrake.farm.placement.critical import LEVELS, ranks, urgency
 from lapstrake.farm.placement.estimates import Estimates
-from lapstrake.farm.placement.simulate import Busy, replay
+from lapstrake.farm.placement.simulate import Busy
 from lapstrake.farm.values.tasks import Forecast, Task, TaskState
 from lapstrake.farm.values.workers import Worker, WorkerState
 
@@ -56,9 +56,9 @@ class Plan:
 def make_plan(situation: Situation, kind: PlacementKind) -> Plan:
     """Place all tasks that wait.
 
-    By the critical path, tasks stay in the queues of their requirements, and whoever is free takes
-    the most urgent one. For the least makespan, those that are next on each machine are bound to
-    it; what is bound and not planned there any more goes back to the queue of its requirements.
+    Tasks stay in the queues of their requirements, and whoever is free takes the most urgent one,
+    where that is as good as a plan. Else those that are next on each machine are bound to it; what
+    is bound and not planned there any more goes back to the queue of its requirements.
     """
     return _Planner(situation, kind).plan()
 
@@ -85,11 +85,12 @@ class _Planner:
         """See `make_plan`."""
         urgent = self._urgencies()
         order = self._possible()
-        schedule = self._schedule(order) if order else Schedule(placed=(), makespan=0.0)
-        placed = {order[one.load]: one for one in schedule.placed}
-        bound = self._bound(placed) if self.kind is PlacementKind.MAKESPAN else {}
+        found = self._find(order) if order else None
+        placed = {order[one.load]: one for one in found.schedule.placed} if found else {}
+        binds = found is not None and found.bound
+        bound = self._bound(placed) if binds else {}
         places = {
-            task.id: self._place(urgent[task.id], bound.get(task.id))
+            task.id: self._place(urgent[task.id], bound.get(task.id), binds=binds)
             for task in self.tasks.values()
             if task.state in states.NOT_BEGUN and not task.spec.requires.worker
         }
@@ -142,7 +143,7 @@ class _Planner:
             )
         return self._able[key]
 
-    def _schedule(self, order: Sequence[int]) -> Schedule:
+    def _find(self, order: Sequence[int]) -> Found:
         number = {task: n for n, task in enumerate(order)}
         loads = [self._load(self.tasks[task], number) for task in order]
         busy = [
@@ -150,9 +151,8 @@ class _Planner:
             for task in order
             if self.tasks[task].state in states.RUNNING
         ]
-        if self.kind is PlacementKind.MAKESPAN:
-            return least_makespan(loads, self.machines, busy=busy)[0]
-        return replay(loads, self.machines, critical_path(loads, self.machines), busy=busy)
+        find = least_makespan if self.kind is PlacementKind.MAKESPAN else quick
+        return find(loads, self.machines, busy=busy)
 
     def _load(self, task: Task, number: Mapping[int, int]) -> Load:
         appetite = self.estimates.appetite(task.spec.name)
@@ -193,10 +193,10 @@ class _Planner:
                 found[task] = placed[task]
         return found
 
-    def _place(self, priority: int, bound: Placed | None) -> Place:
+    def _place(self, priority: int, bound: Placed | None, *, binds: bool) -> Place:
         """What is bound to a machine goes before what that could take besides."""
         band, level = divmod(priority, LEVELS)
-        if self.kind is not PlacementKind.MAKESPAN:
+        if not binds:
             return Place("", priority)
         if bound is None:
             return Place("", band * LEVELS + level // 2)

@@ -33,6 +33,10 @@ class Rule(Protocol):
         """A load needs nothing any more."""
         ...
 
+    def ended(self, load: int) -> None:
+        """A load has ended, or its machine is lost: then it will be ready again."""
+        ...
+
     def decide(self, fleet: Fleet, now: float, start: Start) -> None:
         """Begin what should begin now."""
         ...
@@ -57,6 +61,9 @@ class FirstIdle:
     def ready(self, load: int, now: float) -> None:
         """See `Rule`."""
         heappush(self._heap, (self.keys[load] if self.keys else 0.0, now, load))
+
+    def ended(self, load: int) -> None:
+        """See `Rule`; who comes first does not depend on it."""
 
     def decide(self, fleet: Fleet, now: float, start: Start) -> None:
         """See `Rule`."""

@@ -23,6 +23,14 @@ class Busy:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A machine that vanishes after so many seconds, for good."""
+
+    seconds: float
+    machine: int
+
+
 def replay(
     loads: Sequence[Load],
     machines: Sequence[Machine],
@@ -30,6 +38,7 @@ def replay(
     *,
     factors: Sequence[float] = (),
     busy: Sequence[Busy] = (),
+    losses: Sequence[Loss] = (),
 ) -> Schedule:
     """Run all loads as the rule says.
 
@@ -39,11 +48,12 @@ def replay(
         rule: decides; a fresh one.
         factors: by load, how many times as long it really takes; empty for exactly as believed.
         busy: what runs at the beginning.
+        losses: of machines; what runs there begins anew elsewhere.
 
     Returns:
         when and where each ran. Loads that fit nowhere are missing, and so are their users.
     """
-    return _Replay(loads, machines, rule, factors).run(busy)
+    return _Replay(loads, machines, rule, factors).run(busy, losses)
 
 
 class _Replay:
@@ -63,21 +73,39 @@ class _Replay:
         self.placed: dict[int, Placed] = {}
         self.now = 0.0
 
-    def run(self, busy: Sequence[Busy]) -> Schedule:
+    def run(self, busy: Sequence[Busy], losses: Sequence[Loss]) -> Schedule:
         for one in busy:
             self._begin(one.load, one.machine, one.cores, one.seconds, 1.0)
         for number, count in enumerate(self.left):
             if count == 0 and number not in self.placed:
                 self.rule.ready(number, 0.0)
+        self.events += [(loss.seconds, -1 - loss.machine) for loss in losses]
         heapify(self.events)
         self.rule.decide(self.fleet, self.now, self.start)
-        while self.events:
-            self.now = self.events[0][0]
-            while self.events and self.events[0][0] <= self.now:
-                self._end(heappop(self.events)[1])
+        while self.events and (self.believed or len(self.placed) < len(self.loads)):
+            now = self.events[0][0]
+            while self.events and self.events[0][0] <= now:
+                self._happens(*heappop(self.events))
             self.rule.decide(self.fleet, self.now, self.start)
         placed = sorted(self.placed.values(), key=lambda one: one.start)
         return Schedule(placed=placed, makespan=self.now, rule=self.rule.name)
+
+    def _happens(self, when: float, what: int) -> None:
+        """A load ends, or a machine (negative) vanishes; what ran on one that vanished does not."""
+        if what < 0:
+            self.now = when
+            self._lose(-1 - what)
+        elif what in self.believed and self.placed[what].finish == when:
+            self.now = when
+            self._end(what)
+
+    def _lose(self, machine: int) -> None:
+        self.fleet.close(machine)
+        for load in [n for n in self.believed if self.placed[n].machine == machine]:
+            one = self.placed.pop(load)
+            self.fleet.give(self.loads[load], machine, one.cores, self.believed.pop(load))
+            self.rule.ended(load)
+            self.rule.ready(load, self.now)
 
     def start(self, load: int, machine: int, cores: int) -> None:
         """Begin a load now; what rules call."""
@@ -97,6 +125,7 @@ class _Replay:
     def _end(self, load: int) -> None:
         one = self.placed[load]
         self.fleet.give(self.loads[load], one.machine, one.cores, self.believed.pop(load))
+        self.rule.ended(load)
         for user in self.users[load]:
             self.left[user] -= 1
             if self.left[user] == 0:
