@@ -124,6 +124,9 @@ def test_a_full_server_says_so_and_goes_on(disk: Path) -> None:
         assert client.post("/api/v1/uploads").status_code == 507
         bundle = client.put(f"/task/{kept['id']}/build_bundle", content=b"x" * 1000)
         assert bundle.status_code == 507
+        pushed = client.post("/v2/push/x/blobs/uploads/")
+        assert pushed.status_code == 507
+        assert "the disk has" in pushed.json()["errors"][0]["message"]
         assert client.get(f"/task/{kept['id']}/status").json()["state"] == "new"
         assert client.get("/ready").status_code == 503
         ballast.unlink()

@@ -93,6 +93,7 @@ def test_a_farm_with_a_certificate_of_ones_own(farm: FarmServer, authority: Auth
     with farm.client(verify=trusting) as client:
         until(lambda: client.get("/api/v1/workers").json()["items"], seconds=60)
         (builder,) = client.get("/api/v1/workers").json()["items"]
+        assert client.get("/v2/").headers["docker-distribution-api-version"] == "registry/2.0"
     assert (builder["facts"]["name"], builder["state"]) == ("server", "online")
     assert {"gpu", "secrets"} <= set(builder["facts"]["capabilities"])
     with farm.client() as client, pytest.raises(httpx2.ConnectError, match="certificate"):
@@ -144,14 +145,18 @@ def test_a_farm_has_one_server(farm: FarmServer, tmp_path: Path, postgres: Postg
     words = ("serve", "--listen", "127.0.0.1:0", "--slots", "0")
     conf = write_configuration(tmp_path)
     second = run_cli(*words, work_dir=farm.work_dir, LAPSTRAKE_CONFIG=str(conf))
-    assert (second.status, "Traceback" in second.stderr) == (31, False)
+    assert (second.status, "Traceback" in second.stderr) == (31, False), second.stderr
     assert "is in use by process" in second.stderr
 
     database = postgres.new_database()
-    with farm_server(tmp_path / "first", database=database) as first:
+    without = ("farm.registry=false",)
+    with farm_server(tmp_path / "first", database=database, settings=without) as first:
         other = run_cli(*words, "--database", database, work_dir=_made(tmp_path / "second"))
         assert other.status == 31
         assert "another server works on this farm's database" in other.stderr
+        with first.client() as client:
+            assert client.get("/v2/").json()["type"] == "/problems/unknown"
+            assert "docker pull" not in client.get("/images").text
         assert first.stop() == 0
 
 
