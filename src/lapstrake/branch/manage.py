@@ -11,8 +11,8 @@ from lapstrake.branch.draft import Drafts
 from lapstrake.branch.instance import refresh_reason, staleness
 from lapstrake.config.branches import all_branches, built_in_list, one_branch, usable_branches
 from lapstrake.config.edit import replace_file
-from lapstrake.config.model import Config, host_codename
-from lapstrake.config.places import LISTS_NAME
+from lapstrake.config.model import Config
+from lapstrake.config.places import LISTS_NAME, host_codename
 from lapstrake.errors import BranchError, ConfigError
 from lapstrake.formats.sources_list import (
     ListStyle,

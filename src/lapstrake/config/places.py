@@ -102,3 +102,8 @@ def _asked_dir(asked: Path, how: str) -> Path:
             resolution=f"Create one: lapstrake -c {folder} config init",
         ) from error
     return folder.absolute()
+
+
+def host_codename() -> str:
+    """The codename of the host's release (``bookworm``), empty when it does not say."""
+    return os_release().get("VERSION_CODENAME", "")

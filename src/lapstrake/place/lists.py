@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lapstrake.config.branches import built_in_list
-from lapstrake.config.model import BaseConfig, host_codename
+from lapstrake.config.model import BaseConfig
+from lapstrake.config.places import host_codename
 from lapstrake.errors import BaseError, ConfigError
 from lapstrake.formats.sources_list import ListStyle, SourceEntry, SourceList, parse
 from lapstrake.host.confined import read_confined, walk_confined

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lapstrake.config.model import host_codename
+from lapstrake.config.places import host_codename
 from lapstrake.errors import BranchError
 from roots import cli_command, cli_environment, run_cli
 

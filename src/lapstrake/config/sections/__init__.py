@@ -1,0 +1,1 @@
+"""The sections of the configuration, each a value whose fields are its settings."""
