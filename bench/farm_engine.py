@@ -63,8 +63,10 @@ def timed(call: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-def idle(dispatch: DbosDispatch, url: str, slots: int, server: int | None) -> tuple[float, float]:
-    """Looks for work a second by idle slots, and what part of a processor the database takes."""
+def idle(
+    dispatch: DbosDispatch, url: str, slots: int, server: int | None
+) -> tuple[float, float, float]:
+    """Looks for work a second by idle slots, and processors that they and the database take."""
     for queue in OTHERS:
         dispatch.enqueue(RunId(900_000 + OTHERS.index(queue)), queue, priority=0)
         dispatch.cancel(RunId(900_000 + OTHERS.index(queue)))
@@ -75,19 +77,20 @@ def idle(dispatch: DbosDispatch, url: str, slots: int, server: int | None) -> tu
         nonlocal looks
         own = {QUEUE, f"{QUEUE}.kvm", f"worker.w{number}"}
         claims = Claims(url, f"idle{number}", own.__contains__)
-        while not over.wait(POLL * random.uniform(0.8, 1.2)):
+        while not over.is_set():
             assert claims.take() is None
             looks += 1
+            claims.wait(POLL * random.uniform(0.8, 1.2))
         claims.close()
 
     threads = [threading.Thread(target=look, args=(number,)) for number in range(slots)]
     for thread in threads:
         thread.start()
     time.sleep(3)
-    looks, before, began = 0, used(server), time.monotonic()
+    looks, before, own, began = 0, used(server), time.process_time(), time.monotonic()
     time.sleep(8)
-    seconds = time.monotonic() - began
-    found = looks / seconds, (used(server) - before) / seconds
+    seconds, own = time.monotonic() - began, time.process_time() - own
+    found = looks / seconds, own / seconds, (used(server) - before) / seconds
     over.set()
     for thread in threads:
         thread.join()
@@ -134,8 +137,9 @@ def measure(url: str, server: int | None, *, tasks: int, slots: int) -> None:
     print(f"  10,000 at once: {timed(lambda: dispatch.enqueue_all(many)):.2f} s")
     asked = timed(lambda: dispatch.alive([each.run for each in many]))
     print(f"  whether 10,000 are alive: {asked:.2f} s")
-    looks, busy = idle(dispatch, url, slots, server)
-    print(f"  {slots} idle slots: {looks:.0f} looks/s, the database's server {busy:.2f} processors")
+    looks, own, busy = idle(dispatch, url, slots, server)
+    print(f"  {slots} idle slots: {looks:.0f} looks/s, which take {own:.2f} processors")
+    print(f"  the database's server takes {busy:.2f} processors meanwhile")
     dispatch.close()
 
 

@@ -60,14 +60,21 @@ class State:
         return self.desk.config
 
 
-def state_of(request: Request) -> State:
+# Coroutines, though they wait for nothing: what is none goes through a thread at each request.
+
+
+async def state_of(request: Request) -> State:
     """What the application was made with."""
     return cast(State, request.app.state.farm)
 
 
-def streams_of(request: Request) -> Streams:
+async def streams_of(request: Request) -> Streams:
     """What the application began with."""
     return cast(Streams, request.app.state.streams)
+
+
+async def _viewer_of(request: Request) -> Viewer:
+    return viewer_of(request)
 
 
 StateOf = Annotated[State, Depends(state_of)]
@@ -76,5 +83,5 @@ StateOf = Annotated[State, Depends(state_of)]
 StreamsOf = Annotated[Streams, Depends(streams_of)]
 """For handlers: logs and events that are followed."""
 
-ViewerOf = Annotated[Viewer, Depends(viewer_of)]
+ViewerOf = Annotated[Viewer, Depends(_viewer_of)]
 """For handlers: who asks."""

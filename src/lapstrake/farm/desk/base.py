@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from lapstrake.config.model import Config
 from lapstrake.farm.contents.base import Contents
-from lapstrake.farm.desk.change import Change, known_task
+from lapstrake.farm.desk.change import Change, known_task, run_of
 from lapstrake.farm.desk.flow import settle
 from lapstrake.farm.desk.logs import Logs
 from lapstrake.farm.desk.values import event_of, task_of
@@ -108,15 +108,18 @@ class DeskBase:
             )
             yield change
             settle(change)
+            change.keep_events()
         self._tell_engine(change)
-        self._tell_listeners([event_of(row) for row in change.events])
+        self._tell_listeners([event_of(row) for row, _ in change.events])
 
     def _tell_engine(self, change: Change) -> None:
         """Ours first, then the engine; what it does not hear now, the sweep tells it again."""
         try:
             for run in change.cancel:
                 self.dispatch.cancel(run)
-            enqueue = {run: it for run, it in change.enqueue.items() if run not in change.cancel}
+            enqueue = {run_of(row): (row.queue, row.rank) for row in change.enqueue}
+            for run in change.cancel:
+                enqueue.pop(run, None)
             if len(enqueue) == 1:
                 ((run, (queue, rank)),) = enqueue.items()
                 self.dispatch.enqueue(run, queue, priority=rank)

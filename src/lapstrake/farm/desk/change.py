@@ -32,7 +32,7 @@ class Change:
             this change; ``None`` to look each up.
         has: whether the content store has a digest.
         enqueue, cancel, moved: what the engine is told once the rows are kept.
-        events: what the listeners are told.
+        events: what the listeners are told, each with the task that it is about.
         ended, groups: tasks that have ended and groups that have moved, whose followers have not.
     """
 
@@ -42,10 +42,10 @@ class Change:
     longest: float | None = None
     has: Callable[[str], bool] = bool
     keys: set[str] | None = None
-    enqueue: dict[RunId, tuple[str, int]] = field(default_factory=dict)
+    enqueue: list[TaskRow] = field(default_factory=list)
     cancel: list[RunId] = field(default_factory=list)
     moved: dict[RunId, tuple[str, int]] = field(default_factory=dict)
-    events: list[EventRow] = field(default_factory=list)
+    events: list[tuple[EventRow, TaskRow | None]] = field(default_factory=list)
     ended: list[TaskRow] = field(default_factory=list)
     groups: set[int] = field(default_factory=set)
 
@@ -69,10 +69,15 @@ class Change:
         """Note that something happened."""
         row = EventRow(at=self.now, kind=kind, text=text, worker=worker, group_id=group)
         if task is not None:
-            row.task, row.group_id = task.id, task.group_id
-            row.worker = worker or task.worker
-        self.session.add(row)
-        self.events.append(row)
+            row.group_id, row.worker = task.group_id, worker or task.worker
+        self.events.append((row, task))
+
+    def keep_events(self) -> None:
+        """Keep what happened: at the end and all together, when new tasks have their numbers."""
+        self.session.flush()
+        for row, task in self.events:
+            row.task = task.id if task is not None else None
+            self.session.add(row)
 
     def set_state(self, row: TaskRow, state: TaskState, reason: str = "") -> None:
         """Move a task; nothing that follows from it is done here.

@@ -17,6 +17,11 @@ from lapstrake.farm.values.groups import GroupState
 from lapstrake.farm.values.tasks import TaskSpec, TaskState
 
 _AT_ONCE = 500
+_UNTRIED = {
+    **dict.fromkeys(("reason", "worker", "queue", "version"), ""),
+    **dict.fromkeys(("started", "finished"), 0.0),
+    **dict.fromkeys(("round", "attempt", "lost", "rank", "cores", "exit_code"), 0),
+}
 _SHARED = (TaskState.SUCCESS, *sorted(states.WITH_ENGINE))
 
 
@@ -51,7 +56,7 @@ def launch(change: Change, row: TaskRow) -> None:
 def enqueue(change: Change, row: TaskRow) -> None:
     """Give a queued task to the engine, as a new round."""
     row.round += 1
-    change.enqueue[run_of(row)] = (row.queue, row.rank)
+    change.enqueue.append(row)
 
 
 def settle(change: Change) -> None:
@@ -216,13 +221,15 @@ def new_row(
         created=change.now,
         changed=change.now,
         deadline=change.deadline(state),
+        # What is looked at before the database has filled in its defaults.
+        **_UNTRIED,
+        outputs=[],
     )
 
 
 def add(change: Change, rows: Sequence[TaskRow]) -> None:
-    """Keep new tasks; they get their numbers in this order."""
+    """Keep new tasks; they get their numbers in this order, when the session is flushed."""
     change.session.add_all(rows)
-    change.session.flush()
     for row in rows:
         change.tell(f"task.{row.state}", words.moved(row, ""), task=row)
 

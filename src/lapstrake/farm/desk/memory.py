@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lapstrake.farm.desk.change import Change
 from lapstrake.farm.problems import Invalid
@@ -39,11 +39,7 @@ def remembered(change: Change, owner: str, key: str, content: Mapping[str, objec
     digest = hashlib.sha256(text).hexdigest()
     row = change.session.get(RequestRow, (owner, key))
     if row is None:
-        made = _Made()
-        row = RequestRow(owner=owner, key=key, content=digest, made=[], at=change.now)
-        change.session.add(row)
-        made.row = row
-        return made
+        return _Made(change, RequestRow(owner=owner, key=key, content=digest, at=change.now))
     if row.content != digest:
         raise Invalid(
             "this Idempotency-Key came with another request before",
@@ -53,14 +49,16 @@ def remembered(change: Change, owner: str, key: str, content: Mapping[str, objec
 
 
 class _Made(list[int]):
-    """Numbers that the request's row learns as they are added."""
+    """Numbers that the request's row learns as they are added; the first one keeps it."""
 
-    row: RequestRow
+    def __init__(self, change: Change, row: RequestRow) -> None:
+        super().__init__()
+        self._change, self._row = change, row
 
     def append(self, number: int) -> None:
-        super().append(number)
-        self.row.made = list(self)
+        self.extend([number])
 
-    def extend(self, numbers: object) -> None:
-        super().extend(numbers)  # type: ignore[arg-type]
-        self.row.made = list(self)
+    def extend(self, numbers: Iterable[int]) -> None:
+        super().extend(numbers)
+        self._row.made = list(self)
+        self._change.session.add(self._row)

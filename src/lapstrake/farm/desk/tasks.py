@@ -45,6 +45,7 @@ class TaskDesk(DeskBase):
             if not made:
                 row = flow.new_row(change, spec, owner=owner, priority=priority)
                 flow.add(change, [row])
+                change.session.flush()
                 made.append(row.id)
             return task_of(change.task(made[0]))
 
@@ -91,6 +92,7 @@ class TaskDesk(DeskBase):
                 flow.add(change, rows)
                 for row in rows:
                     flow.launch(change, row)
+                change.session.flush()
                 made.extend(row.id for row in rows)
             return tuple(task_of(change.task(number)) for number in made)
 

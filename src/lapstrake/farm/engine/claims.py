@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from lapstrake.farm.engine.base import RunId
 from lapstrake.farm.engine.database import VERSION, connect, disconnect, reached
+from lapstrake.farm.engine.lookout import Lookout
 
 if TYPE_CHECKING:
     from dbos._queue import Queue
@@ -32,7 +33,7 @@ class Claim:
 
 
 class Claims:
-    """What one executor does to the engine's rows. Any thread may call.
+    """What one executor does to the engine's rows. Any thread may call, but one to take and wait.
 
     Args:
         url: the engine's address, of a role that may use its tables; nothing is made.
@@ -48,6 +49,7 @@ class Claims:
         self._client = connect(url, connections=2)
         self._rows = self._client._sys_db  # for what it cannot do itself
         self._runs = self._rows.tables.workflow_status
+        self._lookout = Lookout(self._rows.engine)
         self._executor = executor
         self._serves = serves
         self._known = 0
@@ -60,6 +62,7 @@ class Claims:
                 queue = self._most_urgent()
                 if queue is None:
                     return None
+                self._lookout.close()  # what follows needs its connection
                 token = str(uuid.uuid4())
                 taken, _reason = self._rows.start_queued_workflows(
                     queue, self._executor, VERSION, None, owner_xid=token, is_latest_version=False
@@ -69,6 +72,15 @@ class Claims:
                 return Claim(run, token)
             # Somebody else was quicker: look again, there may be more.
         return None
+
+    def wait(self, seconds: float, over: Callable[[], bool] = bool) -> None:
+        """Wait until there may be something to take.
+
+        Args:
+            seconds: the least from one look to the next.
+            over: asked every `seconds`; ends the waiting.
+        """
+        self._lookout.wait(seconds, self._serves, over)
 
     def is_ours(self, claim: Claim) -> bool:
         """Whether nobody has cancelled it, given it to others, or ended it."""
@@ -100,18 +112,21 @@ class Claims:
 
     def close(self) -> None:
         """Let go of the database."""
+        self._lookout.close()
         disconnect(self._client)
 
     def _most_urgent(self) -> Queue | None:
         """Find the queue that has the most urgent run; one quick question for all queues."""
-        with self._rows.engine.connect() as connection:
-            self._look_for_queues(connection)
-            name = connection.scalar(self._first())
-        return self._queues[name] if name is not None else None
+        while True:
+            number, name = self._lookout.ask(self._question())
+            if number == self._known:
+                return self._queues[name] if name is not None else None
+            self._learn_queues(number)
 
-    def _first(self) -> sa.Select[str]:
-        runs = self._runs.c
-        return (
+    def _question(self) -> sa.Select[int, str | None]:
+        """How many queues there are, and which of ours has the most urgent run."""
+        runs, queues = self._runs.c, self._rows.tables.queues
+        first = (
             sa.select(runs.queue_name)
             .where(
                 runs.queue_name.in_(self._queues),
@@ -122,16 +137,16 @@ class Claims:
             .order_by(runs.priority, runs.created_at)
             .limit(1)
         )
+        number = sa.select(sa.func.count()).select_from(queues)
+        return sa.select(number.scalar_subquery(), first.scalar_subquery())
 
-    def _look_for_queues(self, connection: sa.Connection) -> None:
+    def _learn_queues(self, number: int) -> None:
         """Learn of queues that are new since: there are few, and they come seldom."""
-        queues = self._rows.tables.queues
-        number = connection.scalar(sa.select(sa.func.count()).select_from(queues))
-        if number == self._known:
-            return
-        for name in connection.scalars(sa.select(queues.c.name)).all():
+        with self._rows.engine.connect() as connection:
+            names = connection.scalars(sa.select(self._rows.tables.queues.c.name)).all()
+        for name in names:
             if name not in self._queues and self._serves(name):
                 queue = self._client.retrieve_queue(name)
                 if queue is not None:
                     self._queues[name] = queue
-        self._known = number or 0
+        self._known = number

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from sqlite3 import Connection
 
+import psycopg
 import sqlalchemy as sa
 from dbos import DBOSClient
 from sqlalchemy import event
 
 from lapstrake.errors import ConfigError
+from lapstrake.farm.model.addresses import with_hosts_apart
 from lapstrake.farm.problems import Unavailable
 
 SCHEMA = "lapstrake_engine"
@@ -78,7 +80,7 @@ def reached() -> Iterator[None]:
     """
     try:
         yield
-    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as away:
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError, psycopg.Error) as away:
         cause = getattr(away, "orig", None) or away
         lines = str(cause).strip().splitlines() or [type(cause).__name__]
         raise Unavailable(
@@ -89,7 +91,7 @@ def reached() -> Iterator[None]:
 
 def _open(url: str, connections: int) -> sa.Engine:
     try:
-        address = sa.make_url(url)
+        address = sa.make_url(with_hosts_apart(url))
         kind = address.get_backend_name()
     except sa.exc.ArgumentError:
         kind = ""
@@ -123,7 +125,25 @@ def _open_sqlite(address: sa.URL, connections: int) -> sa.Engine:
 def _open_postgres(address: sa.URL, connections: int) -> sa.Engine:
     given = {name: word for name, word in _PATIENCE.items() if name not in address.query}
     patient = address.set(drivername="postgresql+psycopg").update_query_dict(given)
-    return sa.create_engine(patient, **_pool(connections), pool_timeout=10, pool_pre_ping=True)
+    engine = sa.create_engine(patient, **_pool(connections), pool_timeout=10, pool_pre_ping=True)
+    leave_standbys(engine)
+    return engine
+
+
+def leave_standbys(engine: sa.Engine) -> None:
+    """Let go of a connection as soon as its database turns out to be a standby.
+
+    One that was the primary answers, but takes nothing any more; the next connection finds the new
+    one, where the address has several hosts.
+
+    Args:
+        engine: of PostgreSQL.
+    """
+
+    @event.listens_for(engine, "handle_error")
+    def look(context: sa.engine.ExceptionContext) -> None:
+        if isinstance(context.original_exception, psycopg.errors.ReadOnlySqlTransaction):
+            context.is_disconnect = True
 
 
 def _pool(connections: int) -> dict[str, int]:

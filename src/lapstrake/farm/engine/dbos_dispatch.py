@@ -17,6 +17,7 @@ from lapstrake.farm.engine.database import (
     migrate,
     reached,
 )
+from lapstrake.farm.engine.lookout import tell_slots
 
 if TYPE_CHECKING:
     from dbos import EnqueueOptions
@@ -50,9 +51,7 @@ class DbosDispatch:
 
     def enqueue(self, run: RunId, queue: str, *, priority: int) -> None:
         """Give a run to the engine; see `Dispatch`."""
-        with reached():
-            self._open_queue(queue)
-            self._client.enqueue(_options(Queued(run=run, queue=queue, priority=priority)))
+        self.enqueue_all([Queued(run=run, queue=queue, priority=priority)])
 
     def enqueue_all(self, runs: Sequence[Queued]) -> None:
         """Give it many at once; see `Dispatch`."""
@@ -71,6 +70,7 @@ class DbosDispatch:
                     for each in wanted
                 ]
                 connection.execute(self._unless_known(tables.workflow_input), inputs)
+                tell_slots(connection, (each.queue for each in runs))
 
     def cancel(self, run: RunId) -> None:
         """Take a run back; see `Dispatch`."""
@@ -96,6 +96,7 @@ class DbosDispatch:
             ]
             with self._rows.engine.begin() as connection:
                 connection.execute(change, rows)
+                tell_slots(connection, (each.queue for each in runs))
 
     def running(self) -> Sequence[Running]:
         """All that slots have taken and not ended; see `Dispatch`."""

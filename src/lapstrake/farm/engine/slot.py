@@ -14,7 +14,7 @@ from lapstrake.farm.engine.fence import Fence
 from lapstrake.farm.problems import Unavailable
 
 POLL = 0.15
-"""Seconds between two looks for work: what a task waits for an idle slot, at most."""
+"""Seconds between two looks for work at least: what a task waits for an idle slot, at most."""
 _BACK_OFF = 1.0
 _LAST_WORDS = 5.0
 _LOG = logging.getLogger("lapstrake.farm.engine")
@@ -62,10 +62,7 @@ class Slot:
         """
         while not self._stopping:
             claim = self._take()
-            if claim is None:
-                # Not all at once, however many slots were started together.
-                time.sleep(self._poll * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
-            else:
+            if claim is not None:
                 self._build(claim)
         self._claims.close()
 
@@ -80,13 +77,19 @@ class Slot:
             self._fence.give_up()
 
     def _take(self) -> Claim | None:
+        """Take a run; ``None`` when there was none, after a while."""
         try:
             if self._unsure:
                 # The database went away while it was asked: it may have given us a run.
                 self._claims.give_back()
                 self._unsure = False
                 _LOG.info("the engine answers again")
-            return self._claims.take()
+            claim = self._claims.take()
+            if claim is None:
+                # Not all at once, however many slots were started together.
+                pause = self._poll * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+                self._claims.wait(pause, over=lambda: self._stopping)
+            return claim
         except Unavailable as away:
             if not self._unsure:
                 _LOG.warning("%s", away)
