@@ -16,6 +16,7 @@ from lapstrake.farm.contents.room import Room
 from lapstrake.farm.contents.store import ContentStore, open_contents
 from lapstrake.farm.desk.desk import Desk
 from lapstrake.farm.engine.dbos_dispatch import DbosDispatch
+from lapstrake.farm.engine.later import LaterDispatch
 from lapstrake.farm.monitor.metrics import Metrics
 from lapstrake.farm.serving.alone import Alone, alone
 from lapstrake.farm.serving.registry import Registry, open_registry, storage_check
@@ -76,7 +77,7 @@ def assemble(config: Config, *, stopping: Check, overrides: Mapping[str, str]) -
         opened.callback(database.close)
         place = opened.enter_context(alone(database, folder))
         upgrade(database)
-        dispatch = DbosDispatch(engine_address(config))
+        dispatch = LaterDispatch(DbosDispatch(engine_address(config)))
         opened.callback(dispatch.close)
         workplace = Workplace(config=config, runner=load("userns"), progress=Silent())
         contents = open_contents(config)
