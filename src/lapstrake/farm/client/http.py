@@ -6,18 +6,16 @@ Workers and clients use the same. The HTTP library is imported with the first re
 from __future__ import annotations
 
 import contextlib
-import itertools
-import random
 import secrets
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 from lapstrake.errors import FarmError
-from lapstrake.farm.client.answer import RETRY_AFTER, UnreachableError, problem_of, read, write
-from lapstrake.farm.problems import NoRoom, Problem, TooMany, Unavailable
+from lapstrake.farm.client.address import checked_token, checked_url, is_on_this_machine
+from lapstrake.farm.client.answer import UnreachableError, problem_of, read, write
+from lapstrake.farm.client.patience import Patience
+from lapstrake.farm.problems import NoRoom, TooMany, Unavailable
 from lapstrake.farm.values.lists import Page
 
 if TYPE_CHECKING:
@@ -32,12 +30,9 @@ PATIENCE = 30.0
 """Seconds for which a request that found no server is sent again."""
 
 _CONNECT, _SILENCE = 10.0, 120.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-_TELLS = 2  # a restart of the server is over before the third try, mostly
 _PAGE = 200
 _PASSING: tuple[type[FarmError], ...] = (UnreachableError, TooMany, Unavailable)
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Connection:
@@ -67,17 +62,16 @@ class Connection:
         awaits_room: bool = False,
         on_wait: Callable[[str], None] | None = None,
     ) -> None:
-        self.url = _checked_url(url)
+        self.url = checked_url(url)
         self.patience = patience
-        self._token = _checked_token(token)
+        self._token = checked_token(token)
         self._silence = silence
-        self._on_wait = on_wait
+        self._again = Patience(on_wait)
         self._passing: tuple[type[FarmError], ...] = (
             (*_PASSING, NoRoom) if awaits_room else _PASSING
         )
         self._lock = threading.Lock()
         self._client: httpx2.Client | None = None
-        self._stopped = threading.Event()
 
     def get(self, kind: type[T], path: str, **params: object) -> T:
         """Look something up; parameters that are ``None`` are left out."""
@@ -143,7 +137,7 @@ class Connection:
                 return response
 
         passing = tuple(kind for kind in self._passing if again or kind is not UnreachableError)
-        return self._patiently(once, self.patience if patience is None else patience, passing)
+        return self._again.call(once, self.patience if patience is None else patience, passing)
 
     @contextlib.contextmanager
     def open(
@@ -191,7 +185,7 @@ class Connection:
 
     def stop(self) -> None:
         """Have threads that wait to try again give up at once."""
-        self._stopped.set()
+        self._again.stop()
 
     def close(self) -> None:
         """Close all connections."""
@@ -200,26 +194,6 @@ class Connection:
             if self._client is not None:
                 self._client.close()
                 self._client = None
-
-    def _patiently(
-        self, once: Callable[[], T], patience: float, kinds: tuple[type[FarmError], ...]
-    ) -> T:
-        """Try until it works, or what stands in the way does not pass."""
-        until = time.monotonic() + patience
-        for count in itertools.count():
-            try:
-                return once()
-            except kinds as passing:
-                pause = min(_FIRST_PAUSE * 2**count, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients
-                if isinstance(passing, Problem):
-                    pause = max(pause, _number(passing.fields.get(RETRY_AFTER)))
-                if time.monotonic() + pause > until:
-                    raise
-                if count == _TELLS and self._on_wait is not None:
-                    self._on_wait(f"{passing.brief}; trying again for {patience:.0f} s")
-                if self._stopped.wait(pause):
-                    raise
-        raise AssertionError  # the loop has no end
 
     def _made(self) -> httpx2.Client:
         """The client, made at the first request."""
@@ -235,7 +209,7 @@ class Connection:
                 }
                 if self._token:
                     headers["Authorization"] = f"Bearer {self._token}"
-                local = urlsplit(self.url).hostname in _LOOPBACK
+                local = is_on_this_machine(self.url)
                 self._client = httpx2.Client(
                     timeout=httpx2.Timeout(self._silence, connect=_CONNECT),
                     headers=headers,
@@ -245,35 +219,5 @@ class Connection:
             return self._client
 
 
-def _checked_url(url: str) -> str:
-    """The address without the slash at its end."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or parts.query or parts.fragment or parts.username is not None:
-        raise FarmError(
-            f"{url.rpartition('@')[2]!r} is no address of a farm's server",
-            resolution="Set farm.server (or $LAPSTRAKE_SERVER) to http://HOST:PORT or "
-            "https://HOST; a token goes into a file, or $LAPSTRAKE_TOKEN.",
-        )
-    return url.rstrip("/")
-
-
-def _checked_token(token: str) -> str:
-    """The token, which must fit into a header."""
-    if token and not (token.isascii() and token.isprintable() and " " not in token):
-        raise FarmError(
-            "the token has characters that no token has",
-            resolution="Copy the whole line that `lapstrake farm token add` printed, and no more.",
-        )
-    return token
-
-
 def _given(params: Mapping[str, object] | None) -> dict[str, Any]:
     return {name: value for name, value in (params or {}).items() if value is not None}
-
-
-def _number(value: object) -> float:
-    return value if isinstance(value, float) else 0.0
