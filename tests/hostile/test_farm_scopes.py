@@ -140,7 +140,7 @@ def routes() -> list[tuple[str, str]]:
     """All methods and paths; HEAD goes with GET."""
     api = [route for router in routers.ALL for route in router.routes]
     found = {
-        (method, route.path)
+        (method, route.path)  # type: ignore[attr-defined]
         for route in (*api, *routes_of_pages(), *routes_of_the_registry())
         for method in getattr(route, "methods", None) or ("GET",)
     }

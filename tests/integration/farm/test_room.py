@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ from farm_server import farm_server
 from lapstrake.farm.contents.room import Room
 from lapstrake.farm.contents.store import ContentStore, open_contents
 from lapstrake.farm.problems import NoRoom
+from lapstrake.farm.serving.registry import open_registry
 from lapstrake.formats.keys import cache_key
 from lapstrake.layer.store import Layer
 from lapstrake.place.state import BaseState, StateFiles
 from lapstrake.place.workplace import Workplace
+from lapstrake.registry.protocol.repositories import digest_bytes
 from roots import open_work_dir, write_configuration
 from trouble import small_disk
 
@@ -94,6 +97,25 @@ def test_layers_make_room(place: Workplace) -> None:
     assert left == {base.key, used.key}
     assert old.key not in left
     assert [record.exists() for record in records] == [False, True]
+
+
+def test_blobs_that_no_image_needs_make_room(place: Workplace) -> None:
+    registry = open_registry(place, {})
+    data = os.urandom(44 * _MIB)
+    digest = digest_bytes(data)
+    registry.core.blobs.add(digest, data)
+    path = registry.core.blobs.path(digest)
+    assert path is not None
+    room = Room(place)
+    room.free_images = partial(registry.forget, unused=3600, grace=3600)
+    room.make()
+    assert room.lacking()  # it has just come: somebody is about to name it
+    os.utime(path, (_DAY_AGO, _DAY_AGO))
+    again = Room(place)
+    again.free_images = room.free_images
+    again.watch()
+    assert room.lacking() == ""
+    assert registry.core.blobs.find(digest) is None
 
 
 def test_nothing_to_remove(place: Workplace) -> None:

@@ -39,6 +39,9 @@ class Room:
         place: whose layers and package files may go; branches' own stay.
         contents: the server's store, whose unused content may go; ``None`` on workers.
         referenced: gives the digests that tasks need; ``None`` on workers.
+
+    Attributes:
+        free_images: removes images that nobody pulls; ``None`` where there are none.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Room:
         self._referenced = referenced
         self._low = place.config.farm.disk_low
         self._lock = threading.Lock()
+        self.free_images: Callable[[], object] | None = None
         self._made = 0.0
         self._told = False
 
@@ -83,7 +87,7 @@ class Room:
             _LOG.info("removed %s of content that no task needs", size_text(freed))
 
     def make(self) -> None:
-        """Make room now: unfinished uploads, unused content, then layers used longest ago."""
+        """Make room now: unfinished uploads, unused content, layers used longest ago, images."""
         with self._lock:
             if time.monotonic() - self._made < _PAUSE:
                 return
@@ -92,6 +96,8 @@ class Room:
             wanted = self._low + self._low // _MARGIN - self.free
             if wanted > 0:
                 self._collect_layers(wanted)
+            if self.free < self._low:
+                self._collect_images()
             self._made = time.monotonic()
             after = self.free
             if after > before or not self._told:
@@ -116,6 +122,13 @@ class Room:
         freed = self._contents.collect({*self._referenced(), *stacks.kept()}, idle=_IDLE_CONTENTS)
         stacks.forget_gone()
         return freed
+
+    def _collect_images(self) -> None:
+        try:
+            if self.free_images is not None:
+                self.free_images()
+        except LapstrakeError as failed:
+            _LOG.warning("images could not be collected: %s", failed.brief)
 
     def _collect_layers(self, wanted: int) -> None:
         """Remove layers, then package files, until so many bytes more are free."""

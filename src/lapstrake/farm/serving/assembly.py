@@ -20,7 +20,6 @@ from lapstrake.farm.engine.later import LaterDispatch
 from lapstrake.farm.monitor.metrics import Metrics
 from lapstrake.farm.serving.alone import Alone, alone
 from lapstrake.farm.serving.registry import Registry, open_registry, storage_check
-from lapstrake.farm.tables.database import Database, address
 from lapstrake.farm.serving.telling import tell_event
 from lapstrake.farm.tables.migrate import upgrade
 from lapstrake.farm.tables.rows import TaskRow
@@ -29,6 +28,11 @@ from lapstrake.farm.webhooks.store import Webhooks
 from lapstrake.place.workplace import Workplace
 from lapstrake.progress import Silent
 from lapstrake.runner.choose import load
+
+_UNUSED = 86400.0
+"""Seconds without a pull after which an image goes when there is no room."""
+_GRACE = 3600.0
+"""Seconds: what was just made, somebody is about to pull."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +87,16 @@ def assemble(config: Config, *, stopping: Check, overrides: Mapping[str, str]) -
         contents = open_contents(config)
         publish = publisher(workplace, contents, partial(_name_of, database))
         desk = Desk(database, dispatch, contents, publish, config)
-        room = Room(workplace, contents, desk.referenced)
         desk.subscribe(tell_event)
+        room = Room(workplace, contents, desk.referenced)
         contents.make_room = room.make
         desk.lacking_room = room.lacking
         webhooks = Webhooks(database)
         sender = Sender(webhooks, private=config.farm.webhook_private)
         opened.callback(sender.close)
         registry = open_registry(workplace, overrides) if config.farm.registry else None
+        if registry is not None:
+            room.free_images = partial(registry.forget, unused=_UNUSED, grace=_GRACE)
         state = State(
             desk=desk,
             contents=contents,

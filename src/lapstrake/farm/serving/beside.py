@@ -18,6 +18,8 @@ _SWEEP_SECONDS = 2.0
 _PLACEMENT_SECONDS = 1.0
 _WATCH_SECONDS = 10.0
 _HOUR = 3600.0
+_DAY = 24 * _HOUR
+_MONTH = 30 * _DAY
 
 
 class Beside:
@@ -67,6 +69,9 @@ def _loops(parts: Parts, options: Sequence[str]) -> Iterator[Loop]:
     yield Loop(name="expire", seconds=_WATCH_SECONDS, work=desk.expire)
     yield Loop(name="room", seconds=_WATCH_SECONDS, work=room.watch)
     yield Loop(name="tidy", seconds=_HOUR, work=room.tidy)
+    if parts.registry is not None:
+        forget = partial(parts.registry.forget, unused=_MONTH, grace=_DAY)
+        yield Loop(name="images", seconds=_DAY, work=forget)
     yield Loop(name="branches", seconds=keeper.period(place), work=refresh)
     yield Loop(name="pruning", seconds=_HOUR, work=desk.prune)
     yield Loop(name="webhooks", seconds=_SWEEP_SECONDS, work=sender.tick)

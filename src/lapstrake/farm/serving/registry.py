@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lapstrake.blobs.base import BlobStore
+from lapstrake.blobs.local import LocalBlobs
 from lapstrake.blobs.open import open_blobs
 from lapstrake.config.model import RegistryConfig
 from lapstrake.errors import LapstrakeError
@@ -23,16 +25,20 @@ from lapstrake.farm.access.viewer import viewer_of
 from lapstrake.farm.api.answers import problem_answer, retry_after
 from lapstrake.farm.api.state import Check
 from lapstrake.farm.problems import NoToken, Problem
+from lapstrake.formats.amounts import size_text
 from lapstrake.place.workplace import Workplace
 from lapstrake.registry import answers
 from lapstrake.registry.access.tokens import LIFETIME, TOKEN, challenge, token_answer
 from lapstrake.registry.demand.demand import Demand
+from lapstrake.registry.demand.forget import forget_unused
 from lapstrake.registry.problems import Problem as RegistryProblem
+from lapstrake.registry.protocol.collect import collect_blobs
 from lapstrake.registry.protocol.core import Core, is_ours
 from lapstrake.registry.serving.app import protocol_app, running
 from lapstrake.registry.serving.settings import check_namespaces
 from lapstrake.web.signed import Seal
 
+_LOG = logging.getLogger("lapstrake.farm.serving")
 _PATHS = re.compile(rf"/v2(/|\Z)|{TOKEN}\Z")
 _SENDING = frozenset({"POST", "PUT", "PATCH"})
 _WORDS = {401: "UNAUTHORIZED", 403: "DENIED", 429: "TOOMANYREQUESTS"}
@@ -49,6 +55,23 @@ class Registry:
 
     core: Core
     demand: Demand
+
+    def forget(self, *, unused: float, grace: float) -> None:
+        """Forget names that nobody pulled, and remove blobs that nothing needs any more.
+
+        A bucket is left alone: others may use it, and whoever runs them collects there.
+
+        Args:
+            unused: seconds for which nobody did.
+            grace: seconds for which blobs stay all the same.
+        """
+        blobs = self.core.blobs
+        if isinstance(blobs, LocalBlobs):
+            names = forget_unused(blobs, seconds=unused)
+            gone = collect_blobs(blobs, grace=grace)
+            if names or gone.size:
+                text = size_text(gone.size)
+                _LOG.info("forgot %d images that nobody pulled; removed %s", len(names), text)
 
 
 def open_registry(place: Workplace, overrides: Mapping[str, str]) -> Registry:
