@@ -21,6 +21,7 @@ from lapstrake.farm.monitor.metrics import Metrics
 from lapstrake.farm.serving.alone import Alone, alone
 from lapstrake.farm.serving.registry import Registry, open_registry, storage_check
 from lapstrake.farm.serving.telling import tell_event
+from lapstrake.farm.tables.database import Database, address
 from lapstrake.farm.tables.migrate import upgrade
 from lapstrake.farm.tables.rows import TaskRow
 from lapstrake.farm.webhooks.sending import Sender
