@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from functools import partial
 
+from fastapi.concurrency import contextmanager_in_threadpool as in_threads
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 
+from lapstrake.farm.access.viewer import viewer_of
 from lapstrake.farm.contents.base import Contents
+from lapstrake.farm.contents.unfinished import one_upload
 from lapstrake.farm.problems import Invalid
 
 _PIECE = 1 << 20
@@ -23,15 +27,17 @@ async def receive(request: Request, contents: Contents) -> str:
         Invalid: there are none, or the form has no file, or does not say its size.
         NoRoom: there is no room.
     """
-    upload = await run_in_threadpool(contents.begin_upload, _said_size(request))
+    owner = viewer_of(request).name
+    append = partial(contents.append, owner=owner)
     digest, offset = hashlib.sha256(), 0
-    async for piece in _pieces(request):
-        digest.update(piece)
-        offset = await run_in_threadpool(contents.append, upload, offset, iter((piece,)))
-    if not offset:
-        raise Invalid("there is no body", resolution="Send the archive as the request's body.")
-    name = f"sha256:{digest.hexdigest()}"
-    await run_in_threadpool(contents.finish_upload, upload, name)
+    async with in_threads(one_upload(contents, _said_size(request), owner=owner)) as upload:
+        async for piece in _pieces(request):
+            digest.update(piece)
+            offset = await run_in_threadpool(append, upload, offset, iter((piece,)))
+        if not offset:
+            raise Invalid("there is no body", resolution="Send the archive as the request's body.")
+        name = f"sha256:{digest.hexdigest()}"
+        await run_in_threadpool(contents.finish_upload, upload, name, owner=owner)
     return name
 
 

@@ -89,14 +89,17 @@ class ContentNames:
 def begin_upload(state: StateOf, viewer: ViewerOf, wish: UploadWish | None = None) -> UploadBegun:
     """Begin an upload; it can be resumed for a day."""
     size = wish.size if wish else None
-    return UploadBegun(id=state.contents.begin_upload(size, trusted=_is_worker(viewer)))
+    trusted, contents = _is_worker(viewer), state.contents
+    return UploadBegun(id=contents.begin_upload(size, trusted=trusted, owner=viewer.name))
 
 
 @router.head("/api/v1/uploads/{upload}", include_in_schema=False)
 @router.get("/api/v1/uploads/{upload}", tags=["content"])
-def upload_offset(state: StateOf, upload: UploadId, response: Response) -> UploadOffset:
+def upload_offset(
+    state: StateOf, viewer: ViewerOf, upload: UploadId, response: Response
+) -> UploadOffset:
     """How far an upload got; also in the header ``Upload-Offset``."""
-    offset = state.contents.offset(upload)
+    offset = state.contents.offset(upload, owner=viewer.name)
     response.headers["Upload-Offset"] = str(offset)
     return UploadOffset(offset=offset)
 
@@ -114,16 +117,18 @@ async def append_to_upload(
     offset: Annotated[int, Query(ge=0, le=1 << 62)],
 ) -> UploadOffset:
     """Add bytes at an upload's end; what came of a request that was cut is kept."""
-    append = partial(state.contents.append, trusted=_is_worker(viewer))
+    append = partial(state.contents.append, trusted=_is_worker(viewer), owner=viewer.name)
     async for piece in body_pieces(request):
         offset = await run_in_threadpool(append, upload, offset, iter((piece,)))
     return UploadOffset(offset=offset)
 
 
 @router.put("/api/v1/uploads/{upload}", tags=["content"])
-def finish_upload(state: StateOf, upload: UploadId, name: ContentName) -> ContentFacts:
+def finish_upload(
+    state: StateOf, viewer: ViewerOf, upload: UploadId, name: ContentName
+) -> ContentFacts:
     """Compare an upload's bytes with their digest, and keep them."""
-    size = state.contents.finish_upload(upload, name.digest)
+    size = state.contents.finish_upload(upload, name.digest, owner=viewer.name)
     return ContentFacts(digest=name.digest, size=size)
 
 

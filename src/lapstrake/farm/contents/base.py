@@ -10,7 +10,8 @@ from typing import Protocol
 class Contents(Protocol):
     """Content by digest (``sha256:…``) on the server; see `lapstrake.blobs` for what is below.
 
-    `trusted` uploads are workers': not bounded, and they may use more of the disk.
+    `trusted` uploads are workers': not bounded, and they may use more of the disk. An upload is its
+    `owner`'s (a token's name): nobody else finds it.
     """
 
     @property
@@ -38,17 +39,26 @@ class Contents(Protocol):
         """Take a file in (it is moved); gives its digest."""
         ...
 
-    def begin_upload(self, size: int | None = None, *, trusted: bool = False) -> str:
+    def begin_upload(
+        self, size: int | None = None, *, trusted: bool = False, owner: str = ""
+    ) -> str:
         """A place for an upload; gives its id.
 
         Raises:
             TooLarge: larger than the configuration allows.
-            NoRoom: there is no room for it.
+            TooMany: its owner has too many that are not finished.
+            NoRoom: there is no room for it, or its owner's unfinished ones have too much.
         """
         ...
 
     def append(
-        self, upload: str, offset: int, data: Iterator[bytes], *, trusted: bool = False
+        self,
+        upload: str,
+        offset: int,
+        data: Iterator[bytes],
+        *,
+        trusted: bool = False,
+        owner: str = "",
     ) -> int:
         """Add bytes at an offset, which must be its end; gives the new end.
 
@@ -59,15 +69,23 @@ class Contents(Protocol):
         """
         ...
 
-    def offset(self, upload: str) -> int:
+    def offset(self, upload: str, *, owner: str = "") -> int:
         """How many bytes are there already."""
         ...
 
-    def finish_upload(self, upload: str, digest: str) -> int:
+    def finish_upload(self, upload: str, digest: str, *, owner: str = "") -> int:
         """Check an upload's bytes and keep them; gives their number.
 
         Raises:
             Invalid: they have another digest; the upload is gone then.
+        """
+        ...
+
+    def drop_upload(self, upload: str, *, owner: str = "") -> None:
+        """Forget an upload.
+
+        Raises:
+            Unknown: there is no such upload.
         """
         ...
 

@@ -12,19 +12,17 @@ from lapstrake.blobs.addresses import parse_digest
 from lapstrake.blobs.local import LocalBlobs
 from lapstrake.config.model import Config
 from lapstrake.errors import StoreError
-from lapstrake.farm.problems import Invalid, NoRoom, Problem, TooLarge, Unknown, WrongState
+from lapstrake.farm.contents.unfinished import check_share, no_room, translated
+from lapstrake.farm.problems import Invalid, TooLarge, Unknown, WrongState
 from lapstrake.formats.amounts import size_text
 from lapstrake.formats.checksum import hash_stream
 from lapstrake.host.files import TEMPORARY, remove_tree
 from lapstrake.host.supervise import free_bytes
 from lapstrake.names import Digest
-from lapstrake.registry.problems import Problem as UploadProblem
 from lapstrake.registry.protocol.uploads import Upload, Uploads
 
 UPLOAD_SECONDS = 24 * 3600.0
 """Uploads that nobody went on with for so long are removed."""
-
-_OWNER = "farm"
 
 
 class ContentStore:
@@ -94,24 +92,35 @@ class ContentStore:
         self._blobs.add(digest, file)
         return str(digest)
 
-    def begin_upload(self, size: int | None = None, *, trusted: bool = False) -> str:
+    def begin_upload(
+        self, size: int | None = None, *, trusted: bool = False, owner: str = ""
+    ) -> str:
         """A place for an upload; gives its id.
 
         Args:
             size: how many bytes there will be, if that is known.
             trusted: a worker's.
+            owner: whose it is: a token's name.
 
         Raises:
             TooLarge: larger than the configuration allows.
-            NoRoom: there is no room for it.
+            TooMany: the owner has begun too many.
+            NoRoom: there is no room for it, or the owner's uploads have too much.
         """
         self._require_size(size or 0, trusted)
+        self._require_share(size or 0, trusted, owner, new=1)
         self._require_room(size or 0, trusted)
         with self._telling(trusted):
-            return self._uploads.start(_OWNER)
+            return self._uploads.start(owner)
 
     def append(
-        self, upload: str, offset: int, data: Iterator[bytes], *, trusted: bool = False
+        self,
+        upload: str,
+        offset: int,
+        data: Iterator[bytes],
+        *,
+        trusted: bool = False,
+        owner: str = "",
     ) -> int:
         """Add bytes at an offset, which must be its end; gives the new end.
 
@@ -123,7 +132,7 @@ class ContentStore:
                 another request works on it.
             TooLarge, NoRoom: as of `begin_upload`.
         """
-        with self._open(upload) as opened:
+        with self._open(upload, owner) as opened:
             if offset != opened.size:
                 raise WrongState(
                     f"the upload has {opened.size} bytes, not {offset}",
@@ -132,21 +141,22 @@ class ContentStore:
                 )
             for piece in data:
                 self._require_size(opened.size + len(piece), trusted)
+                self._require_share(len(piece), trusted, owner, new=0)
                 self._require_room(len(piece), trusted)
                 with self._telling(trusted):
                     opened.append(piece)
             return opened.size
 
-    def offset(self, upload: str) -> int:
+    def offset(self, upload: str, *, owner: str = "") -> int:
         """How many bytes are there already.
 
         Raises:
             Unknown: there is no such upload.
         """
-        with _translated():
-            return self._uploads.size(_OWNER, upload)
+        with translated():
+            return self._uploads.size(owner, upload)
 
-    def finish_upload(self, upload: str, digest: str) -> int:
+    def finish_upload(self, upload: str, digest: str, *, owner: str = "") -> int:
         """Check an upload's bytes and keep them; gives their number.
 
         Raises:
@@ -154,7 +164,7 @@ class ContentStore:
             Invalid: they have another digest; the upload is gone then.
         """
         wanted = sha256_digest(digest)
-        with self._open(upload) as opened:
+        with self._open(upload, owner) as opened:
             actual = opened.digest("sha256")
             if actual != wanted:
                 opened.path.unlink()
@@ -166,6 +176,15 @@ class ContentStore:
             with self._telling(trusted=True):
                 self._blobs.add(wanted, opened.path)
             return opened.size
+
+    def drop_upload(self, upload: str, *, owner: str = "") -> None:
+        """Forget an upload.
+
+        Raises:
+            Unknown: there is no such upload.
+        """
+        with translated():
+            self._uploads.cancel(owner, upload)
 
     def forget_uploads(self, *, older: float = UPLOAD_SECONDS) -> int:
         """Remove uploads that nobody went on with, and what killed servers left; says how many."""
@@ -217,6 +236,10 @@ class ContentStore:
                 fields={"limit": self.upload_limit},
             )
 
+    def _require_share(self, size: int, trusted: bool, owner: str, *, new: int) -> None:
+        if not trusted:
+            check_share(self._uploads, owner, size, new=new, limit=self.upload_limit)
+
     def _require_room(self, size: int, trusted: bool) -> None:
         floor = self._low // 2 if trusted else self._low
         if free_bytes(self.folder) - size >= floor:
@@ -226,8 +249,8 @@ class ContentStore:
             raise no_room(floor)
 
     @contextmanager
-    def _open(self, upload: str) -> Iterator[Upload]:
-        with _translated(), self._uploads.open(_OWNER, upload) as opened:
+    def _open(self, upload: str, owner: str) -> Iterator[Upload]:
+        with translated(), self._uploads.open(owner, upload) as opened:
             yield opened
 
     @contextmanager
@@ -264,24 +287,6 @@ def sha256_digest(text: str) -> Digest:
             f"{text[:90]!r} is no digest", resolution="Write sha256: and 64 hexadecimal digits."
         )
     return digest
-
-
-def no_room(floor: int) -> NoRoom:
-    """What is said when there is too little room."""
-    return NoRoom(
-        f"the server's disk has less than {size_text(floor)} left",
-        resolution="Make room on the server (lapstrake store gc), or lower farm.disk_low.",
-    )
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the registry's problems into ours."""
-    try:
-        yield
-    except UploadProblem as problem:
-        kind: type[Problem] = Unknown if problem.status == 404 else WrongState
-        raise kind(problem.message, resolution="Ask for a new one: POST /api/v1/uploads.") from None
 
 
 def _nothing() -> None:

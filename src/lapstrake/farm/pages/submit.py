@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from lapstrake.farm.access.viewer import viewer_of
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.contents.branches import branch_names
+from lapstrake.farm.contents.unfinished import one_upload
 from lapstrake.farm.desk.intake import take_bundle
 from lapstrake.farm.pages.site import Site, acted, moved, page, shown
 from lapstrake.farm.pages.tasks import priority_of
@@ -65,7 +66,7 @@ def _submit(site: Site, request: Request, form: FormData) -> Response:
         )
     if arch and arch not in set(Arch):
         raise Invalid(f"there is no machine {arch!r}", resolution=f"One of: {', '.join(Arch)}.")
-    digest = _kept(site.contents, sent.file) if sent else ""
+    digest = _kept(site.contents, sent.file, viewer_of(request).name) if sent else ""
     task = site.desk.new_task(viewer_of(request).name, priority=priority, arch=arch)
     try:
         _prepare(site, task, digest, source, branch)
@@ -92,7 +93,7 @@ def _text(form: FormData, name: str) -> str:
     return value.strip()[:_LONGEST] if isinstance(value, str) else ""
 
 
-def _kept(contents: Contents, file: BinaryIO) -> str:
+def _kept(contents: Contents, file: BinaryIO, owner: str) -> str:
     """Put a file of a form into the contents; gives its digest."""
     digest = hashlib.sha256()
 
@@ -101,9 +102,9 @@ def _kept(contents: Contents, file: BinaryIO) -> str:
             digest.update(piece)
             yield piece
 
-    upload = contents.begin_upload()
-    if not contents.append(upload, 0, pieces()):
-        raise Invalid("the file is empty", resolution="Choose the archive of a bundle.")
-    name = f"sha256:{digest.hexdigest()}"
-    contents.finish_upload(upload, name)
+    with one_upload(contents, owner=owner) as upload:
+        if not contents.append(upload, 0, pieces(), owner=owner):
+            raise Invalid("the file is empty", resolution="Choose the archive of a bundle.")
+        name = f"sha256:{digest.hexdigest()}"
+        contents.finish_upload(upload, name, owner=owner)
     return name

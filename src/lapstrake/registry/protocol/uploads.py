@@ -12,7 +12,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -109,6 +109,14 @@ class Uploads:
         except FileNotFoundError:
             raise _unknown(upload) from None
 
+    def sizes(self, name: str) -> list[int]:
+        """The bytes of each upload to a repository that is not finished."""
+        found = []
+        for path in self.folder.glob(f"{_PREFIX}*-{_owner(name)}"):
+            with suppress(FileNotFoundError):  # finished meanwhile
+                found.append(path.stat().st_size)
+        return found
+
     @contextmanager
     def open(self, name: str, upload: str) -> Iterator[Upload]:
         """Work on an upload; nobody else does meanwhile.
@@ -165,8 +173,11 @@ class Uploads:
     def _path(self, name: str, upload: str) -> Path:
         if not (upload.isascii() and upload.isalnum()) or len(upload) > 64:
             raise _unknown(upload)
-        owner = hashlib.sha256(name.encode()).hexdigest()[:16]
-        return self.folder / f"{_PREFIX}{upload}-{owner}"
+        return self.folder / f"{_PREFIX}{upload}-{_owner(name)}"
+
+
+def _owner(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def _names(path: Path, descriptor: int) -> bool:
