@@ -59,7 +59,8 @@ class Patience:
 
 def _pause(count: int, passing: FarmError) -> float:
     """Seconds before the next try: as many as the server asks for, at least."""
-    pause = min(_FIRST_PAUSE * 2**count, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients
+    longest: float = min(_FIRST_PAUSE * 2**count, _LONGEST_PAUSE)
+    pause = longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients
     fields: Mapping[str, object] = passing.fields if isinstance(passing, Problem) else {}
     asked = fields.get(RETRY_AFTER)
     return max(pause, asked) if isinstance(asked, float) else pause
