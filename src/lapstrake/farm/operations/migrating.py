@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from lapstrake.config.model import Config
 from lapstrake.errors import FarmError
 from lapstrake.farm.tables.database import Database, address
+from lapstrake.farm.tables.half_restored import refuse_half_restored
 from lapstrake.farm.tables.migrate import downgrade, newest, present, upgrade
 
 
@@ -17,7 +18,9 @@ def open_database(config: Config) -> Iterator[Database]:
 
     Raises:
         ConfigError: ``farm.database`` is none.
+        FarmError: it is being restored.
     """
+    refuse_half_restored(config.work_dir)
     folder = config.work_dir / "farm"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database(address(config.farm.database, folder))
@@ -33,7 +36,7 @@ def open_tables(config: Config) -> Iterator[Database]:
 
     Raises:
         ConfigError: ``farm.database`` is none.
-        FarmError: the tables are of another version.
+        FarmError: the tables are of another version, or are being restored.
         Unavailable: the database cannot be reached.
     """
     with open_database(config) as database:

@@ -20,11 +20,12 @@ from lapstrake.farm.engine.database import SCHEMA as ENGINE_SCHEMA
 from lapstrake.farm.operations import postgres
 from lapstrake.farm.operations.pieces import MANIFEST, POSTGRESQL, SQLITE, Manifest
 from lapstrake.farm.tables.database import SCHEMA, Database, address
+from lapstrake.farm.tables.half_restored import mark_of
 from lapstrake.formats.zstd import zstd_module
 from lapstrake.host import files
 
 _FARM, _OTHERS = "farm", ("output", "keys")
-_BEGUN, _DONE = "farm.restoring", "restored.json"
+_DONE = "restored.json"
 
 
 def restore(config: Config, source: Path) -> Manifest:
@@ -38,7 +39,7 @@ def restore(config: Config, source: Path) -> Manifest:
         FarmError: there is something already, or the file is no backup, or of another database.
     """
     url = make_url(address(config.farm.database, config.work_dir / _FARM))
-    mark = config.work_dir / _BEGUN
+    mark = mark_of(config.work_dir)
     config.work_dir.mkdir(parents=True, exist_ok=True)
     with _opened(source) as archive:
         manifest = Manifest.read(_first(archive, source), source)
@@ -77,7 +78,7 @@ def _bring(config: Config, archive: tarfile.TarFile, manifest: Manifest, source:
 
 def _is_done(config: Config, manifest: Manifest) -> bool:
     """Whether this very backup was restored here, and only the end of that was missing."""
-    done, mark = config.work_dir / _FARM / _DONE, config.work_dir / _BEGUN
+    done, mark = config.work_dir / _FARM / _DONE, mark_of(config.work_dir)
     return mark.exists() and done.is_file() and done.read_bytes() == manifest.dump()
 
 
@@ -149,7 +150,19 @@ def _take_back(config: Config) -> None:
 
 def _unpack(archive: tarfile.TarFile, scratch: Path, source: Path) -> None:
     (scratch / _FARM).mkdir(mode=0o700, parents=True)
+    archive.extraction_filter = getattr(tarfile, "tar_filter", None)  # not before Python 3.11.4
     while (member := archive.next()) is not None:
-        if member.name.split("/")[0] not in {SQLITE, POSTGRESQL, _FARM, *_OTHERS}:
+        if not _belongs(member, scratch):
             raise FarmError(f"{source} has {member.name!r}, which is no part of a backup")
-        archive.extract(member, scratch, filter="tar")
+        archive.extract(member, scratch)
+
+
+def _belongs(member: tarfile.TarInfo, scratch: Path) -> bool:
+    """Whether it is a part of a backup, and stays below the folder where that is unpacked."""
+    names = (member.name, member.linkname) if member.islnk() else (member.name,)
+    return all(
+        name.split("/")[0] in {SQLITE, POSTGRESQL, _FARM, *_OTHERS}
+        and ".." not in name.split("/")
+        and (scratch / name).parent.resolve().is_relative_to(scratch.resolve())
+        for name in names
+    )

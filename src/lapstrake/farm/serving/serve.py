@@ -40,6 +40,7 @@ from lapstrake.farm.serving.registry import (
 from lapstrake.farm.serving.reload import on_hangup
 from lapstrake.farm.serving.settings import ServeSettings, check_access, check_settings
 from lapstrake.farm.serving.stopping import PatientServer, Stopping
+from lapstrake.farm.tables.half_restored import refuse_half_restored
 from lapstrake.registry.answers import error_answer as registry_error
 from lapstrake.registry.problems import Problem as RegistryProblem
 from lapstrake.web.access_log import AccessLog, Logged
@@ -66,11 +67,12 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
 
     Raises:
         ConfigError: a setting is wrong, or the address is taken.
-        FarmError: another server works on this farm.
+        FarmError: another server works on this farm, or a restore of it has not ended.
         Unavailable: the database cannot be reached.
     """
     farm = settings.config.farm
     check_settings(farm)
+    refuse_half_restored(settings.config.work_dir)
     start_logs(settings.log_format)
     stopping, tracing = Stopping(), start_tracing("lapstrake-serve")
     with (
