@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from google.protobuf import json_format  # type: ignore[import-untyped,unused-ignore]
 from in_toto_attestation.predicates.provenance.v1 import (  # type: ignore[import-untyped]
     provenance_pb2,
@@ -15,8 +14,6 @@ from in_toto_attestation.v1 import statement_pb2  # type: ignore[import-untyped]
 from in_toto_attestation.v1.statement import Statement  # type: ignore[import-untyped]
 from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDictParser
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
-
-_CYCLONEDX = JsonStrictValidator(SchemaVersion.V1_6)
 
 
 def judge_spdx(document: dict[str, Any]) -> Any:
@@ -28,7 +25,15 @@ def judge_spdx(document: dict[str, Any]) -> Any:
 
 def judge_cyclonedx(document: dict[str, Any]) -> None:
     """Hold a document against CycloneDX's own schema."""
-    assert _CYCLONEDX.validate_str(json.dumps(document)) is None
+    assert _cyclonedx().validate_str(json.dumps(document)) is None
+
+
+@functools.cache
+def _cyclonedx() -> Any:
+    from cyclonedx.schema import SchemaVersion  # slow to import, and all collect this module
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    return JsonStrictValidator(SchemaVersion.V1_6)
 
 
 def judge_provenance(document: dict[str, Any]) -> None:

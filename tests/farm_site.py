@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from farm_hand import ENGINE
+
 SETTINGS = (
-    "farm.worker_database=postgresql://nobody@127.0.0.1/none",
+    ENGINE,
     "farm.dead_after=1h",
     "farm.disk_low=1M",
 )

@@ -157,7 +157,7 @@ install = '''
 
     def settles(self) -> list[str]:
         """The leftovers once those that are dying have had time to."""
-        for _ in range(50):
+        for _ in range(200):
             if not self.leftovers():
                 break
             time.sleep(0.1)

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from farm_hand import HandWorker
+from farm_hand import ENGINE, HandWorker
 from farm_postgres import Postgres, lacks_postgres, running_postgres
 from farm_server import FarmServer, farm_server
 from lapstrake.cli.main import main
 from roots import Completed, cli_environment
 
-_ENGINE = "farm.worker_database=postgresql://nobody@127.0.0.1/none"
 _QUICK = ("farm.heartbeat=0.5s", "farm.fence_after=1s", "farm.dead_after=2s")
 _REPOSITORY = (
     *("stable/Packages", "stable/.lapstrake/lock", "stable/hello_1_amd64.deb"),
@@ -95,7 +94,7 @@ def test_nothing_complete_is_lost_and_what_was_built_is_built_again(
     run: Run, databases: tuple[str, str], tmp_path: Path
 ) -> None:
     first, second, file = tmp_path / "first", tmp_path / "second", tmp_path / "farm.tar.zst"
-    with farm_server(first, settings=(_ENGINE, *_QUICK), database=databases[0]) as server:
+    with farm_server(first, settings=(ENGINE, *_QUICK), database=databases[0]) as server:
         hand = hand_of(server, "one")
         complete, building, queued = (submit(hand, name) for name in ("done", "doing", "waiting"))
         hand.claim(complete)
@@ -121,7 +120,7 @@ def test_nothing_complete_is_lost_and_what_was_built_is_built_again(
         assert (second / "output" / name).read_bytes() == name.encode()
     assert (second / "keys" / "secret").read_bytes() == b"key"
     assert (second / "keys").stat().st_mode & 0o777 == 0o700
-    with farm_server(second, settings=(_ENGINE, *_QUICK), database=databases[1]) as server:
+    with farm_server(second, settings=(ENGINE, *_QUICK), database=databases[1]) as server:
         hand = HandWorker(client=server.client(), name="two")
         assert task(hand, complete)["state"] == "success"
         result = hand.client.get(f"/api/v1/tasks/{complete}/artifacts/result.txt")

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
-from farm_hand import HandWorker
+from farm_hand import ENGINE, HandWorker
 from farm_server import FarmServer, farm_server
 from farm_worker import pack, submit, until
 from shop import EXAMPLES
 
-_NO_ENGINE = "farm.worker_database=postgresql://nobody@127.0.0.1/nowhere"
 """Workers that are played by hand ask no engine."""
 
 
@@ -37,7 +36,7 @@ class Sent:
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmServer]:
     work_dir = tmp_path_factory.mktemp("streams")
-    with farm_server(work_dir, settings=(_NO_ENGINE, "farm.attempts=9")) as server:
+    with farm_server(work_dir, settings=(ENGINE, "farm.attempts=9")) as server:
         yield server
 
 

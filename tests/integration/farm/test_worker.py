@@ -146,7 +146,7 @@ def test_a_cancelled_build_is_dead_at_once(farm: Farm, worker: FarmWorker) -> No
     task = submit(farm.client, farm.bundle("held", f"setsid sleep {mark} & sleep {mark}"))
     until(lambda: len(running(mark)) >= 2)
     farm.client.post(f"/api/v1/tasks/{task}/cancel", json={}).raise_for_status()
-    until(lambda: not running(mark), 5)
+    until(lambda: not running(mark))
     after = submit(farm.client, farm.bundle("after"))
     assert wait_for(farm.client, after)["state"] == "success"
 
@@ -158,7 +158,7 @@ def test_what_a_killed_slot_built_is_built_again(farm: Farm, worker: FarmWorker)
     until(lambda: running(mark))
     (slot,) = worker.slots()
     slot.kill()
-    until(lambda: not running(mark), 5)
+    until(lambda: not running(mark))
     status = wait_for(farm.client, task)
     assert (status["state"], status["attempt"]) == ("success", 2), farm.log(task)
     attempts = farm.client.get(f"/api/v1/tasks/{task}/attempts").json()
@@ -172,7 +172,7 @@ def test_nothing_survives_a_worker_that_is_killed_or_gives_up(farm: Farm) -> Non
         task = submit(farm.client, archive, requires={"capabilities": ["mortal"]})
         until(lambda: running(mark))
         worker.tell(signal.SIGKILL)
-        until(lambda: not running(mark), 5)
+        until(lambda: not running(mark))
     with farm.worker("--capability", "mortal", name="w2") as worker:
         until(lambda: running(mark))
         worker.tell(signal.SIGTERM)

@@ -36,7 +36,7 @@ def test_containers_end_with_their_builds(work_dir: Path, docker_daemon: str) ->
         until(lambda: client.get(samples).json()["samples"])
         (slot,) = worker.slots()
         slot.kill()
-        until(lambda: not running(_MARK) and not containers(), 10)
+        until(lambda: not running(_MARK) and not containers())
         until(lambda: running(_MARK), 60)  # by another slot, again
         client.post(f"/api/v1/tasks/{task}/cancel", json={}).raise_for_status()
-        until(lambda: not running(_MARK) and not containers(), 10)
+        until(lambda: not running(_MARK) and not containers())

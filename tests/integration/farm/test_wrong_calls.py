@@ -9,13 +9,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from farm_hand import HandWorker
+from farm_hand import ENGINE, HandWorker
 from farm_server import FarmServer, farm_server
 from farm_worker import pack, submit
 from roots import run_cli
 from shop import EXAMPLES
 
-_NO_ENGINE = "farm.worker_database=postgresql://nobody@127.0.0.1/nowhere"
 _NAMES = {"reader": "read", "maker": "submit", "ours": "worker", "theirs": "worker"}
 _FACTS = {"name": "one", "incarnation": "evil", "arches": ["amd64"]}
 _ATTEMPT = "/api/v1/tasks/1/attempts/1"
@@ -114,7 +113,7 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FarmServer,
     work_dir = tmp_path_factory.mktemp("wrong")
     secrets = {"": "", "boss": _admin(work_dir)}
     with (
-        farm_server(work_dir, settings=(_NO_ENGINE,)) as server,
+        farm_server(work_dir, settings=(ENGINE,)) as server,
         server.client(secrets["boss"]) as boss,
     ):
         for name, scope in _NAMES.items():
