@@ -49,6 +49,7 @@ _PAGES = (
     "/branches",
 )
 _IDLE = 0.05
+_MANY = 5_000
 
 
 def main() -> None:
@@ -78,14 +79,23 @@ def measure(work_dir: Path, url: str, given: argparse.Namespace) -> None:
     ):
         database = Database(address(url, work_dir / "farm"))
         fill_tasks(database, given.tasks, queued=given.queued)
-        if not database.is_sqlite:  # as PostgreSQL does by itself, a minute after such a flood
-            steady = database.engine.execution_options(isolation_level="AUTOCOMMIT")
-            with steady.connect() as connection:
-                connection.execute(text("VACUUM (ANALYZE)"))
+        if not database.is_sqlite:
+            print(f"  its statistics are fresh after {until_fresh(database):.0f} s", flush=True)
         database.close()
         rest(server)
         for page in _PAGES:
             ask(server, client, page.format(half=given.tasks // 2), given.rounds)
+
+
+def until_fresh(database: Database) -> float:
+    """Wait until the server has seen to the tables, as it does after such a flood; the seconds."""
+    began = time.monotonic()
+    changed = text("SELECT max(n_mod_since_analyze) FROM pg_stat_user_tables")
+    while True:
+        time.sleep(1.0)
+        with database.read() as session:
+            if (session.scalar(changed) or 0) < _MANY:
+                return time.monotonic() - began
 
 
 def rest(server: FarmServer) -> None:

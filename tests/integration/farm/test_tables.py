@@ -9,14 +9,17 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from farm_data import fill_tasks
 from farm_desk import World
 from farm_postgres import Postgres
+from farm_slots import eventually
 from lapstrake.errors import ConfigError, FarmError
 from lapstrake.farm.problems import NoRoom, Unavailable, Unknown
 from lapstrake.farm.tables.access_rows import TokenRow
 from lapstrake.farm.tables.database import Database, address
 from lapstrake.farm.tables.migrate import differences, downgrade, newest, present, upgrade
 from lapstrake.farm.tables.rows import EventRow
+from lapstrake.farm.tables.statistics import freshen
 from lapstrake.farm.values.tasks import TaskFilter, TaskState
 
 
@@ -195,3 +198,37 @@ def test_text_that_no_database_holds(world: World) -> None:
     assert world.desk.tasks(TaskFilter(name="a\0b", owner="\ud800")).items == ()
     with pytest.raises(Unknown):
         world.desk.worker("w1\0x")
+
+
+def test_a_primary_that_became_a_standby_is_left(postgres: Postgres, tmp_path: Path) -> None:
+    database = Database(address(postgres.new_database(), tmp_path), pool=1)
+    upgrade(database)
+    with database.engine.connect() as connection:
+        connection.execute(text("SET default_transaction_read_only = on"))
+        connection.commit()
+    with pytest.raises(Unavailable), database.write() as session:
+        session.execute(text("CREATE TABLE refused ()"))
+    with database.write() as session:
+        session.execute(text("CREATE TABLE taken ()"))
+    database.close()
+
+
+def test_after_a_flood_of_rows_postgresql_knows_how_many(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    database = Database(address(postgres.new_database(), tmp_path), pool=1)
+    upgrade(database)
+    with database.write() as session:  # it would do so itself, later
+        session.execute(text("ALTER TABLE tasks SET (autovacuum_enabled = false)"))
+    fill_tasks(database, 6000)
+
+    def known() -> float:
+        with database.read() as session:
+            rows = "SELECT reltuples FROM pg_class WHERE oid = 'tasks'::regclass"
+            return float(session.scalar(text(rows)) or 0)
+
+    assert known() < 6000
+    eventually(lambda: "tasks" in freshen(database))
+    assert known() == 6000
+    eventually(lambda: "tasks" not in freshen(database))
+    database.close()

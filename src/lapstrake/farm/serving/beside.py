@@ -12,6 +12,7 @@ from lapstrake.farm.serving.builder import Builder
 from lapstrake.farm.serving.loops import Loop, Loops
 from lapstrake.farm.serving.placing import Placer
 from lapstrake.farm.serving.settings import ServeSettings
+from lapstrake.farm.tables.statistics import freshen
 from lapstrake.farm.values.scopes import Scope
 
 _SWEEP_SECONDS = 2.0
@@ -67,6 +68,7 @@ def _loops(parts: Parts, options: Sequence[str]) -> Iterator[Loop]:
     placer = Placer(desk, lambda: desk.config.farm.placement, desk.clock)
     yield Loop(name="placement", seconds=_PLACEMENT_SECONDS, work=placer.tick)
     yield Loop(name="expire", seconds=_WATCH_SECONDS, work=desk.expire)
+    yield Loop(name="statistics", seconds=_WATCH_SECONDS, work=partial(freshen, desk.database))
     yield Loop(name="room", seconds=_WATCH_SECONDS, work=room.watch)
     yield Loop(name="tidy", seconds=_HOUR, work=room.tidy)
     if parts.registry is not None:
