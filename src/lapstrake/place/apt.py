@@ -16,6 +16,7 @@ from lapstrake.runner.base import Bind, Command, Ending, Limits, Network, Sessio
 
 OPTIONS = (
     "-y",
+    "--allow-downgrades",  # a package that was built anew has the version that was there
     "-q",
     "-oAcquire::Languages=none",
     "-oAcquire::Retries=3",

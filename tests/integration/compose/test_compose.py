@@ -319,3 +319,18 @@ def test_a_damaged_file_of_a_package_is_fetched_again(yard: Yard) -> None:
     assert again.made
     assert hashlib.sha256(kept.read_bytes()).hexdigest() == root.added[0].sha256
     assert yard.run(again, "cat /usr/share/yard/data") == "data\n"
+
+
+def test_a_rebuilt_package_of_the_base_takes_its_place(yard: Yard, tmp_path: Path) -> None:
+    # The last one: it publishes. The version is the same, the bytes are the branch's own.
+    name = "debian-archive-keyring"
+    status = (yard.branch.base.tree / "var/lib/dpkg/status").read_text()
+    version = status.partition(f"Package: {name}\n")[2].partition("Version: ")[2].split("\n")[0]
+    rebuilt = make_deb(tmp_path, name, {"usr/share/yard/rebuilt": "x\n"}, version=version)
+    # Of one source: apt takes all its packages at once.
+    fields = f"Source: {name}\nDepends: {name} (= {version})\n"
+    files = {"usr/share/yard/over": "x\n"}
+    over = make_deb(tmp_path, "yard-over", files, fields=fields, version=version)
+    yard.repository.publish([rebuilt, over])
+    root = yard.compose("yard-over")
+    assert yard.run(root, "cat /usr/share/yard/rebuilt /usr/share/yard/over") == "x\nx\n"
