@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapstrake.config.model import Config, LimitsConfig, Secret
-from lapstrake.farm.values.attempts import Job, Peaks, ResourceSample
+from lapstrake.farm.values.attempts import Job, Peaks, ResourceSample, Result
 from lapstrake.farm.values.tasks import TaskSpec
 from lapstrake.farm.worker.sampling import Sampler, joined, peaks_of
 from lapstrake.farm.worker.setup import AttemptFolder, bounded
@@ -72,6 +72,16 @@ def test_the_log_tells_each_headline_once(tmp_path: Path) -> None:
     )
     assert read_piece(folder.log, 4).startswith(b"fetching")
     assert read_piece(tmp_path / "none", 0) == b""
+
+
+def test_the_log_ends_with_why_it_failed(tmp_path: Path) -> None:
+    folder = AttemptFolder(path=tmp_path)
+    with AttemptLog(folder) as log:
+        log.output(b"cc x.c\nx.c:1: no\n")
+        log.tell_failure(Result(ok=False, error="it broke", details="x.c:1: no\nLook at x."))
+    begin, _, end = folder.log.read_text().partition("# ")
+    assert begin == "cc x.c\nx.c:1: no\n"
+    assert end.partition(" failed: ")[2] == "it broke\nLook at x.\n"
 
 
 def test_measuring_survives_whatever_goes_wrong(tmp_path: Path) -> None:

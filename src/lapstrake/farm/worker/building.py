@@ -62,7 +62,7 @@ def main() -> int:
         result = _guarded(setup, folder, log)
         if not result.ok:
             with suppress(StoreError):  # the result says the same, and has its room
-                log.note(f"failed: {result.error}")
+                log.tell_failure(result)
     with folder.result.open("r+b") as file:  # JSON may be followed by spaces, as they are there
         file.write(write(result))
     return 0

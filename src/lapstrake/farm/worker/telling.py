@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lapstrake.build.log import HEADLINE, BuildLog
+from lapstrake.farm.values.attempts import Result
 from lapstrake.farm.worker.setup import AttemptFolder
 from lapstrake.progress import Silent
 
@@ -38,6 +39,14 @@ class AttemptLog(BuildLog):
             data = data.removeprefix(self._last)
         self._last = b""
         super().output(data)
+
+    def tell_failure(self, result: Result) -> None:
+        """Why it failed, with what of it is not in the last lines yet: nobody else tells users."""
+        self.note(f"failed: {result.error}")
+        known = set(self.tail.splitlines())
+        for line in result.details.splitlines():
+            if line not in known:
+                super().output(line.encode() + b"\n")
 
     def whole_output(self, data: bytes) -> None:
         """A piece of output of an artifact's build; see `HearsAll`."""
