@@ -105,6 +105,16 @@ class Postgres:
         while Path(f"/proc/{first}").exists():
             time.sleep(0.01)
 
+    def follow(self, primary: Postgres) -> None:
+        """Become a standby of another server: its files, and from then on all that it writes."""
+        source = primary.url("replication").rpartition("/")[0]
+        words = ["-D", str(self.folder / "data"), "-d", source, "-X", "stream", "-R"]
+        _as_account(["pg_basebackup", "--no-sync", "--checkpoint=fast", *words])
+
+    def promote(self) -> None:
+        """Become the primary, and wait until it is."""
+        self._control("promote", "-w")
+
     def restart(self) -> None:
         """Stop it and start it again."""
         self.stop()
@@ -118,7 +128,7 @@ class Postgres:
         words = ["-U", OWNER, f"--pwfile={secret}", "-A", "scram-sha-256", "-E", "UTF8"]
         _as_account(["initdb", "-D", str(self.folder / "data"), "--no-sync", "--locale=C", *words])
         rules = self.folder / "data/pg_hba.conf"
-        rules.write_text("host all all 0.0.0.0/0 scram-sha-256\n")
+        rules.write_text("host all,replication all 0.0.0.0/0 scram-sha-256\n")
 
     def _control(self, *words: str) -> None:
         _as_account(["pg_ctl", "-s", "-D", str(self.folder / "data"), *words])
@@ -148,12 +158,15 @@ def _as_account(words: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def running_postgres(*, address: str = "127.0.0.1", durable: bool = False) -> Iterator[Postgres]:
+def running_postgres(
+    *, address: str = "127.0.0.1", durable: bool = False, primary: Postgres | None = None
+) -> Iterator[Postgres]:
     """Run a server of our own with no databases; its files are removed at the end.
 
     Args:
         address: where it listens; a bridge's for workers in network namespaces.
         durable: write as carefully as in real life, for tests that cut the power.
+        primary: the server whose standby it is.
     """
     if reason := lacks_postgres():
         pytest.skip(reason)
@@ -161,7 +174,10 @@ def running_postgres(*, address: str = "127.0.0.1", durable: bool = False) -> It
         folder = Path(name)
         shutil.chown(folder, *_account())
         server = Postgres(folder, address, free_port(address), durable)
-        server.initialise()
+        if primary is None:
+            server.initialise()
+        else:
+            server.follow(primary)
         server.start()
         try:
             yield server

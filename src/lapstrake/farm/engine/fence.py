@@ -34,6 +34,7 @@ class Fence:
     Args:
         is_ours: asked once a second, from a thread; what it raises means "no answer".
         kill: ends the build and all its processes; called from a thread, perhaps twice.
+        what: is built, for the log.
         seconds: without an answer, after which the build is killed and this process ends.
         give_back: asked to let others have the run when the slot is told to `give_up`.
     """
@@ -43,11 +44,13 @@ class Fence:
         is_ours: Ownership,
         kill: Callable[[], None],
         *,
+        what: str,
         seconds: float,
         give_back: Callable[[], None],
     ) -> None:
         self._is_ours = is_ours
         self._kill = kill
+        self._what = what
         self._seconds = seconds
         self._give_back = give_back
         self._returned = threading.Event()
@@ -81,6 +84,7 @@ class Fence:
 
     def _ask(self) -> None:
         """Ask; a question may hang, so another thread counts the seconds."""
+        told = False
         while not self._over.is_set():
             asked = _now()
             if asked - self._answered > self._seconds:
@@ -90,8 +94,13 @@ class Fence:
                     self._lost = True
                     return
                 self._answered = asked
+                if told:
+                    _LOG.info("%s: it is still ours", self._what)
+                told = False
             except Unavailable as away:
-                _LOG.warning("nobody says whether the run is still ours: %s", away)
+                if not told:
+                    _LOG.warning("%s: is it still ours? %s", self._what, away.brief)
+                told = True
             self._over.wait(min(_ASK, self._seconds / _ASKED_IN_TIME))
 
     def _judge(self) -> None:
@@ -101,7 +110,7 @@ class Fence:
             elif _now() - self._answered > self._seconds:
                 self._end(f"the engine has not answered for {self._seconds:g} s")
             elif self._lost:
-                _LOG.info("the run is no longer ours: its build is killed")
+                _LOG.info("%s: it is not ours any more: its build is killed", self._what)
                 _within(_KILLING, self._kill)
                 if not self._over.wait(_GRACE):
                     self._end("the killed build did not end")
@@ -109,7 +118,7 @@ class Fence:
     def _end(self, why: str, last: Callable[[], None] | None = None) -> None:
         if not self._ending.acquire(blocking=False):
             return  # it was over in this very moment
-        _LOG.warning("%s: this slot ends", why)
+        _LOG.warning("%s: %s: this slot ends", self._what, why)
         _within(_KILLING, self._kill)
         self._returned.wait(_KILLING)  # it may have something to clear away
         if last is not None:

@@ -92,7 +92,7 @@ class Slot:
             return claim
         except Unavailable as away:
             if not self._unsure:
-                _LOG.warning("%s", away)
+                _LOG.warning("%s", away.brief)
             self._unsure = True
             time.sleep(_BACK_OFF)
             return None
@@ -107,7 +107,11 @@ class Slot:
             return self._claims.is_ours(claim)
 
         fence = Fence(
-            ours, self._kill, seconds=self._fence_seconds, give_back=self._claims.give_back
+            ours,
+            self._kill,
+            what=f"task {claim.run.task}",
+            seconds=self._fence_seconds,
+            give_back=self._claims.give_back,
         )
         self._fence = fence
         if self._giving_up:  # told before there was a fence to tell
@@ -124,7 +128,7 @@ class Slot:
             try:
                 self._claims.end(claim)
             except Unavailable as away:
-                _LOG.warning("%s", away)
+                _LOG.warning("task %d: its end waits: %s", claim.run.task, away.brief)
                 if self._stopping and time.monotonic() > last:
                     return  # the server sees that this worker is gone, and that the task is done
                 time.sleep(_BACK_OFF)

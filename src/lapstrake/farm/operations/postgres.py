@@ -19,6 +19,9 @@ _VARIABLES = {
     "sslcert": "PGSSLCERT",
     "sslkey": "PGSSLKEY",
     "connect_timeout": "PGCONNECT_TIMEOUT",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+    "host": "PGHOST",
+    "port": "PGPORT",
 }
 
 
@@ -65,7 +68,8 @@ def _environment(url: URL) -> Mapping[str, str]:
         "PGPASSWORD": None if url.password is None else str(url.password),
         "PGDATABASE": url.database,
     }
-    given |= {variable: _text(url.query.get(name)) for name, variable in _VARIABLES.items()}
+    said = {variable: _text(url.query.get(name)) for name, variable in _VARIABLES.items()}
+    given |= {variable: text for variable, text in said.items() if text}
     return {name: value for name, value in given.items() if value}
 
 

@@ -62,5 +62,7 @@ class Loops:
                 _LOG.exception("%s: failed; it is tried again", loop.name)
                 failures = min(failures + 1, 10)
             else:
+                if failures:
+                    _LOG.info("%s: works again", loop.name)
                 failures = 0
             pause = min(loop.seconds * 2**failures, _LONGEST_PAUSE) if failures else loop.seconds

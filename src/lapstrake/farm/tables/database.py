@@ -22,6 +22,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from lapstrake.errors import ConfigError
+from lapstrake.farm.engine.database import leave_standbys
+from lapstrake.farm.model.addresses import with_hosts_apart
 from lapstrake.farm.problems import NoRoom, Unavailable
 
 SCHEMA = "lapstrake"
@@ -45,7 +47,7 @@ def address(configured: str, folder: Path) -> str:
     if not configured:
         return f"sqlite:///{folder / 'farm.db'}"
     try:
-        url = make_url(configured)
+        url = make_url(with_hosts_apart(configured))
     except (ArgumentError, ValueError):
         raise _no_address("it is no URL") from None
     if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
@@ -139,6 +141,7 @@ def _engine(url: URL, pool: int) -> Engine:
         },
     )
     event.listen(engine, "begin", _begin_postgresql)
+    leave_standbys(engine)
     return engine
 
 

@@ -83,6 +83,8 @@ class Supervisor:
         self._drained = False
         self._keepers: tuple[SlotKeeper, ...] = ()
         self._next_beat = 0.0
+        self._unheard = False
+        """Whether the newest heartbeat got no answer."""
 
     def run(self) -> None:
         """Work until told to stop.
@@ -215,8 +217,13 @@ class Supervisor:
         except _REFUSED:
             raise
         except FarmError as away:  # nobody answers, or the server is in trouble
-            _LOG.warning("%s", away.brief)
+            if not self._unheard:
+                _LOG.warning("%s", away.brief)
+            self._unheard = True
         else:
+            if self._unheard:
+                _LOG.info("the server answers again")
+            self._unheard = False
             self._obey(orders)
 
     def _come_again(self) -> None:
