@@ -54,9 +54,9 @@ _DOWNLOAD = click.option(
 @click.option("--worker", default="", help="Only this worker may build it.")
 @click.option("--memory", metavar="SIZE", help="The build may use so much, such as 4G.")
 @click.option("--time", "seconds", metavar="DURATION", help="The build may take so long: 2h.")
+@click.option("--silence", metavar="DURATION", help="Its log may say nothing for so long: 1h.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit with the build's exit code.")
 @_FOLLOW
-@click.option("--silence", metavar="DURATION", help="Its log may say nothing for so long: 1h.")
 @_DOWNLOAD
 @JSON
 @pass_app
@@ -193,6 +193,7 @@ def _spec(branch: str, options: dict[str, Any]) -> TaskSpec:
             capabilities=tuple(sorted(set(options["require"]))), worker=options["worker"]
         ),
         seconds=_amount(parse_duration, "--time", options["seconds"]),
+        silence=_amount(parse_duration, "--silence", options["silence"]),
         memory=_amount(parse_size, "--memory", options["memory"]),
     )
 
@@ -203,4 +204,3 @@ def _amount(parse: Callable[[str], T], option: str, text: str | None) -> T:
         return parse(text or "0")
     except ValueError as wrong:
         raise UsageError(f"{option}: {wrong}") from wrong
-        silence=_amount(parse_duration, "--silence", options["silence"]),

@@ -300,6 +300,10 @@ QUEUED = Facts(task=1, state=S.QUEUED, now=1000.0, queue="build.amd64", workers=
             "worker here could build it, but has been silent for 1 min 30 s",
         ),
         (
+            replace(QUEUED, state=S.BUILDING, unheard=400.0, silence=600.0),
+            "its log has said nothing for 6 min 40 s; it is stopped after 10 min",
+        ),
+        (
             replace(QUEUED, state=S.BUILDING, worker="here", now=1020.0),
             "worker here has been silent for 20 s; others may take the task after 30 s",
         ),
@@ -311,10 +315,6 @@ def test_why(facts: Facts, reason: str) -> None:
 
 
 def test_why_says_when_and_what_else() -> None:
-        (
-            replace(QUEUED, state=S.BUILDING, unheard=400.0, silence=600.0),
-            "its log has said nothing for 6 min 40 s; it is stopped after 10 min",
-        ),
     forecast = Forecast(start=1060.0, finish=1120.0, basis="3 builds of it")
     said = [wait.reason for wait in waits(replace(QUEUED, forecast=forecast, deadline=4600.0))]
     assert said[1:] == [
