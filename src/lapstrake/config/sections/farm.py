@@ -67,6 +67,12 @@ class FarmConfig:
     registry: bool = setting(
         FLAG, "serve images, too, made when they are pulled, as [registry] says", default=True
     )
+    root_makers: tuple[str, ...] = setting(
+        TEXTS,
+        "tokens of workers whose roots others build in, for machines that the server is not;"
+        " empty: the first one's that makes them",
+        default=(),
+    )
     attempts: int = setting(
         whole_number(least=1), "workers that may be lost before a task is given up", default=3
     )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lapstrake.farm.api.state import StateOf
+from lapstrake.farm.api.state import StateOf, ViewerOf
 from lapstrake.farm.api.transfer import ANY_FILE, BYTES, ContentName
 from lapstrake.farm.contents.shelves import ShelfState, Shelves
 from lapstrake.farm.contents.sources import find_source, keep_source
@@ -30,11 +30,11 @@ def stack(state: StateOf, branch: str, arch: Annotated[str, _LONGEST] = "") -> S
 
 
 @router.put("/branches/{branch}/stack", status_code=204, tags=["branches"])
-def share_stack(state: StateOf, branch: str, document: StackDocument) -> None:
+def share_stack(state: StateOf, viewer: ViewerOf, branch: str, document: StackDocument) -> None:
     """Tell of a stack that a worker made, whose layers it has shared."""
     if document.branch != branch:
         raise Invalid(f"the stack is of {document.branch[:90]!r}, not of {branch[:90]!r}")
-    Stacks(state.place, state.contents).accept(document)
+    Stacks(state.place, state.contents).accept(document, viewer.name)
 
 
 @router.get("/layers/{arch}/{key}", tags=["branches"])
@@ -44,9 +44,9 @@ def layer(state: StateOf, arch: str, key: str) -> PackedLayer:
 
 
 @router.put("/layers/{arch}/{key}", status_code=204, tags=["branches"])
-def share_layer(state: StateOf, arch: str, key: str, packed: PackedLayer) -> None:
+def share_layer(state: StateOf, viewer: ViewerOf, arch: str, key: str, packed: PackedLayer) -> None:
     """Share a layer that a worker made, and uploaded."""
-    Stacks(state.place, state.contents).accept_layer(arch, key, packed)
+    Stacks(state.place, state.contents).accept_layer(arch, key, packed, viewer.name)
 
 
 @router.get("/branches/{branch}/repository", response_model=ShelfState, tags=["branches"])

@@ -88,11 +88,13 @@ class PackedLayer:
         digest: of the file.
         size: its bytes.
         closed: the layer's folders that hide what is below them.
+        made_by: the token of the worker that made it; empty for the server itself.
     """
 
     digest: str
     size: int
     closed: tuple[str, ...] = ()
+    made_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,7 @@ class StackDocument:
         served: whether the server itself keeps it fresh; otherwise workers do.
         layers: base and instance, lowest first; empty when there are none yet.
         settings: what the server decides.
+        made_by: the token of the worker that made base and instance; empty for the server itself.
     """
 
     branch: str
@@ -152,6 +155,7 @@ class StackDocument:
     served: bool = False
     layers: tuple[StackLayer, ...] = ()
     settings: StackSettings = field(default_factory=StackSettings)
+    made_by: str = ""
 
     @property
     def name(self) -> BranchName:

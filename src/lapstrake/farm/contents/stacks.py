@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -11,6 +12,7 @@ from lapstrake.branch.instance import Branch, current_branch
 from lapstrake.config.branches import usable_branches
 from lapstrake.errors import LapstrakeError
 from lapstrake.farm.contents.base import Contents
+from lapstrake.farm.contents.root_makers import RootMakers
 from lapstrake.farm.contents.shelves import known_branch
 from lapstrake.farm.contents.stack import (
     BaseRecipe,
@@ -48,6 +50,7 @@ class Stacks:
     def __init__(self, place: Workplace, contents: Contents) -> None:
         self._place = place
         self._contents = contents
+        self._makers = RootMakers(named=place.config.farm.root_makers)
 
     def document(self, branch: str, arch: str) -> StackDocument:
         """A branch for an architecture, as far as it was made by anybody.
@@ -69,22 +72,37 @@ class Stacks:
             served=own is not None,
             layers=found.layers if found else (),
             settings=_settings(self._place),
+            made_by=found.made_by if found else "",
         )
 
-    def accept(self, document: StackDocument) -> None:
+    def accept(self, document: StackDocument, worker: str) -> None:
         """Take what a worker made of a branch, for others of its architecture.
+
+        Whoever is given it builds in it, so it is the first one's that made one, or of those that
+        the configuration names (``farm.root_makers``).
+
+        Args:
+            document: the branch as the worker has it.
+            worker: the name of its token.
 
         Raises:
             Invalid: its layers were not handed in before, or it is not complete.
+            WrongState: another worker, or the server, makes it.
+            NotAllowed: this one may not.
             Unknown: there is no such branch.
         """
         name, machine = known_branch(self._place, document.branch)[0], known_arch(document.arch)
         if document.base is None or document.instance is None or not document.layers:
             raise Invalid("the stack has no base, no instance or no layers")
+        self._makers.check(worker)
+        before = self._read(name, machine)
+        maker = "" if self._own(name, machine) else (before.made_by or None) if before else None
+        self._makers.check_first(f"the root of {name} for {machine}", maker, worker)
         for layer in document.layers:
             if self._note(machine, layer.key) is None:
                 raise Invalid(f"the layer {layer.key[:12]} is not here")
-        self._contents.take_note(_stack_name(name, machine), _DOCUMENT.dump_json(document))
+        mine = replace(document, made_by=worker)
+        self._contents.take_note(_stack_name(name, machine), _DOCUMENT.dump_json(mine))
 
     def packed(self, arch: str, key: str) -> PackedLayer:
         """A layer as a file of the content store; packed now if it was not before.
@@ -94,23 +112,36 @@ class Stacks:
         """
         machine = known_arch(arch)
         found = self._note(machine, key)
-        if found is not None:
+        if found is not None and not found.made_by:
             return found
         layer = self._place.store.find(_key(key))
+        if layer is None and found is not None:
+            return found
         if layer is None:
             raise Unknown(f"there is no layer {key[:12]} for {arch}")
         with self._place.lock(f"pack-{key}", what=f"packing the layer {key[:12]}"):
-            return self._note(machine, key) or self._pack(machine, layer)
+            packed = self._note(machine, key)
+            return packed if packed and not packed.made_by else self._pack(machine, layer)
 
-    def accept_layer(self, arch: str, key: str, packed: PackedLayer) -> None:
-        """Take a layer that a worker has made and uploaded.
+    def accept_layer(self, arch: str, key: str, packed: PackedLayer, worker: str) -> None:
+        """Take a layer that a worker has made and uploaded; the first one stays.
 
         Raises:
             Invalid: its bytes are not here.
+            WrongState: the server has it itself, or another worker has made it otherwise.
+            NotAllowed: this one may make none.
         """
+        self._makers.check(worker)
         if self._contents.size(packed.digest) != packed.size:
             raise Invalid(f"{packed.digest} is not here, or has not {packed.size} bytes")
-        self._take_note(known_arch(arch), _key(key).hex, packed)
+        machine, hex_key = known_arch(arch), _key(key).hex
+        before = self._note(machine, hex_key)
+        if before is not None and before.digest == packed.digest and before.made_by:
+            return
+        maker = (before.made_by or None) if before else None
+        maker = "" if self._place.store.find(_key(key)) else maker
+        self._makers.check_first(f"the layer {key[:12]} for {arch}", maker, worker)
+        self._take_note(machine, hex_key, replace(packed, made_by=worker))
 
     def forget_gone(self) -> None:
         """Forget layers whose files were collected; who asks for one has it packed again."""
@@ -141,18 +172,22 @@ class Stacks:
 
     def _shared(self, name: BranchName, arch: Arch, listed: SourceList) -> StackDocument | None:
         """What a worker made, unless the list is another one by now, or a layer is gone."""
-        data = self._contents.note(_stack_name(name, arch))
-        try:
-            document = _DOCUMENT.validate_json(data) if data else None
-        except ValidationError:  # another version's
-            return None
-        if document is None:
+        document = self._read(name, arch)
+        if document is None or not self._makers.may_make(document.made_by):
             return None
         digest = hashlib.sha256(listed.text.encode()).hexdigest()
         if document.instance is None or document.instance.list_digest != digest:
             return None
         whole = all(self._note(arch, layer.key) for layer in document.layers)
         return document if whole else None
+
+    def _read(self, name: BranchName, arch: Arch) -> StackDocument | None:
+        """What a worker told, whatever it is worth by now."""
+        data = self._contents.note(_stack_name(name, arch))
+        try:
+            return _DOCUMENT.validate_json(data) if data else None
+        except ValidationError:  # another version's
+            return None
 
     def _pack(self, arch: Arch, layer: Layer) -> PackedLayer:
         file = temporary_name(self._contents.scratch / layer.key.hex)

@@ -16,6 +16,7 @@ from lapstrake.branch.instance import Branch, enter_branch
 from lapstrake.config.model import Config, RefreshMode
 from lapstrake.farm.contents.stack import PackedLayer, StackDocument, StackLayer
 from lapstrake.farm.contents.stacks import stack_document
+from lapstrake.farm.problems import NotAllowed, WrongState
 from lapstrake.farm.values.attempts import Job
 from lapstrake.farm.worker.configured import configured
 from lapstrake.farm.worker.link import Link
@@ -113,7 +114,10 @@ def _keep_fresh(place: Workplace, link: Link, document: StackDocument) -> None:
         branch = enter_branch(place, document.name)
         known = document.instance.layer if document.instance else ""
         if branch.instance.key.hex != known:
-            share(place, link, branch)
+            try:
+                share(place, link, branch)
+            except (WrongState, NotAllowed) as refused:  # others build in other roots then
+                place.progress.warning(f"these roots are not shared: {refused.brief}")
 
 
 def _fetch_layer(place: Workplace, link: Link, wanted: StackLayer) -> Layer:
