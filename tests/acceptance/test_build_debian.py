@@ -99,7 +99,8 @@ def test_an_unprivileged_user_builds_it_too(user_shop: Shop) -> None:
 
 
 def test_unknown_source_package(shop: Shop, branch: str) -> None:
-    assert "no-such-source" in shop.fails(6, "build", "apt:no-such-source", branch).stderr
+    absent = shop.fails(6, "build", "apt:no-such-source", branch).stderr
+    assert f"the archives of {branch} have no source package no-such-source" in absent
 
 
 def test_an_unknown_dependency_is_named(shop: Shop, branch: str, knot: Path) -> None:

@@ -23,6 +23,7 @@ from lapstrake.runner.base import Session
 from lapstrake.source.spec import SourceKind, SourceSpec
 
 _LIST = GuestPath("/etc/apt/sources.list.d/lapstrake-source.sources")
+_ABSENT = "Unable to find a source package for"
 
 
 def locate_source_package(
@@ -89,9 +90,18 @@ def _ask(place: Workplace, branch: Branch, request: SourcePackageRequest) -> tup
         place.layer_runner.open(stack.trees, workspace) as session,
     ):
         wanted = request.name + (f"={request.version}" if request.version else "")
-        output = _apt(place, branch, session).get(
-            "source", "--download-only", "--print-uris", wanted, network=False
-        )
+        try:
+            output = _apt(place, branch, session).get(
+                "source", "--download-only", "--print-uris", wanted, network=False
+            )
+        except BundleError as failed:
+            if _ABSENT not in failed.details:
+                raise
+            raise BundleError(
+                f"the archives of {branch.name} have no source package {wanted}",
+                details=failed.details,
+                resolution="See how it is spelled there, and whether the branch's list names them.",
+            ) from failed
     return parse_print_uris(output.decode("utf-8", "replace"), request=request)
 
 

@@ -11,7 +11,7 @@ from lapstrake.cli.output import Style, paint, printable
 if TYPE_CHECKING:
     from lapstrake.farm.values.tasks import Task, TaskState
 
-TASK_HEADER = ("TASK", "NAME", "BRANCH", "ARCH", "STATE", "SUBMITTED", "TOOK", "WORKER", "WHY")
+TASK_HEADER = ("TASK", "NAME", "BRANCH", "ARCH", "STATE", "AGE", "TOOK", "WORKER, WHY")
 
 _STYLES = {
     "success": Style.GREEN,
@@ -34,9 +34,14 @@ def task_row(task: Task) -> tuple[str, ...]:
     name = printable(task_name(task))
     state = str(task.state)
     return (
-        str(task.id), name, spec.branch, arch, state, age_text(task.created), took_text(task),
-        task.worker, printable(task.reason),
+        str(task.id), name, spec.branch, arch, state, age_text(task.created).removesuffix(" ago"),
+        took_text(task), _where_and_why(task),
     )  # fmt: skip
+
+
+def _where_and_why(task: Task) -> str:
+    worker, reason = task.worker, printable(task.reason)
+    return reason if worker in reason else f"{worker}: {reason}" if reason else worker
 
 
 def task_name(task: Task) -> str:
