@@ -1,4 +1,4 @@
-"""The desk's counter for workers' slots: to claim tasks, tell how they go, bring results."""
+"""The desk's counter for workers' slots: to claim tasks and to tell how they go."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from lapstrake.errors import LapstrakeError
 from lapstrake.farm.desk import flow
-from lapstrake.farm.desk.base import DeskBase, log
-from lapstrake.farm.desk.change import hear, known_attempt, known_task, known_worker
+from lapstrake.farm.desk.base import DeskBase
+from lapstrake.farm.desk.change import (
+    hear,
+    held_task,
+    known_attempt,
+    known_task,
+    known_worker,
+)
 from lapstrake.farm.desk.values import attempt_of, spec_of, task_of
 from lapstrake.farm.engine.base import Executor, RunId
 from lapstrake.farm.model import states
-from lapstrake.farm.problems import Invalid, NoRoom, Unavailable, WrongState
+from lapstrake.farm.problems import Invalid, WrongState
 from lapstrake.farm.tables.rows import AttemptRow, TaskRow
-from lapstrake.farm.values.attempts import Attempt, Job, ResourceSample, Result
-from lapstrake.farm.values.tasks import OutputFile, Task, TaskState
+from lapstrake.farm.values.attempts import Attempt, Job, ResourceSample
+from lapstrake.farm.values.tasks import Task, TaskState
 from lapstrake.farm.values.workers import WorkerState
 
 _MOST_SAMPLES = 64 << 20
@@ -28,7 +32,7 @@ _MOST_SAMPLES = 64 << 20
 
 
 class AttemptDesk(DeskBase):
-    """Attempts, their logs and samples, and what they made."""
+    """Attempts, their logs and samples."""
 
     def claim(self, task: int, round: int, worker: str, incarnation: str, executor: str) -> Job:
         """Give a task to a slot that the engine gave its run.
@@ -93,7 +97,7 @@ class AttemptDesk(DeskBase):
         if state not in states.RUNNING:
             raise Invalid(f"a worker says fetching or building, not {state}")
         with self._change() as change:
-            row = _held(change.session, task, attempt)
+            row = held_task(change.session, task, attempt)
             if row.state != state:
                 change.set_state(row, state, row.reason)
             return task_of(row)
@@ -107,7 +111,7 @@ class AttemptDesk(DeskBase):
             TooLarge: the log is full; ``size`` in the fields.
         """
         with self.database.read() as session:
-            _held(session, task, attempt)
+            held_task(session, task, attempt)
         return self.journal.append(task, attempt, offset, data)
 
     def add_samples(self, task: int, attempt: int, samples: Sequence[ResourceSample]) -> None:
@@ -117,7 +121,7 @@ class AttemptDesk(DeskBase):
             Unknown, WrongState: as of `append_log`.
         """
         with self.database.read() as session:
-            _held(session, task, attempt)
+            held_task(session, task, attempt)
         path = self.journal.path(task, attempt, "samples")
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.journal.size(task, attempt, "samples") > _MOST_SAMPLES:
@@ -145,63 +149,6 @@ class AttemptDesk(DeskBase):
                 continue
             found[sample.seconds] = sample
         return tuple(found[seconds] for seconds in sorted(found))
-
-    def finish(self, task: int, attempt: int, result: Result) -> Task:
-        """Take an attempt's result; what it made is published before this returns.
-
-        The same attempt may tell again and gets the task as it is.
-
-        Raises:
-            Unknown: no such task or attempt.
-            WrongState: it comes too late: the attempt does not hold the task any more.
-            Invalid: the server lacks what it says it made.
-        """
-        self._check_outputs(result.outputs)
-        with self._change() as change:
-            row = known_task(change.session, task)
-            trial = known_attempt(change.session, task, attempt)
-            if attempt == row.attempt and trial.ending in {"success", "failed"}:
-                return task_of(row)
-            row = _held(change.session, task, attempt)
-            _note(trial, result, change.now, self.journal.size(task, attempt))
-            row.exit_code, row.version = result.exit_code, result.version
-            row.outputs = [asdict(output) for output in result.outputs]
-            if not result.ok:
-                flow.end(change, row, TaskState.FAILED, result.error or "the build failed")
-                return task_of(row)
-            publishes = spec_of(row).publish
-            change.set_state(row, TaskState.PUBLISHING)
-            if not publishes:
-                flow.end(change, row, TaskState.SUCCESS)
-                return task_of(row)
-        return self.publish_task(task)
-
-    def publish_task(self, task: int) -> Task:
-        """Publish what a task made, if nobody else does; whatever fails is its state then."""
-        with self._lock:
-            mine = task not in self._publishing
-            self._publishing.add(task)
-        try:
-            before = self.task(task)
-            if not mine or before.state is not TaskState.PUBLISHING:
-                return before
-            state, reason, outputs = self._try_publish(before)
-            with self._change() as change:
-                row = change.task(task)
-                if row.state != TaskState.PUBLISHING:
-                    return task_of(row)
-                if state is TaskState.PUBLISHING:
-                    row.reason = reason
-                    return task_of(row)
-                row.outputs = [asdict(output) for output in outputs]
-                if state is TaskState.FAILED:
-                    row.exit_code = 18
-                flow.end(change, row, state, reason)
-                return task_of(row)
-        finally:
-            if mine:
-                with self._lock:
-                    self._publishing.discard(task)
 
     def attempts(self, task: int) -> tuple[Attempt, ...]:
         """A task's attempts, the first first.
@@ -247,51 +194,3 @@ class AttemptDesk(DeskBase):
             reserved_cores=row.cores,
             owner=row.owner,
         )
-
-    def _check_outputs(self, outputs: Sequence[OutputFile]) -> None:
-        for output in outputs:
-            if "/" in output.name or output.name in {"", ".", ".."}:
-                raise Invalid(f"{output.name!r} is no file's name")
-            if self.contents.size(output.digest) != output.size:
-                raise Invalid(
-                    f"the server lacks {output.name} ({output.digest}, {output.size} bytes)",
-                    resolution="Upload it first.",
-                )
-
-    def _try_publish(self, task: Task) -> tuple[TaskState, str, Sequence[OutputFile]]:
-        try:
-            return TaskState.SUCCESS, "", self._publish(task, task.outputs)
-        except (Unavailable, NoRoom) as problem:
-            log.warning("task %d is published later: %s", task.id, problem.brief)
-            return TaskState.PUBLISHING, problem.brief, task.outputs
-        except LapstrakeError as error:
-            return TaskState.FAILED, f"publishing: {error.brief}", task.outputs
-        except Exception:  # noqa: BLE001 - it is logged, and the task must end
-            log.exception("publishing task %d", task.id)
-            return TaskState.FAILED, "publishing failed; the server's log says why", task.outputs
-
-
-def _held(session: Session, task: int, attempt: int) -> TaskRow:
-    """A task that an attempt still holds.
-
-    Raises:
-        WrongState: it does not, with ``lost`` in the fields.
-    """
-    row = known_task(session, task)
-    trial = known_attempt(session, task, attempt)
-    if row.attempt != attempt or trial.ending or row.state not in states.RUNNING:
-        raise WrongState(
-            f"attempt {attempt} does not hold task {task} any more: "
-            f"{'it was ' + trial.ending if trial.ending else 'it is over'}",
-            resolution="Kill what it runs; report nothing.",
-            fields={"lost": True, "state": row.state},
-        )
-    return row
-
-
-def _note(trial: AttemptRow, result: Result, now: float, log_size: int) -> None:
-    trial.ending, trial.finished = "success" if result.ok else "failed", now
-    trial.error, trial.details = result.error, result.details
-    trial.exit_code, trial.step = result.exit_code, result.step
-    trial.peaks, trial.inputs = asdict(result.peaks), dict(result.inputs)
-    trial.log_size = log_size

@@ -11,7 +11,7 @@ from lapstrake.config.model import FarmConfig
 from lapstrake.farm.desk import words
 from lapstrake.farm.engine.base import RunId
 from lapstrake.farm.model import states
-from lapstrake.farm.problems import Unknown
+from lapstrake.farm.problems import Unknown, WrongState
 from lapstrake.farm.tables.rows import AttemptRow, EventRow, GroupRow, TaskRow, WorkerRow
 from lapstrake.farm.values.tasks import TaskState
 from lapstrake.farm.values.workers import WorkerState
@@ -147,6 +147,25 @@ def known_attempt(session: Session, task: int, number: int) -> AttemptRow:
     if row is None:
         known_task(session, task)
         raise Unknown(f"task {task} has no attempt {number}")
+    return row
+
+
+def held_task(session: Session, task: int, attempt: int) -> TaskRow:
+    """A task that an attempt still holds.
+
+    Raises:
+        Unknown: no such task or attempt.
+        WrongState: it does not, with ``lost`` in the fields.
+    """
+    row = known_task(session, task)
+    trial = known_attempt(session, task, attempt)
+    if row.attempt != attempt or trial.ending or row.state not in states.RUNNING:
+        raise WrongState(
+            f"attempt {attempt} does not hold task {task} any more: "
+            f"{'it was ' + trial.ending if trial.ending else 'it is over'}",
+            resolution="Kill what it runs; report nothing.",
+            fields={"lost": True, "state": row.state},
+        )
     return row
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import select, update
 
 from lapstrake.farm.desk import flow
-from lapstrake.farm.desk.attempts import AttemptDesk
 from lapstrake.farm.desk.base import log
 from lapstrake.farm.desk.change import Change, run_of
+from lapstrake.farm.desk.results import ResultDesk
 from lapstrake.farm.desk.values import spec_of
 from lapstrake.farm.engine.base import Executor, Queued, RunId, Running
 from lapstrake.farm.model import queues, states
@@ -21,7 +21,7 @@ _COMPARE_SECONDS = 30.0
 _AWAY_SECONDS = 5.0  # longer than it ever is from one sweep to the next
 
 
-class SweepDesk(AttemptDesk):
+class SweepDesk(ResultDesk):
     """The loops' work; each call may be repeated at any time."""
 
     def sweep(self) -> None:

@@ -46,6 +46,7 @@ from lapstrake.web import pages
 FOLDER = Path(__file__).parent
 _FIELDS = 40
 _FIELD_BYTES = 1 << 16
+_LONGEST_FIELD = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +188,12 @@ def asked_number(request: Request, name: str, default: int) -> int:
     """A number in the query; what is none counts as not said."""
     text = request.query_params.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else default
+
+
+def form_text(form: FormData, name: str) -> str:
+    """A form's field without the blanks around it, and not longer than anything may be."""
+    value = form.get(name)
+    return value.strip()[:_LONGEST_FIELD] if isinstance(value, str) else ""
 
 
 def check_size(request: Request, limit: int) -> None:

@@ -17,7 +17,7 @@ from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.contents.branches import branch_names
 from lapstrake.farm.contents.unfinished import one_upload
 from lapstrake.farm.desk.intake import take_bundle
-from lapstrake.farm.pages.site import Site, acted, moved, page, shown
+from lapstrake.farm.pages.site import Site, acted, form_text, moved, page, shown
 from lapstrake.farm.pages.tasks import priority_of
 from lapstrake.farm.problems import Invalid, Problem
 from lapstrake.farm.values.scopes import Scope
@@ -25,7 +25,6 @@ from lapstrake.farm.values.tasks import Task
 from lapstrake.names import Arch
 
 _PIECE = 1 << 20
-_LONGEST = 300
 
 
 def submit_routes(site: Site) -> list[BaseRoute]:
@@ -56,8 +55,8 @@ def _arches(site: Site) -> list[str]:
 
 def _submit(site: Site, request: Request, form: FormData) -> Response:
     """Nothing of it stays when any part is wrong."""
-    priority, branch, arch = priority_of(form), _text(form, "branch"), _text(form, "arch")
-    bundle, source = form.get("bundle"), _text(form, "source")
+    priority, branch, arch = priority_of(form), form_text(form, "branch"), form_text(form, "arch")
+    bundle, source = form.get("bundle"), form_text(form, "source")
     sent = bundle if isinstance(bundle, UploadFile) and bundle.filename else None
     if (sent is None) == (not source):
         raise Invalid(
@@ -86,11 +85,6 @@ def _prepare(site: Site, task: Task, digest: str, source: str, branch: str) -> N
     else:
         site.desk.set_bundle(task.id, source=source)
     site.desk.set_branch(task.id, branch)
-
-
-def _text(form: FormData, name: str) -> str:
-    value = form.get(name)
-    return value.strip()[:_LONGEST] if isinstance(value, str) else ""
 
 
 def _kept(contents: Contents, file: BinaryIO, owner: str) -> str:

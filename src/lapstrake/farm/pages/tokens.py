@@ -9,11 +9,10 @@ from starlette.routing import BaseRoute
 
 from lapstrake.config.units import parse_duration
 from lapstrake.farm.access.viewer import viewer_of
-from lapstrake.farm.pages.site import Site, acted, moved, page, shown
+from lapstrake.farm.pages.site import Site, acted, form_text, moved, page, shown
 from lapstrake.farm.problems import Invalid
 from lapstrake.farm.values.scopes import Scope
 
-_LONGEST = 100
 _ALLOWS = {
     Scope.READ: "look at everything",
     Scope.SUBMIT: "the same, and build, cancel, build again",
@@ -25,22 +24,18 @@ _ALLOWS = {
 def token_routes(site: Site) -> list[BaseRoute]:
     """The routes of tokens."""
     return [
-        shown(site, "/tokens", _tokens, scope=Scope.ADMIN),
+        shown(site, "/tokens", _page, scope=Scope.ADMIN),
         acted(site, "/tokens", _add, scope=Scope.ADMIN),
         acted(site, "/tokens/{name}/remove", _remove, scope=Scope.ADMIN),
     ]
 
 
-def _tokens(site: Site, request: Request) -> Response:
-    return _page(site, request)
-
-
 def _add(site: Site, request: Request, form: FormData) -> Response:
     """The secret is in this one answer only: it is no page that could be loaded again."""
-    name, word = _text(form, "name"), _text(form, "scope")
+    name, word = form_text(form, "name"), form_text(form, "scope")
     if word not in set(Scope):
         raise Invalid(f"there is no scope {word!r}", resolution=f"One of: {', '.join(Scope)}.")
-    _, secret = site.tokens.add(name, Scope(word), seconds=_seconds(_text(form, "expires")))
+    _, secret = site.tokens.add(name, Scope(word), seconds=_seconds(form_text(form, "expires")))
     response = _page(site, request, made=name, secret=secret)
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -76,8 +71,3 @@ def _seconds(text: str) -> float:
         return parse_duration(text) if text else 0.0
     except ValueError as wrong:
         raise Invalid(str(wrong), resolution="Write 30d or 12h, or nothing for ever.") from wrong
-
-
-def _text(form: FormData, name: str) -> str:
-    value = form.get(name)
-    return value.strip()[:_LONGEST] if isinstance(value, str) else ""
