@@ -11,15 +11,18 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
     DBAPIError,
     InterfaceError,
+    InvalidatePoolError,
     OperationalError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from lapstrake.errors import ConfigError
 from lapstrake.farm.engine.database import leave_standbys
@@ -32,6 +35,7 @@ SCHEMA = "lapstrake"
 _WRITERS = 0x6C617073  # the number of the advisory lock: "laps"
 _BUSY_SECONDS = 30.0
 _MOMENT = 0.02
+_FRESH_SECONDS = 1.0
 
 
 def address(configured: str, folder: Path) -> str:
@@ -132,7 +136,6 @@ def _engine(url: URL, pool: int) -> Engine:
         url,
         pool_size=pool,
         max_overflow=pool,
-        pool_pre_ping=True,  # the database may have been restarted meanwhile
         pool_timeout=_BUSY_SECONDS,
         connect_args={
             "connect_timeout": 5,
@@ -141,8 +144,30 @@ def _engine(url: URL, pool: int) -> Engine:
         },
     )
     event.listen(engine, "begin", _begin_postgresql)
+    _see_if_alive(engine)
     leave_standbys(engine)
     return engine
+
+
+def _see_if_alive(engine: Engine) -> None:
+    """Look whether connections still live that were idle: the database may have been restarted.
+
+    SQLAlchemy's own ``pool_pre_ping`` does so at each use, which is a tenth of a short change.
+    """
+
+    def used(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    def look(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if time.monotonic() - record.info.get("used", 0.0) < _FRESH_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error:
+            raise InvalidatePoolError from None  # those beside it are no better
+
+    event.listen(engine, "checkin", used)
+    event.listen(engine, "checkout", look)
 
 
 def _prepare_sqlite(connection: object, _: object) -> None:
