@@ -19,7 +19,7 @@ from pathlib import Path
 from farm_anew import Anew
 from farm_graphs import SourceGraph, debian, tree
 
-from lapstrake.farm.placement.assign import by_queue, in_time, least_makespan
+from lapstrake.farm.placement.assign import by_queue, least_makespan, quick
 from lapstrake.farm.placement.base import Load, Machine
 from lapstrake.farm.placement.bounds import Study
 from lapstrake.farm.placement.rules import FirstIdle, Rule
@@ -44,7 +44,7 @@ Make = Callable[[Case, float], Rule]
 RULES: dict[str, Make] = {
     "first come": lambda case, _: FirstIdle(case.loads),
     "by queue": lambda case, _: by_queue(case.loads, case.machines),
-    "in time": lambda case, _: in_time(case.loads, case.machines),
+    "quick": lambda case, _: quick(case.loads, case.machines).make(),
     "least makespan": lambda case, _: least_makespan(case.loads, case.machines).make(),
     "anew": lambda case, least: Anew(case.loads, case.machines, least / _PLANS),
 }

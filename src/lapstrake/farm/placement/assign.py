@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,15 +16,17 @@ from lapstrake.farm.placement.rules import FirstIdle, Rule
 from lapstrake.farm.placement.simulate import Busy, replay
 from lapstrake.farm.placement.solve import seats
 
-_HEDGES = (1.0, 0.95, 0.7)
+_HEDGES = (1.0, 0.9)
 """What the search tries besides the quick rule's own."""
 _SOLVER_SECONDS = 1.0
 _GOOD_ENOUGH = 1.02
 """As near to the bound as this, nothing more is tried."""
 _WORTH_IT = 1.05
 """A queue that takes less than so many times as long is left alone: it needs no forecasts."""
-_ALONE = 1.02
-"""How much more than at best may be lost by giving every load a machine for itself."""
+_MATTERS = 0.2
+"""The longest chain, as a part of all work over all machines, from which on it matters."""
+_PARTS = (1.0, 0.5, 0.25)
+"""Of the machines with several slots, those that are tried for one load at a time each."""
 
 Make = Callable[[], Rule]
 
@@ -48,35 +51,39 @@ def by_queue(loads: Sequence[Load], machines: Sequence[Machine]) -> Rule:
     return _by_queue(loads, ranks(best_seconds(loads, machines), [load.needs for load in loads]))
 
 
-def in_time(loads: Sequence[Load], machines: Sequence[Machine]) -> Rule:
-    """The quick rule."""
-    return InTime(arranged(loads, machines))
-
-
-def arranged(loads: Sequence[Load], machines: Sequence[Machine]) -> Study:
-    """The loads on the machines as they are, or each alone on one if that costs nothing.
-
-    Where the longest chain is the bound, there are machines enough: then it matters that those
-    of the chain need not wait for several small ones to end, and get all processors.
-    """
-    study = Study(loads, machines)
-    if study.bounds.path < study.bounds.work or all(machine.slots == 1 for machine in machines):
-        return study
-    alone = Study(loads, [replace(machine, slots=1) for machine in machines])
-    return alone if alone.bounds.best <= study.bounds.best * _ALONE else study
-
-
 def quick(
     loads: Sequence[Load], machines: Sequence[Machine], *, busy: Sequence[Busy] = ()
 ) -> Found:
     """Place all loads in a moment: the queue alone where that does, else by the quick rule."""
-    study = arranged(loads, machines)
-    alone = _tried(partial(_by_queue, loads, study.ranks), loads, machines, busy, bound=False)
-    if _is_near(alone, study, _WORTH_IT):
-        return alone
-    other = _tried(partial(InTime, study), loads, machines, busy)
-    worth = other.schedule.makespan * _WORTH_IT < alone.schedule.makespan
-    return other if worth and _is_better(other, alone) else alone
+    study = Study(loads, machines)
+    queue = _tried(partial(_by_queue, loads, study.ranks), loads, machines, busy, bound=False)
+    if _is_near(queue, study, _WORTH_IT):
+        return queue
+    best = queue
+    for arranged in _arrangements(study):
+        if arranged.bounds.best * _GOOD_ENOUGH < best.schedule.makespan:
+            other = _tried(partial(InTime, arranged), loads, machines, busy)
+            best = other if _is_better(other, best) else best
+    worth = best.schedule.makespan * _WORTH_IT < queue.schedule.makespan
+    return best if worth else queue
+
+
+def _arrangements(study: Study) -> Iterator[Study]:
+    """The same loads with some machines, the strongest first, for one load at a time each.
+
+    Where the longest chain matters, it matters that those of the chain need not wait for several
+    small ones to end, and get all processors. What that costs the others, their bounds tell.
+    """
+    yield study
+    several = [m for m in study.machines if m.slots > 1]
+    if not several or study.bounds.path < study.bounds.work * _MATTERS:
+        return
+    strongest = sorted(several, key=lambda m: (-m.speed * m.cores, m.name))
+    for part in _PARTS:
+        alone = {machine.name for machine in strongest[: math.ceil(part * len(strongest))]}
+        yield Study(
+            study.loads, [replace(m, slots=1) if m.name in alone else m for m in study.machines]
+        )
 
 
 def least_makespan(
@@ -87,8 +94,8 @@ def least_makespan(
     Every way is tried on the estimates, the queue alone and the quick rule among them, so that
     the result is never worse than these by the estimates.
     """
-    study = arranged(loads, machines)
-    best = _tried(partial(_by_queue, loads, study.ranks), loads, machines, busy)
+    best = replace(quick(loads, machines, busy=busy), bound=True)
+    study = Study(loads, machines)
     for make in _ways(study, busy):
         if _is_near(best, study, _GOOD_ENOUGH):
             break
@@ -133,7 +140,6 @@ def _ways(study: Study, busy: Sequence[Busy]) -> Iterator[Make]:
     pressed = study.bounds.path > study.bounds.work / 2
     if pressed:
         yield partial(Follow, study, insert(study, busy))
-    yield partial(InTime, study)
     for hedge in _HEDGES:
         for shared in (True, False):
             yield partial(InTime, study, hedge=hedge, shared=shared)

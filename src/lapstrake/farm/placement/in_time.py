@@ -11,7 +11,7 @@ from lapstrake.farm.placement.efficiency import useful_cores
 from lapstrake.farm.placement.fleet import Bools, Fleet, Floats
 from lapstrake.farm.placement.rules import Start
 
-HEDGE = 0.85
+HEDGE = 0.75
 """Estimates are off: chains of this part of the longest one are urgent as well."""
 _LOOK = 16
 """How many ready loads that had better wait are looked at in a row."""
@@ -33,16 +33,16 @@ class InTime:
     builds take longer than was thought, or machines vanish.
 
     Args:
-        study: of the loads on the machines. If all have one slot there, every load has its
-            machine for itself, however many slots that really has.
+        study: of the loads on the machines. On one that has one slot there, every load has the
+            machine for itself, however many slots it really has.
         hedge: the part of the longest chain that is left.
         shared: loads get the processors of a slot when all are taken, not those that cost least.
     """
 
     def __init__(self, study: Study, *, hedge: float = HEDGE, shared: bool = True) -> None:
-        self.alone = all(machine.slots == 1 for machine in study.machines)
-        words = f"{', alone' if self.alone else ''}{', shared' if shared else ''}"
-        self.name = f"in time, hedge {hedge}{words}"
+        self.alone = np.array([machine.slots == 1 for machine in study.machines])
+        words = f"{self.alone.sum()} machines alone{', shared' if shared else ''}"
+        self.name = f"in time, hedge {hedge}, {words}"
         self.study, self.hedge = study, hedge
         market = study.market
         self.useful = [min(1 << 16, useful_cores(load.loss)) for load in study.loads]
@@ -117,8 +117,7 @@ class InTime:
         wanted = np.minimum(usual, fleet.most_cores(load))
         cores = np.minimum(wanted, fleet.free_cores)
         room = fleet.room(load, cores)
-        if self.alone:
-            room &= fleet.free_slots == fleet.slots
+        room &= ~self.alone | (fleet.free_slots == fleet.slots)
         finish = np.where(room, now + fleet.seconds(load, cores), np.inf)
         best = int(np.where(among, finish, np.inf).argmin())
         after = self.study.ranks[number] - self.study.seconds[number]

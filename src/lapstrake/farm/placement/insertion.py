@@ -132,7 +132,7 @@ class Follow:
 
     def decide(self, fleet: Fleet, now: float, start: Start) -> None:
         """See `lapstrake.farm.placement.rules.Rule`."""
-        idle = fleet.free_slots == fleet.slots
+        idle = (fleet.free_slots == fleet.slots) & ~fleet.closed
         for machine in np.flatnonzero(idle):
             queue, coming = self.queues[machine], self.coming[machine]
             while coming and coming[0][1] in self.begun:
@@ -146,11 +146,11 @@ class Follow:
             self._help(idle, fleet, now, start)
 
     def _help(self, idle: Bools, fleet: Fleet, now: float, start: Start) -> None:
-        """Let idle machines take what is late elsewhere, if they end it earlier."""
+        """Let idle machines take what is late elsewhere, or lost, if they end it earlier."""
         late = [
             (-self.study.ranks[queue[0][1]], machine)
             for machine, queue in enumerate(self.queues)
-            if queue and queue[0][0] < now and not idle[machine]
+            if queue and not idle[machine] and (queue[0][0] < now or fleet.closed[machine])
         ]
         for _, machine in sorted(late):
             number = self.queues[machine][0][1]
@@ -159,7 +159,8 @@ class Follow:
             seconds = fleet.seconds(load, cores)
             finish = np.where(idle & fleet.room(load, cores), now + seconds, np.inf)
             best = int(finish.argmin())
-            if finish[best] < max(now, fleet.last_end[machine]) + seconds[machine]:
+            here = max(now, fleet.last_end[machine]) + seconds[machine]
+            if finish[best] < (np.inf if fleet.closed[machine] else here):
                 heappop(self.queues[machine])
                 self.begun.add(number)
                 start(number, best, int(min(cores[best], useful_cores(load.loss))))
