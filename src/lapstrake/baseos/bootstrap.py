@@ -50,7 +50,7 @@ def bootstrap(
         *([f"--include={','.join(base.packages)}"] if base.packages else []),
     ]
     with open_scratch("base") as scratch:
-        words = [*options, base.suite]
+        words = [*options, "--", base.suite]  # a suite of the farm's server is no option
         listed = _list_file(scratch, sources)
         if os.geteuid() == 0:
             words += [str(target), *listed]

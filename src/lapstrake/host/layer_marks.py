@@ -30,9 +30,13 @@ def opaque_folders(tree: str) -> list[str]:
 
 
 def close_folders(tree: str, folders: list[str], attribute: str) -> None:
-    """Mark folders of a tree as closed."""
+    """Mark folders of a tree as closed; whoever lists them may be hostile."""
+    root = os.path.realpath(tree)
     for folder in folders:
-        os.setxattr(os.path.join(tree, folder), attribute, b"y", follow_symlinks=False)
+        path = os.path.realpath(os.path.join(root, folder))
+        if os.path.commonpath((root, path)) != root:
+            sys.exit(f"{folder[:200]!r} is no folder of the layer")
+        os.setxattr(path, attribute, b"y", follow_symlinks=False)
 
 
 def main(tree: str, file: str, attribute: str = "") -> None:

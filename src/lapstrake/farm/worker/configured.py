@@ -26,12 +26,13 @@ def configured(config: Config, document: StackDocument) -> Config:
 
     Raises:
         FarmError: the server tells what this version does not know.
+        UsageError: what it calls the branch is no branch's name.
     """
     work_dir = home_folder(config)
     folder = work_dir / "branches"
     if document.listed is None:
         raise FarmError(f"the server tells no source list of {document.branch}")
-    _write_list(folder / LISTS_NAME, document.branch, document.listed)
+    _write_list(folder / LISTS_NAME, document.name.text, document.listed)
     settings, base = document.settings, config.base
     if settings.base is not None:
         base = _base_config(settings.base, work_dir)
