@@ -9,7 +9,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,12 @@ class FarmWorker:
 
     def slots(self) -> list[psutil.Process]:
         """The processes of its slots."""
-        children = psutil.Process(self.process.pid).children()
-        return [each for each in children if "lapstrake.farm.worker.slot" in each.cmdline()]
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                if "lapstrake.farm.worker.slot" in child.cmdline():
+                    found.append(child)
+        return found
 
     def said(self) -> str:
         """Everything it has said so far."""

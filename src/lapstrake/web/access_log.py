@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lapstrake.web.sending import ZERO_COPY
 
+_NOT_NOW = 503
 _CONTROL = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))}
 
 
@@ -33,7 +34,8 @@ class Logged:
     Args:
         app: what answers.
         form: text or JSON.
-        quiet: requests that are told of only when they fail: method and path match it.
+        quiet: requests that are told of only when they fail, by more than that they came when
+            nothing could be answered (503): method and path match it.
     """
 
     app: ASGIApp
@@ -68,7 +70,7 @@ class Logged:
                 sys.stderr.write(line + "\n")
 
     def _is_quiet(self, scope: Scope, status: int) -> bool:
-        if self.quiet is None or not 0 < status < 400:
+        if self.quiet is None or not (0 < status < 400 or status == _NOT_NOW):
             return False
         return self.quiet.fullmatch(f"{scope['method']} {scope['path']}") is not None
 

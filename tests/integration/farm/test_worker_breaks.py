@@ -77,6 +77,24 @@ def test_a_worker_starts_no_slot_on_a_full_disk(server: FarmServer, tmp_path: Pa
         assert not worker.slots()
 
 
+def test_a_worker_builds_nothing_while_its_configuration_is_wrong(
+    server: FarmServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "conf" / "config.toml"
+    file.parent.mkdir()
+    file.touch()
+    with server.client() as client, farm_worker(server.url, tmp_path, name="odd") as worker:
+        until(worker.slots)
+        file.write_text("[farm]\nnonsense = 1\n")
+        until(lambda: not worker.slots())
+        until(lambda: client.get("/api/v1/workers/odd").json()["state"] == "draining")
+        assert "config.toml:2: unknown key 'farm.nonsense'" in worker.said()
+        file.write_text("")
+        until(worker.slots)
+        assert worker.said().count("nothing new is built") == 1
+        assert "Traceback" not in worker.said()
+
+
 def test_a_worker_ends_when_another_has_its_name(server: FarmServer, tmp_path: Path) -> None:
     rival = {"name": "w1", "incarnation": "a", "arches": ["amd64"]}
     patience = {"LAPSTRAKE_FARM_DEAD_AFTER": "1s", "LAPSTRAKE_FARM_FENCE_AFTER": "0.5s"}

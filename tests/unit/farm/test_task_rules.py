@@ -292,8 +292,8 @@ QUEUED = Facts(task=1, state=S.QUEUED, now=1000.0, queue="build.amd64", workers=
         ),
         (
             replace(QUEUED, workers=(replace(worker(WorkerState.DRAINING), disk_free=9 << 20),)),
-            "worker here could build it, but takes nothing new: it is being stopped, or has too "
-            "little room (9.0 MiB free)",
+            "worker here could build it, but takes nothing new: it is being stopped, has too "
+            "little room (9.0 MiB free) or a wrong configuration",
         ),
         (
             replace(QUEUED, now=1090.0, workers=(worker(WorkerState.SILENT),)),

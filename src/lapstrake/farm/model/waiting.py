@@ -145,8 +145,9 @@ def _nobody(facts: Facts, able: Sequence[Worker]) -> Iterable[Wait]:
             free = size_text(worker.disk_free)
             yield Wait(
                 reason=f"worker {name} could build it, but takes nothing new: it is being stopped, "
-                f"or has too little room ({free} free)",
-                advice="Make room on its disk (farm.disk_low), or start it again.",
+                f"has too little room ({free} free) or a wrong configuration",
+                advice="Its log says which. Make room on its disk (farm.disk_low), correct the "
+                "configuration, or start it again.",
             )
         elif worker.state is WorkerState.SILENT:
             yield Wait(

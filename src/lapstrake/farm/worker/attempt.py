@@ -98,7 +98,7 @@ class Attempt:
             process.close()
             peaks = sampler.stop()
         if self._lost.is_set() or late:
-            leftovers.remove_of_executor(self._setup.worker, self._setup.executor)
+            leftovers.remove_of_executor(self._setup.worker, self._config, self._setup.executor)
         result = late or self._result(process.process.returncode)
         peaks = joined(peaks, result.peaks)
         return replace(result, peaks=replace(peaks, wall_seconds=time.monotonic() - began))

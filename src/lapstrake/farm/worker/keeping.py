@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from lapstrake.config.model import Config
 from lapstrake.farm.client.answer import read, write
 from lapstrake.farm.engine.base import Executor
 from lapstrake.farm.values.workers import Slot, SlotState, Welcome, WorkerFacts
@@ -25,6 +26,7 @@ class SlotKeeper:
     Args:
         number: from 1.
         worker: what holds for all slots.
+        config: as it was when the worker started.
         facts: what the worker said of itself.
         welcome: what the server answered.
         wake: called, from a thread, whenever something changed.
@@ -34,13 +36,14 @@ class SlotKeeper:
         self,
         number: int,
         worker: WorkerSetup,
+        config: Config,
         facts: WorkerFacts,
         welcome: Welcome,
         *,
         wake: Callable[[], None],
     ) -> None:
-        self._number, self._worker, self._facts = number, worker, facts
-        self._welcome, self._wake = welcome, wake
+        self._number, self._worker, self._config = number, worker, config
+        self._facts, self._welcome, self._wake = facts, welcome, wake
         self._companion: Companion | None = None
         self._ended = threading.Event()
         self._starts = 0
@@ -124,7 +127,7 @@ class SlotKeeper:
     def _bury(self) -> None:
         """Its process is dead: what it built is dead, too; what is left of it goes."""
         # An engine may take its time, or hang.
-        words = (self._worker, self.slot.executor)
+        words = (self._worker, self._config, self.slot.executor)
         threading.Thread(target=leftovers.remove_of_executor, args=words, daemon=True).start()
         self._companion = None
         self.slot = Slot(number=self._number, executor=self.slot.executor, state=SlotState.STOPPED)

@@ -28,9 +28,14 @@ def labels(worker: str, executor: str, job: Job) -> Mapping[str, str]:
     return {_WORKER: worker, _EXECUTOR: executor, _TASK: f"{job.task}/{job.attempt}"}
 
 
-def remove_of_executor(setup: WorkerSetup, executor: str) -> None:
-    """Remove what a slot that ended, or whose build was killed, left."""
-    config = setup.config()
+def remove_of_executor(setup: WorkerSetup, config: Config, executor: str) -> None:
+    """Remove what a slot that ended, or whose build was killed, left.
+
+    Args:
+        setup: the worker's.
+        config: as it was when that began; it may be wrong by now.
+        executor: the slot's name.
+    """
     _remove_containers(config, f"{_EXECUTOR}={executor}")
     _remove_workspaces(setup, config)
 

@@ -35,6 +35,7 @@ from lapstrake.farm.worker.facts import disk_free, facts_of
 from lapstrake.farm.worker.keeping import SlotKeeper
 from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.room import WorkerRoom
+from lapstrake.farm.worker.settings import Settings
 from lapstrake.farm.worker.setup import WorkerSetup, worker_folder
 from lapstrake.host import files
 from lapstrake.host.locks import locked
@@ -77,6 +78,7 @@ class Supervisor:
             embedded=setup.embedded,
         )
         self._room = WorkerRoom(self._config, embedded=setup.embedded)
+        self._settings = Settings(setup)
         self._news: queue.SimpleQueue[bool] = queue.SimpleQueue()
         """Whether a signal came; else there is something to look at."""
         self._stopping = False
@@ -104,7 +106,7 @@ class Supervisor:
             if welcome is None:
                 return
             self._keepers = tuple(
-                SlotKeeper(number, self._setup, self._facts, welcome, wake=self._wake)
+                SlotKeeper(number, self._setup, self._config, self._facts, welcome, wake=self._wake)
                 for number in range(1, self._facts.slots + 1)
             )
             try:
@@ -164,7 +166,7 @@ class Supervisor:
     def _work(self, welcome: Welcome) -> None:
         """Keep the slots running, and tell the server, until told to stop and all have ended."""
         while True:
-            wanted = not self._stopping and not self._drained and self._room.is_there()
+            wanted = not self._drained and not self._is_closing()
             starts = [keeper.slot.executor for keeper in self._keepers]
             for keeper in self._keepers:
                 keeper.tend(wanted=wanted)
@@ -177,6 +179,10 @@ class Supervisor:
                 self._next_beat = time.monotonic() + welcome.heartbeat
             self._listen(min(_TICK, max(self._next_beat - time.monotonic(), 0.0)))
         self._say_goodbye()
+
+    def _is_closing(self) -> bool:
+        """Whether we take nothing new, by our own will."""
+        return self._stopping or not (self._settings.are_good() and self._room.is_there())
 
     def _listen(self, seconds: float) -> None:
         """Wait for news, and heed signals: the first drains, the second gives all up."""
@@ -207,7 +213,7 @@ class Supervisor:
             memory_free=psutil.virtual_memory().available,
             disk_free=disk_free(self._config),
             clock=time.time(),
-            draining=self._stopping or not self._room.is_there(),
+            draining=self._is_closing(),
         )
         try:
             orders = self._link.heartbeat(self._setup.name, beat)

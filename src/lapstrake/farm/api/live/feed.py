@@ -46,12 +46,16 @@ class Feed:
     async def run(self) -> None:
         """Read what is new, again and again, until `close`."""
         self._last = await run_in_threadpool(self._desk.newest_event)
+        told = False
         while not self._closed:
             waiting = self._heard.next
             try:
                 await self._read()
+                told = False
             except Problem as away:
-                _LOG.warning("events cannot be read: %s", away.brief)
+                if not told:
+                    _LOG.warning("events cannot be read: %s", away.brief)
+                told = True
             await asyncio.wait({waiting}, timeout=_LOOK_SECONDS)
 
     def close(self) -> None:
