@@ -123,6 +123,20 @@ def test_a_page_can_be_read_by_all(client: httpx2.Client, path: str) -> None:
     assert named <= set(ids)
 
 
+def test_images_are_part_of_the_farms_pages(client: httpx2.Client) -> None:
+    images = _page(client, "/images")
+    assert f"docker pull {client.base_url.netloc.decode()}/shell/hello:stable" in images.text
+    assert "Being made now Nothing at the moment." in images.text
+    for path in ("/images/never:made", "/images/%3Cscript%3E:x", "/jobs/99", "/jobs/x/log"):
+        page = _page(client, path, 404)
+        current = [link["href"] for link in page.all("a") if "aria-current" in link]
+        assert current == ["/images"], path
+    with client.stream("GET", "/jobs/99/events") as events:
+        assert events.headers["content-type"].startswith("text/event-stream")
+        assert "event: end" in "".join(events.iter_text())
+    assert client.get("/static/making.js").status_code == 200
+
+
 def test_what_users_write_is_text(client: httpx2.Client, hand: HandWorker) -> None:
     task = _submit(client, name=_EVIL)
     hand.claim(task)
