@@ -9,6 +9,7 @@ import pytest
 
 from farm_desk import HandSlot, World, make_engine, make_world
 from lapstrake.config.model import PlacementKind
+from lapstrake.farm.placement.base import Place
 from lapstrake.farm.serving.placing import Placer
 from lapstrake.farm.values.attempts import Peaks, Result
 from lapstrake.farm.values.groups import GroupSpec
@@ -144,3 +145,14 @@ def test_who_shares_a_result_is_told_when_it_comes(world: World) -> None:
     assert shared.finish == foreseen.finish
     assert f"task {one.id}" in shared.basis
     del slot
+
+
+def test_a_plan_gives_processors_once(world: World) -> None:
+    slot = world.worker("w1", cores=8, slots=4)
+    tasks = [world.submit(name) for name in ("chain", "other")]
+    queue = "worker.w1"
+    world.desk.place({tasks[0].id: Place(queue, 2, 8), tasks[1].id: Place(queue, 1, 0)})
+    first, second = slot.take(), slot.take()
+    assert (first.task, first.reserved_cores) == (tasks[0].id, 8)
+    assert (second.task, second.reserved_cores) == (tasks[1].id, 1)
+    assert world.desk.held() == {tasks[0].id: 8, tasks[1].id: 1}

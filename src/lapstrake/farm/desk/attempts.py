@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from lapstrake.farm.desk import flow
 from lapstrake.farm.desk.base import DeskBase
@@ -20,9 +21,9 @@ from lapstrake.farm.desk.change import (
 )
 from lapstrake.farm.desk.values import attempt_of, spec_of, task_of
 from lapstrake.farm.engine.base import Executor, RunId
-from lapstrake.farm.model import states
+from lapstrake.farm.model import processors, states
 from lapstrake.farm.problems import Invalid, WrongState
-from lapstrake.farm.tables.rows import AttemptRow, TaskRow
+from lapstrake.farm.tables.rows import AttemptRow, TaskRow, WorkerRow
 from lapstrake.farm.values.attempts import Attempt, Job, ResourceSample
 from lapstrake.farm.values.tasks import Task, TaskState
 from lapstrake.farm.values.workers import WorkerState
@@ -70,6 +71,7 @@ class AttemptDesk(DeskBase):
             if row.state == TaskState.QUEUED:
                 row.attempt += 1
                 row.worker = worker
+                row.cores = _processors(change.session, row, host)
                 trial = AttemptRow(
                     task=task,
                     number=row.attempt,
@@ -194,3 +196,16 @@ class AttemptDesk(DeskBase):
             reserved_cores=row.cores,
             owner=row.owner,
         )
+
+
+def _processors(session: Session, row: TaskRow, host: WorkerRow) -> int:
+    """The processors that a task gets of its worker, see `lapstrake.farm.model.processors`."""
+    held = select(TaskRow.cores).where(
+        TaskRow.worker == host.name, TaskRow.state.in_(states.RUNNING), TaskRow.id != row.id
+    )
+    return processors.granted(
+        row.cores,
+        cores=int(host.facts["cores"]),
+        slots=int(host.facts["slots"]),
+        others=session.scalars(held).all(),
+    )

@@ -58,6 +58,12 @@ class PlacingDesk(DeskBase):
         with self.database.read() as session:
             return tuple(_measured(row, name) for row, name in session.execute(query))
 
+    def held(self) -> Mapping[int, int]:
+        """The processors that builds which run were granted; 0 for as their workers like."""
+        query = select(TaskRow.id, TaskRow.cores).where(TaskRow.state.in_(states.RUNNING))
+        with self.database.read() as session:
+            return {task: cores for task, cores in session.execute(query)}  # noqa: C416 - Rows
+
     def standings(self) -> Mapping[int, Place]:
         """Where each task waits that no worker has, as the engine was told."""
         columns = (TaskRow.id, TaskRow.queue, TaskRow.rank, TaskRow.cores)

@@ -31,6 +31,7 @@ class Situation:
         edges: for each of them, those of them that must end before.
         workers: all.
         estimates: from the history.
+        held: the processors of builds that run; 0 for a share of their workers'.
     """
 
     now: float
@@ -38,6 +39,7 @@ class Situation:
     edges: Mapping[int, Sequence[int]]
     workers: Sequence[Worker]
     estimates: Estimates
+    held: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ def make_plan(situation: Situation, kind: PlacementKind) -> Plan:
 
 class _Planner:
     def __init__(self, situation: Situation, kind: PlacementKind) -> None:
-        self.now, self.kind = situation.now, kind
+        self.now, self.kind, self.held = situation.now, kind, situation.held
         self.estimates, self.workers = situation.estimates, situation.workers
         self.tasks = {
             task.id: task
@@ -175,9 +177,10 @@ class _Planner:
 
     def _busy(self, task: Task, number: int, load: Load) -> Busy:
         machine = self.machines[self.index[task.worker]]
-        whole = self.estimates.seconds(load.name, machine.name, machine.share).value
+        cores = self.held.get(task.id) or machine.share
+        whole = self.estimates.seconds(load.name, machine.name, cores).value
         left = max(whole - (self.now - task.started), _OVERDUE * whole)
-        return Busy(number, self.index[task.worker], machine.share, left)
+        return Busy(number, self.index[task.worker], cores, left)
 
     def _bound(self, placed: Mapping[int, Placed]) -> dict[int, Placed]:
         """Those that wait for their machine: all of few tasks, of many the next of each slot."""

@@ -60,6 +60,7 @@ class Placer:
             edges=self._desk.edges(),
             workers=workers,
             estimates=self._estimates,
+            held=self._desk.held(),
         )
         plan = make_plan(situation, kind)
         self._tell(plan)
