@@ -212,6 +212,22 @@ def test_an_artifact_is_built_in_a_root_and_packed(farm: Farm, worker: FarmWorke
     assert "every word\n" in log
 
 
+def test_another_machine_is_emulated(farm: Farm, worker: FarmWorker) -> None:
+    facts = farm.client.get(f"/api/v1/workers/{worker.name}").json()["facts"]
+    if "arm64" not in facts["emulated"]:
+        pytest.skip("nothing runs arm64 here (apt install qemu-user-static binfmt-support)")
+    # A whole base OS would take minutes: it is enough that one is begun, and leaves nothing.
+    task = submit(farm.client, farm.bundle("foreign"), arch="arm64")
+    until(lambda: "loading the base OS" in farm.log(task), 60)
+    assert "(arm64, apt)" in farm.log(task)
+    unfinished = farm.shop.work_dir / ".builder" / "store" / "unfinished"
+    until(lambda: list(unfinished.iterdir()), 60)
+    farm.client.post(f"/api/v1/tasks/{task}/cancel", json={}).raise_for_status()
+    until(lambda: not list(unfinished.iterdir()), 60)
+    after = submit(farm.client, farm.bundle("native"))
+    assert wait_for(farm.client, after)["state"] == "success"
+
+
 def test_a_signal_drains(farm: Farm, worker: FarmWorker) -> None:
     # The last one: it ends the worker that the others have used.
     first = submit(farm.client, farm.bundle("first", "sleep 1"))
