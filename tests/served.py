@@ -42,7 +42,7 @@ class Served:
         """One request of a path below the root."""
         named = {key.replace("_", "-"): value for key, value in headers.items()}
         return httpx.request(
-            method, self.url + path, headers=named, timeout=120, verify=AUTHORITIES
+            method, self.url + path, headers=named, timeout=300, verify=AUTHORITIES
         )
 
     def manifest(self, title: str, *, method: str = "GET", accept: str = OCI) -> httpx.Response:

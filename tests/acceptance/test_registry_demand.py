@@ -42,7 +42,7 @@ def stocked(base_work_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     """
     folder = tmp_path_factory.mktemp("demand")
     work_dir = clone(base_work_dir, folder / "work")
-    shop = Shop(work_dir=work_dir, settings={"images.always": "", "registry.timeout": "60s"})
+    shop = Shop(work_dir=work_dir, settings={"images.always": "", "registry.timeout": "10min"})
     branch = shop.branch()
     shop.build(shop.bundle("greet"), branch)
     debs = [_package(folder, name) for name in ("salute", "broken", "slow", "quarrel")]
