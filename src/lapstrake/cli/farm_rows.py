@@ -11,7 +11,9 @@ from lapstrake.cli.output import Style, paint, printable
 if TYPE_CHECKING:
     from lapstrake.farm.values.tasks import Task, TaskState
 
-TASK_HEADER = ("TASK", "NAME", "BRANCH", "ARCH", "STATE", "AGE", "TOOK", "WORKER, WHY")
+TASK_HEADER = ("TASK", "NAME", "BRANCH", "ARCH", "STATE", "AGE", "TOOK", "WHY")
+
+_LONGEST_NAME = 22  # characters: a row then fits 80 columns but for the reason
 
 _STYLES = {
     "success": Style.GREEN,
@@ -31,17 +33,18 @@ def task_row(task: Task) -> tuple[str, ...]:
 
     spec = task.spec
     arch = f"{spec.arch}→{spec.target}" if spec.target else spec.arch
-    name = printable(task_name(task))
+    name = _clipped(printable(task_name(task)))
     state = str(task.state)
     return (
         str(task.id), name, spec.branch, arch, state, age_text(task.created).removesuffix(" ago"),
-        took_text(task), _where_and_why(task),
+        took_text(task), printable(task.reason),
     )  # fmt: skip
 
 
-def _where_and_why(task: Task) -> str:
-    worker, reason = task.worker, printable(task.reason)
-    return reason if worker in reason else f"{worker}: {reason}" if reason else worker
+def _clipped(name: str) -> str:
+    """A name that leaves room for the rest of the row on a terminal; elsewhere all of it."""
+    too_long = sys.stdout.isatty() and len(name) > _LONGEST_NAME
+    return f"{name[: _LONGEST_NAME - 1]}…" if too_long else name
 
 
 def task_name(task: Task) -> str:

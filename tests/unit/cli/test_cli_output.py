@@ -171,3 +171,20 @@ def test_colours_take_no_room_in_a_table(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv("NO_COLOR", raising=False)
     red = paint("red", Style.RED, stream=sys.stdout)
     assert table([(red, "x"), ("plain", "y")]).splitlines() == [f"{red}    x", "plain  y"]
+
+
+def test_a_task_fits_a_row_of_80_columns_and_its_reason_stands_beneath() -> None:
+    code = """
+import time
+from lapstrake.cli.farm_rows import TASK_HEADER, task_row
+from lapstrake.cli.output import table
+from lapstrake.farm.values.tasks import Task, TaskSpec, TaskState
+now = time.time()
+task = Task(id=123456, spec=TaskSpec(name="a-name-" * 9, branch="stable", arch="riscv64"),
+            state=TaskState.CANCELLED, reason="somebody did not want it any more",
+            created=now - 3000, started=now - 800, finished=now, changed=now)
+print(table([task_row(task)], header=TASK_HEADER, right={6}))
+"""
+    header, why, row, reason = _on_terminal(code, columns=80)
+    assert max(len(header), len(row)) <= 80
+    assert (why, reason) == ("    WHY", "    somebody did not want it any more")

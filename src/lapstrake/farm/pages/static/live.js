@@ -42,6 +42,7 @@ function replace(region, now) {
   const focus = region.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   const open = [...region.querySelectorAll("details[open]")].length > 0;
   region.replaceChildren(...document.importNode(now, true).childNodes);
+  for (const name of region.getAttributeNames()) if (!now.hasAttribute(name)) region.removeAttribute(name);
   for (const name of now.getAttributeNames()) region.setAttribute(name, now.getAttribute(name));
   if (open) region.querySelectorAll("details").forEach((each) => { each.open = true; });
   if (focus) region.querySelector(`a[href="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
