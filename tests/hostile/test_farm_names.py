@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from lapstrake.errors import LapstrakeError, PublishError
+from lapstrake.errors import PublishError
+from lapstrake.farm.contents.archive_names import archive_names
+from lapstrake.farm.contents.makers import check_names
 from lapstrake.farm.contents.publishing import publisher
 from lapstrake.farm.contents.site_owners import owned_by, package_of
 from lapstrake.farm.contents.store import ContentStore
 from lapstrake.farm.values.tasks import OutputFile, Task, TaskKind, TaskSpec, TaskState
 from lapstrake.farm.worker.artifacts import own_artifacts
+from lapstrake.names import BranchName
 from lapstrake.place.workplace import Workplace
 from roots import clone, open_work_dir, write_configuration
 
@@ -100,22 +103,16 @@ def test_a_source_package_of_the_archive_publishes_its_own_packages_only(
     base_work_dir: Path, tmp_path: Path
 ) -> None:
     place = open_work_dir(clone(base_work_dir, tmp_path / "work"), runner="userns")
-    contents = store(place)
     spec = TaskSpec(name="apt:hello", source="apt:hello", branch="stable")
     task = Task(id=7, spec=spec, state=TaskState.PUBLISHING)
-
-    def made(package: str) -> tuple[OutputFile, ...]:
-        root = tmp_path / package / "DEBIAN"
-        root.mkdir(parents=True)
-        control = f"Package: {package}\nVersion: 99\nArchitecture: all\nMaintainer: M <m@x.org>\n"
-        (root / "control").write_text(f"{control}Description: {package}\n")
-        file = tmp_path / f"{package}.deb"
-        words = ["dpkg-deb", "-Znone", "--root-owner-group", "-b", str(root.parent), str(file)]
-        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-        return (sent(contents, f"{package}_99_all.deb", file.read_bytes()),)
-
+    known = {
+        "contents": store(place),
+        "limit": 1,
+        "published": (),
+        "named": lambda _: "",
+        "archived": partial(archive_names, place, BranchName("stable")),
+    }
     for package in ("libc6", "never-seen"):
-        with pytest.raises(LapstrakeError, match=f"{package} is none of the packages"):
-            publisher(place, contents)(task, made(package))
-    (done,) = publisher(place, contents)(task, made("hello"))
-    assert done.published == "hello_99_all.deb (added)"
+        with pytest.raises(PublishError, match=f"{package} is none of the packages"):
+            check_names(task, ["hello", package], **known)  # type: ignore[arg-type]
+    check_names(task, ["hello", "hello-dbgsym"], **known)  # type: ignore[arg-type]

@@ -79,6 +79,13 @@ def test_without_tokens_this_machine_may_do_everything(guarded: Guarded) -> None
     assert guarded.ask("POST", "/task", Origin="http://evil.example") == 403
     assert guarded.ask("POST", "/task", Sec_Fetch_Site="cross-site") == 403
     assert guarded.ask("POST", "/task", Origin="http://127.0.0.1:7400") == 200
+    for odd in ("[", "http://[", "null", ""):
+        assert guarded.ask("POST", "/task", Origin=odd) == 403
+        assert guarded.ask("GET", "/task", Host=odd or "[::") == 403
+    guarded.farm = replace(guarded.farm, url="https://farm.example")
+    assert guarded.ask("GET", "/task", Host="farm.example") == 200
+    for header in ("X-Forwarded-For", "Forwarded", "Via"):  # the world, through a proxy here
+        assert guarded.ask("GET", "/task", **{header: "203.0.113.7"}) == 403
     guarded.gate.loopback = False
     assert guarded.ask("GET", "/task") == 401
 

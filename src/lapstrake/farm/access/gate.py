@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
@@ -30,6 +30,8 @@ PROGRAMS = re.compile(r"/(api|task|builder|metrics|repository|artifacts|problems
 """Paths that programs ask for; pages ask people to log in themselves."""
 _BLOBS = re.compile(r"/v2/.+/blobs/.+")
 """An image is a hundred of them, by digest, each a file: they are not counted."""
+_FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
+"""Headers of proxies."""
 _LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -99,7 +101,7 @@ class Gate:
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         viewer = self.sessions.viewer(cookie) if cookie else None
         if viewer is None and self.loopback and not self.tokens.any:
-            _check_host(headers.get("host", ""), urlsplit(self.farm().url).hostname)
+            _check_near(headers, urlsplit(self.farm().url).hostname)
             viewer = Viewer(name="local", scopes=EVERYTHING)
         if viewer is not None:
             _check_origin(scope["method"], headers)
@@ -177,9 +179,18 @@ def _check_scope(scope: Scope, viewer: Viewer) -> None:
     )
 
 
-def _check_host(host: str, ours: str | None) -> None:
-    """Refuse pages of others whose name was made to mean this machine (DNS rebinding)."""
-    name = urlsplit(f"//{host}").hostname or ""
+def _check_near(headers: Headers, ours: str | None) -> None:
+    """Refuse who comes from elsewhere all the same, where no token is asked for.
+
+    That is through a proxy on this machine, or as a page whose name was made to mean this machine
+    (DNS rebinding).
+    """
+    if not _FORWARDED.isdisjoint(headers.keys()):
+        raise NotAllowed(
+            "a proxy has sent this, and the server has no tokens to tell people apart",
+            resolution="Make one on the server: lapstrake farm token add NAME --scope admin.",
+        )
+    name = _parsed(f"//{headers.get('host', '')}").hostname or ""
     if name == ours or is_loopback(name):
         return
     raise NotAllowed(
@@ -188,12 +199,20 @@ def _check_host(host: str, ours: str | None) -> None:
     )
 
 
+def _parsed(address: str) -> SplitResult:
+    """An address that a client sent; one that makes no sense is nobody's."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
+
+
 def _check_origin(method: str, headers: Headers) -> None:
     """Refuse what pages of other sites make browsers send with our cookie, or from this machine."""
     if method in _LOOKING:
         return
     site, origin = headers.get("sec-fetch-site", "none"), headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != headers.get("host", "")
+    foreign = origin is not None and _parsed(origin).netloc != headers.get("host", "")
     if site not in {"none", "same-origin"} or foreign:
         raise NotAllowed(
             "another site's page sent this", resolution="Use the server's own page, or a token."
