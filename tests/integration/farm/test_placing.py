@@ -34,9 +34,9 @@ def planner(world: World, kind: PlacementKind) -> Placer:
     return Placer(world.desk, lambda: kind, world.clock)
 
 
-def build_in(world: World, slot: HandSlot, name: str, seconds: float) -> None:
+def build_in(world: World, slot: HandSlot, name: str, seconds: float, arch: str = "amd64") -> None:
     """Build a package that takes so long, with all 4 processors of the slot's machine."""
-    world.submit(name, fresh=True, requires=Requirements(worker=slot.name))
+    world.submit(name, fresh=True, arch=arch, requires=Requirements(worker=slot.name))
     job = slot.take()
     world.clock.now += seconds / 4
     peaks = Peaks(wall_seconds=seconds / 4, cpu_seconds=seconds, memory=GIB)
@@ -156,3 +156,18 @@ def test_a_plan_gives_processors_once(world: World) -> None:
     assert (first.task, first.reserved_cores) == (tasks[0].id, 8)
     assert (second.task, second.reserved_cores) == (tasks[1].id, 1)
     assert world.desk.held() == {tasks[0].id: 8, tasks[1].id: 1}
+
+
+def test_a_machine_that_emulates_is_known_to_be_slow(world: World) -> None:
+    emulator = world.worker("emulator", arches=("amd64", "arm64"), emulated=("arm64",))
+    real = world.worker("real", arches=("arm64",))
+    for name in ("small", "large"):
+        build_in(world, emulator, name, 10.0)
+    placer = planner(world, PlacementKind.MAKESPAN)
+    tasks = [world.submit(name, arch="arm64", fresh=True) for name in ("small", "large")]
+    placer.tick()
+    stands = world.desk.standings()
+    assert {stands[task.id].queue for task in tasks} == {"worker.real"}
+    assert real.take().task in {task.id for task in tasks}
+    build_in(world, emulator, "small", 200.0, arch="arm64")
+    assert {row.machine for row in world.desk.measured()} == {"emulator", "emulator as arm64"}

@@ -11,8 +11,8 @@ from lapstrake.farm.desk import flow
 from lapstrake.farm.desk.base import DeskBase
 from lapstrake.farm.desk.values import spec_of, task_of
 from lapstrake.farm.model import queues, states
-from lapstrake.farm.placement.base import Measured, Place
-from lapstrake.farm.tables.rows import AttemptRow, TaskRow
+from lapstrake.farm.placement.base import Measured, Place, seat
+from lapstrake.farm.tables.rows import AttemptRow, TaskRow, WorkerRow
 from lapstrake.farm.values.tasks import Forecast, Task, TaskState
 
 _UNFINISHED = tuple(state for state in TaskState if state not in states.ENDED)
@@ -49,14 +49,19 @@ class PlacingDesk(DeskBase):
             limit: at most so many.
         """
         query = (
-            select(AttemptRow, TaskRow.name)
+            select(AttemptRow, TaskRow.name, TaskRow.arch)
             .join(TaskRow, TaskRow.id == AttemptRow.task)
             .where(AttemptRow.ending == "success")
             .order_by(AttemptRow.finished.desc())
             .limit(limit)
         )
+        facts = select(WorkerRow.name, WorkerRow.facts)
         with self.database.read() as session:
-            return tuple(_measured(row, name) for row, name in session.execute(query))
+            emulated = {name: said.get("emulated", ()) for name, said in session.execute(facts)}
+            return tuple(
+                _measured(row, name, seat(row.worker, arch, emulated.get(row.worker, ())))
+                for row, name, arch in session.execute(query)
+            )
 
     def held(self) -> Mapping[int, int]:
         """The processors that builds which run were granted; 0 for as their workers like."""
@@ -102,10 +107,10 @@ class PlacingDesk(DeskBase):
         return self._forecasts.get(task)
 
 
-def _measured(row: AttemptRow, name: str) -> Measured:
+def _measured(row: AttemptRow, name: str, machine: str) -> Measured:
     return Measured(
         package=name,
-        machine=row.worker,
+        machine=machine,
         cores=row.cores,
         wall_seconds=row.peaks.get("wall_seconds", 0.0) or row.finished - row.started,
         cpu_seconds=row.peaks.get("cpu_seconds", 0.0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 
@@ -12,7 +12,7 @@ class Measured:
 
     Attributes:
         package: what was built: the name of the bundle.
-        machine: the worker that built it.
+        machine: the worker that built it, see `seat`.
         cores: processors that it was given; 0 for not known.
         wall_seconds: how long it took.
         cpu_seconds: processor time of all its processes.
@@ -29,6 +29,11 @@ class Measured:
     disk: int = 0
 
 
+def seat(machine: str, arch: str, emulated: Collection[str]) -> str:
+    """What a machine is called in the history: for each machine that it emulates it is another."""
+    return f"{machine} as {arch}" if arch in emulated else machine
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """A task as placement sees it.
@@ -42,6 +47,8 @@ class Load:
         disk: bytes of its workspace.
         needs: indices of the loads that must end before.
         machines: names of those that may run it; ``None`` for all.
+        slowed: names of those that emulate what it is built for, each with the part of its speed
+            that is left.
     """
 
     name: str
@@ -52,6 +59,7 @@ class Load:
     disk: float = 0.0
     needs: tuple[int, ...] = ()
     machines: frozenset[str] | None = field(default=None)
+    slowed: frozenset[tuple[str, float]] = frozenset()
 
     def memory_with(self, cores: int) -> float:
         """Bytes of memory with so many processors."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,15 +82,25 @@ class Study:
 
 def best_seconds(loads: Sequence[Load], machines: Sequence[Machine]) -> list[float]:
     """How long each load takes alone on the machine that is best for it."""
-    fastest: dict[frozenset[str] | None, list[Machine]] = {}
+    fastest: dict[object, list[Machine]] = {}
     found = []
     for load in loads:
-        if load.machines not in fastest:
-            fastest[load.machines] = _fastest(machines, load.machines)
-        fit = fastest[load.machines]
+        key = load.machines, load.slowed
+        if key not in fastest:
+            fastest[key] = _fastest(_slowed(machines, load.slowed), load.machines)
+        fit = fastest[key]
         best = max((m.speed * gain(load.loss, m.cores_for(load)) for m in fit), default=1.0)
         found.append(load.work / best)
     return found
+
+
+def _slowed(machines: Sequence[Machine], slowed: frozenset[tuple[str, float]]) -> Sequence[Machine]:
+    parts = dict(slowed)
+    return (
+        [replace(m, speed=m.speed * parts.get(m.name, 1.0)) for m in machines]
+        if parts
+        else machines
+    )
 
 
 def _fastest(machines: Sequence[Machine], names: frozenset[str] | None) -> list[Machine]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lapstrake.farm.placement.base import Measured
+from lapstrake.farm.placement.base import Measured, seat
 from lapstrake.farm.placement.efficiency import Appetite, gain, learn_appetites
 from lapstrake.farm.placement.fleet import Floats
 
@@ -33,6 +33,8 @@ _ROUNDS = 12
 _TRUST = 3
 """How many packages the expected width of their work is worth."""
 _LEAST_NOISE = 0.02
+_EMULATED = 0.12
+"""Of a machine's speed is left when it emulates another, before anything was built so."""
 _USUAL_SECONDS = 120.0
 """Of a package when nothing at all has been built yet."""
 
@@ -83,6 +85,11 @@ class Estimates:
     def speed(self, machine: str) -> Estimate:
         """How fast one processor of a machine works."""
         return self.machines.get(machine, self.typical)
+
+    def emulated(self, machine: str, arch: str) -> float:
+        """The part of a machine's speed that is left where it emulates; at most 1."""
+        known = self.machines.get(seat(machine, arch, (arch,)))
+        return min(1.0, known.value / self.speed(machine).value) if known else _EMULATED
 
     def appetite(self, package: str) -> Appetite:
         """What a package wants of a machine."""

@@ -45,6 +45,7 @@ class Fleet:
         """Whether it has vanished."""
         self._ends: list[list[float]] = [[] for _ in machines]
         self._allowed: dict[frozenset[str], Bools] = {}
+        self._speeds: dict[frozenset[tuple[str, float]], Floats] = {frozenset(): self.speed}
 
     def take(self, load: Load, machine: int, cores: int, end: float) -> None:
         """Note that a load runs there, and when it is expected to end."""
@@ -110,10 +111,20 @@ class Fleet:
         room &= load.disk <= self.free_disk
         return room if load.machines is None else room & self.allowed(load.machines)
 
+    def speed_for(self, load: Load) -> Floats:
+        """The speed of each machine, where it emulates what is left of that."""
+        if load.slowed not in self._speeds:
+            speeds = self.speed.copy()
+            for name, part in load.slowed:
+                if name in self.index:
+                    speeds[self.index[name]] *= part
+            self._speeds[load.slowed] = speeds
+        return self._speeds[load.slowed]
+
     def seconds(self, load: Load, cores: Floats) -> Floats:
         """How long it takes on each machine with so many processors; more than useful idle."""
         used = np.minimum(np.maximum(cores, 1.0), useful_cores(load.loss))
-        return load.work / (self.speed * used * (1 - load.loss * (used - 1)))
+        return load.work / (self.speed_for(load) * used * (1 - load.loss * (used - 1)))
 
 
 def _array(values: Sequence[float]) -> Floats:

@@ -173,12 +173,22 @@ class _Planner:
             disk=min(appetite.disk, disk),
             needs=tuple(number[other] for other in self.needs[task.id] if other in number),
             machines=names,
+            slowed=self._slowed(task.spec.arch, names),
+        )
+
+    def _slowed(self, arch: str, names: frozenset[str]) -> frozenset[tuple[str, float]]:
+        """Those of these workers that would emulate, with what that leaves of their speed."""
+        return frozenset(
+            (worker.facts.name, self.estimates.emulated(worker.facts.name, arch))
+            for worker in self.workers
+            if worker.facts.name in names and arch in worker.facts.emulated
         )
 
     def _busy(self, task: Task, number: int, load: Load) -> Busy:
         machine = self.machines[self.index[task.worker]]
         cores = self.held.get(task.id) or machine.share
-        whole = self.estimates.seconds(load.name, machine.name, cores).value
+        part = dict(load.slowed).get(machine.name, 1.0)
+        whole = self.estimates.seconds(load.name, machine.name, cores).value / part
         left = max(whole - (self.now - task.started), _OVERDUE * whole)
         return Busy(number, self.index[task.worker], cores, left)
 

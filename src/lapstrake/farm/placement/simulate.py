@@ -110,7 +110,8 @@ class _Replay:
     def start(self, load: int, machine: int, cores: int) -> None:
         """Begin a load now; what rules call."""
         one = self.loads[load]
-        seconds = one.work / (self.machines[machine].speed * gain(one.loss, cores))
+        speed = float(self.fleet.speed_for(one)[machine])
+        seconds = one.work / (speed * gain(one.loss, cores))
         self._begin(load, machine, cores, seconds, self.factors[load] if self.factors else 1.0)
 
     def _begin(self, load: int, machine: int, cores: int, seconds: float, factor: float) -> None:
