@@ -29,7 +29,7 @@ from lapstrake.web.listening import is_loopback
 PROGRAMS = re.compile(r"/(api|task|builder|metrics|repository|artifacts|problems|v2|token)(/|\Z)")
 """Paths that programs ask for; pages ask people to log in themselves."""
 _BLOBS = re.compile(r"/v2/.+/blobs/.+")
-"""An image is a hundred of them, by digest, each a file: they are not counted."""
+"""An image is a hundred of them, by digest, each a file: they are not counted, only uploads are."""
 _FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
 """Headers of proxies."""
 _LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -125,7 +125,8 @@ class Gate:
 
     def _count(self, scope: Scope, viewer: Viewer | None, client: str) -> None:
         """One more of whoever asks, by name or else by address."""
-        if viewer is None or not _BLOBS.match(scope["path"]):
+        counts = scope["method"] == "POST" or not _BLOBS.match(scope["path"])
+        if viewer is None or counts:
             who = f"token {viewer.name}" if viewer and viewer.name else client
             self.rates.count(who, self.farm().requests)
 
