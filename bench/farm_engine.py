@@ -47,7 +47,7 @@ def starts(dispatch: DbosDispatch, url: str, tasks: int) -> list[float]:
     for number in range(1, tasks + 1):
         time.sleep(0.3 + random.random() * POLL)
         sent = time.monotonic()
-        dispatch.enqueue(RunId(number), QUEUE, priority=0)
+        dispatch.enqueue_all([Queued(run=RunId(number), queue=QUEUE)])
         while len(started) < number:
             time.sleep(0.005)
         took.append(started[-1] - sent)
@@ -68,7 +68,7 @@ def idle(
 ) -> tuple[float, float, float]:
     """Looks for work a second by idle slots, and processors that they and the database take."""
     for queue in OTHERS:
-        dispatch.enqueue(RunId(900_000 + OTHERS.index(queue)), queue, priority=0)
+        dispatch.enqueue_all([Queued(run=RunId(900_000 + OTHERS.index(queue)), queue=queue)])
         dispatch.cancel(RunId(900_000 + OTHERS.index(queue)))
     looks = 0
     over = threading.Event()
@@ -128,7 +128,7 @@ def measure(url: str, server: int | None, *, tasks: int, slots: int) -> None:
 
     def one_by_one() -> None:
         for number in range(10_000, 11_000):
-            dispatch.enqueue(RunId(number), ELSEWHERE, priority=0)
+            dispatch.enqueue_all([Queued(run=RunId(number), queue=ELSEWHERE)])
 
     many = [Queued(run=RunId(number), queue=ELSEWHERE) for number in range(20_000, 30_000)]
     took = starts(dispatch, url, tasks)

@@ -53,13 +53,13 @@ class Engine(RuleBasedStateMachine):
     @rule(target=runs, letter=st.sampled_from("xy"), priority=st.integers(-2, 2))
     def enqueue(self, letter: str, priority: int) -> RunId:
         run = RunId(next(_NUMBERS))
-        self.dispatch.enqueue(run, self.queue(letter), priority=priority)
+        self.dispatch.enqueue_all([Queued(run=run, queue=self.queue(letter), priority=priority)])
         self.waiting[run] = (letter, priority)
         return run
 
     @rule(run=runs)
     def enqueue_again(self, run: RunId) -> None:
-        self.dispatch.enqueue(run, self.queue("x"), priority=100)
+        self.dispatch.enqueue_all([Queued(run=run, queue=self.queue("x"), priority=100)])
 
     @rule(run=runs, letter=st.sampled_from("xyz"), priority=st.integers(-2, 2))
     def move(self, run: RunId, letter: str, priority: int) -> None:

@@ -60,7 +60,7 @@ def test_the_most_urgent_comes_first_whatever_its_queue(
         (5, AMD64, 0),
     ]
     for task, queue, priority in wanted:
-        dispatch.enqueue(RunId(task), queue, priority=priority)
+        dispatch.enqueue_all([Queued(run=RunId(task), queue=queue, priority=priority)])
         time.sleep(0.002)  # the engine's clock has milliseconds
     assert [take(rival).run.task for _ in wanted] == [3, 4, 2, 5, 1]
     assert rival.take() is None
@@ -74,28 +74,28 @@ def test_the_oldest_of_equals_comes_first(dispatch: DbosDispatch, claims: Claims
 def test_a_queue_that_nobody_serves_waits(
     dispatch: DbosDispatch, claims: Claims, rival: Claims
 ) -> None:
-    dispatch.enqueue(RunId(1), ARM64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(1), queue=ARM64)])
     assert claims.take() is None
     assert take(rival).run == RunId(1)
 
 
 def test_enqueue_again_changes_nothing(dispatch: DbosDispatch, claims: Claims) -> None:
     for _ in range(2):
-        dispatch.enqueue(RunId(1), AMD64, priority=0)
+        dispatch.enqueue_all([Queued(run=RunId(1), queue=AMD64)])
         dispatch.enqueue_all([Queued(run=RunId(1), queue=AMD64)])
     claim = take(claims)
     assert claims.take() is None
-    dispatch.enqueue(RunId(1), AMD64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(1), queue=AMD64)])
     assert claims.is_ours(claim)
     assert claims.end(claim)
-    dispatch.enqueue(RunId(1), AMD64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(1), queue=AMD64)])
     assert claims.take() is None
-    dispatch.enqueue(RunId(1, 2), AMD64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(1, 2), queue=AMD64)])
     assert take(claims).run == RunId(1, 2)
 
 
 def test_many_at_once_are_what_one_is(dispatch: DbosDispatch) -> None:
-    dispatch.enqueue(RunId(1), AMD64, priority=7)
+    dispatch.enqueue_all([Queued(run=RunId(1), queue=AMD64, priority=7)])
     dispatch.enqueue_all([Queued(run=RunId(2), queue=AMD64, priority=7)])
     rows, inputs = dispatch._rows.tables.workflow_status, dispatch._rows.tables.workflow_input
     with dispatch._rows.engine.connect() as connection:
@@ -108,8 +108,8 @@ def test_many_at_once_are_what_one_is(dispatch: DbosDispatch) -> None:
 
 
 def test_who_has_what(dispatch: DbosDispatch, claims: Claims) -> None:
-    dispatch.enqueue(RunId(1), AMD64, priority=0)
-    dispatch.enqueue(RunId(2), AMD64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(1), queue=AMD64)])
+    dispatch.enqueue_all([Queued(run=RunId(2), queue=AMD64)])
     assert dispatch.running() == []
     claim = take(claims)
     assert dispatch.running() == [Running(run=claim.run, queue=AMD64, executor="one")]
@@ -122,7 +122,7 @@ def test_who_has_what(dispatch: DbosDispatch, claims: Claims) -> None:
 def test_what_was_given_back_is_taken_by_others_from_its_queue(
     dispatch: DbosDispatch, claims: Claims, rival: Claims
 ) -> None:
-    dispatch.enqueue(RunId(1), AMD64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(1), queue=AMD64)])
     lost = take(claims)
     given = dispatch.running()
     dispatch.give_back(given)
@@ -138,7 +138,7 @@ def test_what_was_given_back_is_taken_by_others_from_its_queue(
 
 
 def test_the_same_slot_may_take_again_what_it_lost(dispatch: DbosDispatch, claims: Claims) -> None:
-    dispatch.enqueue(RunId(1), AMD64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(1), queue=AMD64)])
     lost = take(claims)
     claims.give_back()
     again = take(claims)
@@ -148,17 +148,17 @@ def test_the_same_slot_may_take_again_what_it_lost(dispatch: DbosDispatch, claim
 
 
 def test_cancelled_stays_cancelled(dispatch: DbosDispatch, claims: Claims) -> None:
-    dispatch.enqueue(RunId(1), AMD64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(1), queue=AMD64)])
     dispatch.cancel(RunId(1))
     assert claims.take() is None
-    dispatch.enqueue(RunId(2), AMD64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(2), queue=AMD64)])
     claim = take(claims)
     seen = dispatch.running()
     dispatch.cancel(RunId(2))
     assert not claims.is_ours(claim)
     dispatch.give_back(seen)
     claims.give_back()
-    dispatch.enqueue(RunId(2), AMD64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(2), queue=AMD64)])
     dispatch.move([Queued(run=RunId(2), queue=AMD64, priority=5)])
     assert claims.take() is None
     assert not claims.end(claim)
@@ -166,7 +166,7 @@ def test_cancelled_stays_cancelled(dispatch: DbosDispatch, claims: Claims) -> No
 
 
 def test_what_ended_is_not_given_back(dispatch: DbosDispatch, claims: Claims) -> None:
-    dispatch.enqueue(RunId(1), AMD64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(1), queue=AMD64)])
     claim = take(claims)
     seen = dispatch.running()
     assert claims.end(claim)
@@ -177,8 +177,8 @@ def test_what_ended_is_not_given_back(dispatch: DbosDispatch, claims: Claims) ->
 
 
 def test_what_waits_can_be_moved(dispatch: DbosDispatch, claims: Claims) -> None:
-    dispatch.enqueue(RunId(1), ARM64, priority=0)
-    dispatch.enqueue(RunId(2), AMD64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(1), queue=ARM64)])
+    dispatch.enqueue_all([Queued(run=RunId(2), queue=AMD64)])
     dispatch.move([Queued(run=RunId(1), queue=AMD64, priority=1)])
     first = take(claims)
     assert first.run == RunId(1)
@@ -208,7 +208,7 @@ def test_two_slots_never_take_the_same(dispatch: DbosDispatch, farm_database: st
 
 def test_old_runs_are_forgotten(dispatch: DbosDispatch, claims: Claims) -> None:
     for task in (1, 2, 3):
-        dispatch.enqueue(RunId(task), AMD64, priority=0)
+        dispatch.enqueue_all([Queued(run=RunId(task), queue=AMD64)])
     claims.end(take(claims))
     dispatch.cancel(RunId(2))
     assert dispatch.prune(time.time() - 3600) == 0
@@ -219,8 +219,8 @@ def test_old_runs_are_forgotten(dispatch: DbosDispatch, claims: Claims) -> None:
 def test_another_server_finds_everything(
     dispatch: DbosDispatch, farm_database: str, claims: Claims
 ) -> None:
-    dispatch.enqueue(RunId(1), AMD64, priority=0)
-    dispatch.enqueue(RunId(2), AMD64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(1), queue=AMD64)])
+    dispatch.enqueue_all([Queued(run=RunId(2), queue=AMD64)])
     claim = take(claims)
     dispatch.close()
     second = DbosDispatch(farm_database)
@@ -246,12 +246,12 @@ def test_a_database_that_is_away_is_named_without_its_password(
     url = postgres.new_database(engine_in_postgres)
     dispatch = DbosDispatch(url)
     claims = Claims(url, "one", AMD64.__eq__)
-    dispatch.enqueue(RunId(1), AMD64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(1), queue=AMD64)])
     claim = take(claims)
     postgres.kill()
     try:
         with pytest.raises(Unavailable, match="does not answer") as away:
-            dispatch.enqueue(RunId(2), AMD64, priority=0)
+            dispatch.enqueue_all([Queued(run=RunId(2), queue=AMD64)])
         assert PASSWORD not in str(away.value)
         for call in (dispatch.running, claims.take, lambda: claims.end(claim)):
             with pytest.raises(Unavailable):
@@ -259,7 +259,7 @@ def test_a_database_that_is_away_is_named_without_its_password(
     finally:
         postgres.start()
     assert claims.is_ours(claim)
-    dispatch.enqueue(RunId(2), AMD64, priority=0)
+    dispatch.enqueue_all([Queued(run=RunId(2), queue=AMD64)])
     assert claims.end(claim)
     claims.close()
     dispatch.close()

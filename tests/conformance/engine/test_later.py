@@ -36,9 +36,9 @@ def claims(farm_database: str, later: LaterDispatch) -> Iterator[Claims]:
 def test_runs_come_to_slots_by_themselves_in_their_order(
     later: LaterDispatch, claims: Claims
 ) -> None:
-    later.enqueue(RunId(1), QUEUE, priority=0)
+    later.enqueue_all([Queued(run=RunId(1), queue=QUEUE)])
     later.enqueue_all([Queued(run=RunId(task), queue=QUEUE) for task in range(2, 9)])
-    later.enqueue(RunId(9), QUEUE, priority=0)
+    later.enqueue_all([Queued(run=RunId(9), queue=QUEUE)])
     taken: list[int] = []
 
     def nine_taken() -> bool:
@@ -53,15 +53,15 @@ def test_runs_come_to_slots_by_themselves_in_their_order(
 def test_what_follows_a_new_run_finds_it_told(later: LaterDispatch, claims: Claims) -> None:
     first, second = RunId(1), RunId(2)
     for run in (first, second):
-        later.enqueue(run, "build.arm64", priority=0)
+        later.enqueue_all([Queued(run=run, queue="build.arm64")])
     later.cancel(first)
     assert later.alive([first, second]) == {second}
-    later.enqueue(RunId(3), "build.arm64", priority=0)
+    later.enqueue_all([Queued(run=RunId(3), queue="build.arm64")])
     later.move([Queued(run=RunId(3), queue=QUEUE, priority=5)])
     claim = claims.take()
     assert claim is not None
     assert claim.run == RunId(3)
-    later.enqueue(RunId(4), QUEUE, priority=0)
+    later.enqueue_all([Queued(run=RunId(4), queue=QUEUE)])
     assert later.known([RunId(4), RunId(5)]) == {RunId(4)}
 
 
@@ -69,7 +69,7 @@ def test_what_waits_at_the_end_is_told(farm_database: str) -> None:
     later = LaterDispatch(DbosDispatch(farm_database))
     runs = [RunId(task) for task in range(1, 200)]
     for run in runs:
-        later.enqueue(run, QUEUE, priority=0)
+        later.enqueue_all([Queued(run=run, queue=QUEUE)])
     later.close()
     engine = DbosDispatch(farm_database)
     assert engine.alive(runs) == set(runs)
@@ -81,10 +81,10 @@ def test_what_the_engine_could_not_hear_it_hears_later(
 ) -> None:
     url = postgres.new_database(engine_in_postgres)
     later = LaterDispatch(DbosDispatch(url))
-    later.enqueue(RunId(1), QUEUE, priority=0)
+    later.enqueue_all([Queued(run=RunId(1), queue=QUEUE)])
     assert later.alive([RunId(1)])
     _let_in(postgres, url, yes=False)
-    later.enqueue(RunId(2), QUEUE, priority=0)
+    later.enqueue_all([Queued(run=RunId(2), queue=QUEUE)])
     with pytest.raises(Unavailable):
         later.alive([RunId(2)])
     eventually(lambda: "does not hear of new runs" in caplog.text)
@@ -109,12 +109,12 @@ def test_an_idle_slot_is_told_of_new_work(
     later: LaterDispatch, claims: Claims, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lookout, "_IDLE", 3600.0)  # PostgreSQL's slots look when they are told
-    later.enqueue(RunId(1), QUEUE, priority=0)
+    later.enqueue_all([Queued(run=RunId(1), queue=QUEUE)])
     assert later.known([RunId(1)])
     for task in (1, 2):
         while (claim := claims.take()) is None:
             if task == 2:
-                later.enqueue(RunId(2), QUEUE, priority=0)
+                later.enqueue_all([Queued(run=RunId(2), queue=QUEUE)])
             claims.wait(0.01)
         assert claim.run.task == task
         claims.end(claim)

@@ -9,7 +9,7 @@ import pytest
 
 from farm_postgres import OWNER, PASSWORD, Postgres
 from lapstrake.errors import ConfigError, FarmError
-from lapstrake.farm.engine.base import RunId
+from lapstrake.farm.engine.base import Queued, RunId
 from lapstrake.farm.engine.claims import Claims
 from lapstrake.farm.engine.database import SCHEMA as ENGINE
 from lapstrake.farm.engine.dbos_dispatch import DbosDispatch
@@ -28,7 +28,7 @@ def test_a_slot_works_with_it(postgres: Postgres) -> None:
     dispatch = DbosDispatch(url)
     claims = Claims(role, "one", QUEUE.__eq__)
     for task in (1, 2):
-        dispatch.enqueue(RunId(task), QUEUE, priority=0)
+        dispatch.enqueue_all([Queued(run=RunId(task), queue=QUEUE)])
     claim = claims.take()
     assert claim
     assert claims.is_ours(claim)

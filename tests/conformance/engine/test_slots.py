@@ -11,7 +11,7 @@ import pytest
 
 from farm_postgres import Postgres
 from farm_slots import Slots, eventually, running_slots
-from lapstrake.farm.engine.base import RunId
+from lapstrake.farm.engine.base import Queued, RunId
 from lapstrake.farm.engine.dbos_dispatch import DbosDispatch
 from lapstrake.farm.engine.fence import FENCED
 from lapstrake.farm.engine.slot import Slot
@@ -33,7 +33,7 @@ def slots(farm_database: str, dispatch: DbosDispatch, tmp_path: Path) -> Iterato
 
 
 def put(dispatch: DbosDispatch, task: int, queue: str = AMD64, priority: int = 0) -> None:
-    dispatch.enqueue(RunId(task), queue, priority=priority)
+    dispatch.enqueue_all([Queued(run=RunId(task), queue=queue, priority=priority)])
 
 
 def test_one_build_at_a_time_over_all_queues(dispatch: DbosDispatch, slots: Slots) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -162,11 +163,11 @@ def test_a_queued_task_that_the_engine_forgot_is_queued_again(world: World) -> N
 def test_our_rows_first_then_the_engine(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine is away while tasks come: none is lost, and none is given twice."""
 
-    def away(run: RunId, queue: str, *, priority: int) -> None:
+    def away(runs: Sequence[Queued]) -> None:
         raise Unavailable("the engine's database is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(world.dispatch, "enqueue", away)
+        patch.setattr(world.dispatch, "enqueue_all", away)
         task = world.submit("a")
         assert task.state is S.QUEUED
     worker = world.worker()

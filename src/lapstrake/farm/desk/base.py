@@ -120,11 +120,7 @@ class DeskBase:
             enqueue = {run_of(row): (row.queue, row.rank) for row in change.enqueue}
             for run in change.cancel:
                 enqueue.pop(run, None)
-            if len(enqueue) == 1:
-                ((run, (queue, rank)),) = enqueue.items()
-                self.dispatch.enqueue(run, queue, priority=rank)
-            else:
-                self.dispatch.enqueue_all(_queued(enqueue))
+            self.dispatch.enqueue_all(_queued(enqueue))
             self.dispatch.move(_queued(change.moved))
         except Problem as problem:
             log.warning("the engine did not hear of a change: %s", problem.brief)

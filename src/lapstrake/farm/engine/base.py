@@ -61,7 +61,13 @@ class Executor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
-    """A run for the engine: see `Dispatch.enqueue`."""
+    """A run for the engine.
+
+    Attributes:
+        run: which.
+        queue: see `lapstrake.farm.model.queues`.
+        priority: -100,000 to 100,999, the larger the sooner.
+    """
 
     run: RunId
     queue: str
@@ -84,18 +90,8 @@ class Dispatch(Protocol):
         Unavailable: (every method) the engine's database cannot be reached.
     """
 
-    def enqueue(self, run: RunId, queue: str, *, priority: int) -> None:
-        """Give a run to the engine; does nothing when it has it.
-
-        Args:
-            run: which.
-            queue: see `lapstrake.farm.model.queues`.
-            priority: -100,000 to 100,999, the larger the sooner.
-        """
-        ...
-
     def enqueue_all(self, runs: Sequence[Queued]) -> None:
-        """Give it many, in this order and all or none; does nothing about those that it has."""
+        """Give it runs, in this order and all or none; does nothing about those that it has."""
         ...
 
     def cancel(self, run: RunId) -> None:

@@ -49,12 +49,8 @@ class DbosDispatch:
         self._queues: set[str] = set()
         self._opening = threading.Lock()
 
-    def enqueue(self, run: RunId, queue: str, *, priority: int) -> None:
-        """Give a run to the engine; see `Dispatch`."""
-        self.enqueue_all([Queued(run=run, queue=queue, priority=priority)])
-
     def enqueue_all(self, runs: Sequence[Queued]) -> None:
-        """Give it many at once; see `Dispatch`."""
+        """Give it runs, all at once; see `Dispatch`."""
         if not runs:
             return
         with reached():

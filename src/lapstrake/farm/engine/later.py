@@ -37,12 +37,8 @@ class LaterDispatch:
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
-    def enqueue(self, run: RunId, queue: str, *, priority: int) -> None:
-        """Give a run to the engine, soon."""
-        self.enqueue_all([Queued(run=run, queue=queue, priority=priority)])
-
     def enqueue_all(self, runs: Sequence[Queued]) -> None:
-        """Give it many, soon, in this order."""
+        """Give it runs, soon, in this order."""
         self._waiting.extend(runs)
         self._news.set()
 
