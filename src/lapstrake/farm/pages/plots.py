@@ -13,7 +13,7 @@ from lapstrake.formats.amounts import duration_text, size_text
 
 WIDTH, HEIGHT = 400, 140
 """Of a picture, in its own units."""
-LEFT, RIGHT, TOP, BOTTOM = 66, 8, 10, 22
+LEFT, RIGHT, TOP, BOTTOM = 76, 8, 10, 22
 """Room for what is written at its edges."""
 BOX = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT}
 """The same for templates."""
