@@ -20,7 +20,7 @@ from machine import Machine, running_machine
 from roots import clone
 from shop import Shop
 
-_SERVER, _WORKER = "lapstrake-serve", "lapstrake-worker@w1"
+_SERVER, _WORKER, _ANY = "lapstrake-serve", "lapstrake-worker@w1", "lapstrake-worker@"
 _URL = "http://127.0.0.1:7400"
 
 
@@ -39,10 +39,10 @@ def farm(base_work_dir: Path, folder: Path) -> Iterator[tuple[Machine, str]]:
         machine.write("/etc/lapstrake/worker-w1.token", tokens["worker"])
         for name, text in unit_texts().items():
             machine.write(f"/etc/systemd/system/{name}", text)
-        for unit in (_SERVER, "lapstrake-worker@"):
+        for unit, quick in ((_SERVER, "WatchdogSec=5s\nRestartSec=100ms\n"), (_ANY, "")):
             path = f"/etc/systemd/system/{unit}.service.d/test.conf"
-            quick = f"Environment=PYTHONPATH={machine.sources}\nWatchdogSec=4s\nRestartSec=100ms"
-            machine.write(path, f"[Service]\n{quick}\n")
+            sources = f"Environment=PYTHONPATH={machine.sources}\n"
+            machine.write(path, f"[Service]\n{sources}{quick}")
         machine.run("systemctl", "daemon-reload")
         yield machine, tokens["admin"]
 

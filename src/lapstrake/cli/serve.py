@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import click
@@ -65,4 +66,11 @@ def serve(
         access_log=AccessLog(access_log),
         log_format=LogForm(log_format),
     )
-    run(settings, on_ready=lambda url: app.output.say(f"serving on {url}"))
+
+    def tell(url: str) -> None:
+        if settings.log_format is LogForm.JSON:  # every line is an object then
+            logging.getLogger("lapstrake.farm.serving").info("serving on %s", url)
+        else:
+            app.output.say(f"serving on {url}")
+
+    run(settings, on_ready=tell)

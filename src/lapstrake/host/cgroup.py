@@ -21,6 +21,7 @@ _MOUNT = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
 _PREFIX = "lapstrake."
 _INNER = "build"
+_MAIN = "main"
 _WANTED = ("memory", "pids")
 _BARE = {"name=systemd": "systemd", "": "unified"}  # without controllers → where they are mounted
 _CPU_PERIOD = 100_000  # microseconds
@@ -150,6 +151,21 @@ def create(limits: Limits) -> ControlGroup | None:
             group.remove()
         return None
     return group
+
+
+def step_aside() -> None:
+    """Go into a group within that which systemd gave to our unit (``Delegate=``), with version 2.
+
+    There only a group without processes of its own passes controllers on, so those of builds, which
+    are made beside us then, have them from the unit, and its limits hold for all of them together.
+    """
+    own = _paths(_OWN).get("", "")
+    given = _MOUNT / own.lstrip("/")
+    if not (own and _is_unified() and any(_has_mark(given, mark) for mark in _DELEGATED)):
+        return
+    with contextlib.suppress(OSError):  # builds find other groups then, or none
+        (given / _MAIN).mkdir(exist_ok=True)
+        (given / _MAIN / "cgroup.procs").write_text("0")
 
 
 def made_by(makers: Collection[int]) -> tuple[ControlGroup, ...]:

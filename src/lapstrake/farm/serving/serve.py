@@ -41,6 +41,7 @@ from lapstrake.farm.serving.reload import on_hangup
 from lapstrake.farm.serving.settings import ServeSettings, check_access, check_settings
 from lapstrake.farm.serving.stopping import PatientServer, Stopping
 from lapstrake.farm.tables.half_restored import refuse_half_restored
+from lapstrake.host.cgroup import step_aside
 from lapstrake.registry.answers import error_answer as registry_error
 from lapstrake.registry.problems import Problem as RegistryProblem
 from lapstrake.web.access_log import AccessLog, Logged
@@ -74,6 +75,7 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[str], None]) -> None:
     check_settings(farm)
     refuse_half_restored(settings.config.work_dir)
     start_logs(settings.log_format)
+    step_aside()
     stopping, tracing = Stopping(), start_tracing("lapstrake-serve")
     with (
         listen(farm.listen, key="farm.listen") as listener,

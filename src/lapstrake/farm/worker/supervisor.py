@@ -37,7 +37,9 @@ from lapstrake.farm.worker.link import Link
 from lapstrake.farm.worker.room import WorkerRoom
 from lapstrake.farm.worker.settings import Settings
 from lapstrake.farm.worker.setup import WorkerSetup, worker_folder
+from lapstrake.formats.amounts import count_text
 from lapstrake.host import files
+from lapstrake.host.cgroup import step_aside
 from lapstrake.host.locks import locked
 
 _LOG = logging.getLogger("lapstrake.farm.worker")
@@ -95,6 +97,7 @@ class Supervisor:
             FarmError: the token is no good, or another worker has this name.
         OtherVersion: the server does not understand us.
         """
+        step_aside()
         folder = worker_folder(self._config, self._setup.name)
         what = f"the worker {self._setup.name} in {self._config.work_dir}"
         with locked(folder.with_name(f"{folder.name}.lock"), what=what, timeout=0, error=FarmError):
@@ -202,7 +205,8 @@ class Supervisor:
             tell_systemd("STOPPING=1", "STATUS=finishing what it builds")
             busy = sum(keeper.slot.state is SlotState.BUSY for keeper in self._keepers)
             if busy:
-                _LOG.info("finishing %d builds; a second signal gives them up", busy)
+                builds = count_text(busy, "build")
+                _LOG.info("finishing %s; a second signal gives up what is built", builds)
 
     def _beat(self) -> None:
         """Tell the server that we live, and do what it says."""
