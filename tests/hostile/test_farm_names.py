@@ -50,8 +50,8 @@ def test_an_artifacts_name_is_its_first_owners(place: Workplace) -> None:
     contents = store(place)
     publish, site = publisher(place, contents), place.config.work_dir / "farm" / "artifacts"
     publish(ARTIFACT, (sent(contents, NAME, b"genuine"),))
-    for changes in ({}, {"fresh": True}):  # the second would have replaced it
-        spec = replace(ARTIFACT.spec, **changes)
+    for fresh in (False, True):  # the second would have replaced it
+        spec = replace(ARTIFACT.spec, fresh=fresh)
         hostile = replace(ARTIFACT, id=2, owner="mallory", spec=spec)
         for name in (NAME, NAME.replace("0123ABC", "7654321")):  # and one that is looked for later
             with pytest.raises(PublishError) as refused:

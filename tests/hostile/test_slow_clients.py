@@ -11,6 +11,7 @@ from contextlib import suppress
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lapstrake.web import bounded_protocol
 from lapstrake.web.sendfile_protocol import SendfileProtocol
@@ -49,7 +50,7 @@ class _App:
 class _Protocol(SendfileProtocol):
     """Without the extension, so that `send` is uvicorn's own."""
 
-    _start_asgi_task = bounded_protocol.HttpToolsProtocol._start_asgi_task  # type: ignore[assignment]
+    _start_asgi_task = HttpToolsProtocol._start_asgi_task
 
 
 @pytest.fixture

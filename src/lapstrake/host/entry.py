@@ -40,23 +40,19 @@ NAMESPACES = {
     "net": 0x40000000,
 }
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
-MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
-MNT_DETACH = 2
+MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 0x1000, 0x4000, 0x40000, 2
 AT_FDCWD, AT_EMPTY_PATH, AT_RECURSIVE = -100, 0x1000, 0x8000
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 1, 2, 4
-FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE = 0, 1, 6
-MOVE_MOUNT_F_EMPTY_PATH = 4
+FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE, MOVE_MOUNT_F_EMPTY_PATH = 0, 1, 6, 4
 # Numbers above 424 are the same on every architecture; pivot_root is not, so libc's name is tried.
 SYS_MOVE_MOUNT, SYS_FSOPEN, SYS_FSCONFIG, SYS_FSMOUNT, SYS_MOUNT_SETATTR = 429, 430, 431, 432, 442
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "loongarch64": 41, "armv7l": 218,
                   "i686": 217, "ppc64le": 203, "s390x": 217, "mips64": 5151}  # fmt: skip
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 1, 24, 38, 22
-PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, SECCOMP_MODE_FILTER = 47, 4, 2
-PR_SET_CHILD_SUBREAPER = 36
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_SET_CHILD_SUBREAPER = 47, 4, 36
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-LINUX_CAPABILITY_VERSION_3 = 0x20080522
-LAST_CAPABILITY = 63
-SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+LINUX_CAPABILITY_VERSION_3, LAST_CAPABILITY = 0x20080522, 63
+SIOCSIFFLAGS, IFF_UP, SECCOMP_MODE_FILTER = 0x8914, 1, 2
 SETUP_FAILED = 125
 FIRST_TO_GO = "500"  # of 1000, see proc(5)
 
@@ -255,53 +251,6 @@ def enter_namespaces(plan: Plan) -> None:
         mount("none", "/", "", MS_REC | MS_PRIVATE)
 
 
-def prepare_uplink(words: list[str]) -> Callable[[], None]:
-    """A child that stays outside becomes the uplink's program once our namespaces are there.
-
-    Gives what tells it so, and waits until the network is up. It ends when the last pipe closes:
-    with us, however that happens.
-    """
-    go_read, go_write = os.pipe()
-    ready_read, ready_write = os.pipe()
-    end_read, end_write = os.pipe()
-    me = os.getpid()
-    if os.fork() == 0:
-        for descriptor in (go_write, ready_read, end_write):
-            os.close(descriptor)
-        os.read(go_read, 1)
-        become_uplink([*words, f"--ready-fd={ready_write}", f"--exit-fd={end_read}", str(me)])
-    for descriptor in (go_read, ready_write, end_read):
-        os.close(descriptor)
-
-    def connect() -> None:
-        os.close(go_write)
-        if os.read(ready_read, 1) != b"1":
-            raise SetupError(f"the network, by {words[0]}", 0)
-        os.close(ready_read)
-
-    return connect
-
-
-def become_uplink(words: list[str]) -> NoReturn:
-    """Nothing that it says is the command's output, and nothing that it unmounts is the host's.
-
-    Its own sandbox lets go of the host's tree, and with it of mounts that are shared.
-    """
-    if os.geteuid() == 0:  # others get a copy of the tree with their user namespace
-        check(libc.unshare(NAMESPACES["mnt"]), "a mount namespace")
-        mount("none", "/", "", MS_REC | MS_PRIVATE)
-    null = os.open("/dev/null", os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    for word in words:
-        if word.startswith(("--ready-fd=", "--exit-fd=")):
-            os.set_inheritable(int(word.partition("=")[2]), True)
-    try:
-        os.execve(words[0], [*words, "tap0"], {})  # noqa: S606
-    except OSError:
-        os._exit(SETUP_FAILED)
-
-
 def enter_user_namespace(plan: Plan) -> None:
     """A child that stays outside writes the maps: only there are we allowed to."""
     ready_read, ready_write = os.pipe()
@@ -473,10 +422,12 @@ def start(plan: Plan) -> NoReturn:
             joined.write("0")
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write(FIRST_TO_GO)  # when the host runs out of memory, a build pays and not the host
-    connect = prepare_uplink(plan["uplink"]) if plan["uplink"] else None
     enter_namespaces(plan)
-    if connect is not None:
-        connect()
+    if plan["uplink"]:  # who waits for our namespaces gives them a network, until we end
+        go, ready, _ = plan["uplink"]
+        os.close(go)
+        if os.read(ready, 1) != b"1":
+            raise SetupError("a way to the network", 0)
     if plan["adopts"]:
         check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
     child = os.fork()
@@ -540,8 +491,8 @@ def main() -> NoReturn:
         signal.signal(number, signal.SIG_IGN)
     with open(int(sys.argv[1]), "rb") as pipe:
         plan: Plan = json.loads(pipe.read())
-    for name in ("status_fd", "lifeline_fd"):
-        os.set_inheritable(plan[name], False)
+    for descriptor in (plan["status_fd"], plan["lifeline_fd"], *plan["uplink"]):
+        os.set_inheritable(descriptor, False)
     guard(plan, start)
 
 

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 from lapstrake.errors import RunnerError
 from lapstrake.host import seccomp
 from lapstrake.host.idmap import IdMap
+from lapstrake.host.uplink import Uplink
 
 CAPABILITIES = {
     "CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_FOWNER": 3, "CAP_FSETID": 4, "CAP_KILL": 5,
@@ -197,7 +198,6 @@ class SandboxPlan:
             "rlimits": dict(self.rlimits),
             "cgroups": [str(file) for file in self.cgroups],
             "adopts": self.adopts,
-            "uplink": list(self.uplink),
             "farewell": list(self.farewell),
             "capabilities": sorted(CAPABILITIES.values()) if self.confined else None,
             "no_new_privileges": self.confined,
@@ -231,6 +231,7 @@ class SandboxProcess:
         output: where the command's output is read, unless it has a terminal.
         status: the pipe on which set-up failures are reported.
         lifeline: closing it kills everything.
+        uplink: its way to the network, which ends with it.
         delegates: the command only asks somebody else; what it uses itself counts for nothing.
         used: what the kernel counted for all its processes, once it has ended.
     """
@@ -240,6 +241,7 @@ class SandboxProcess:
     status: int
     lifeline: int
     delegates: bool = False
+    uplink: Uplink | None = None
     used: resource.struct_rusage | None = None
 
     def kill(self) -> None:
@@ -250,6 +252,8 @@ class SandboxProcess:
         if self.process.returncode is None:
             _, status, self.used = os.wait4(self.process.pid, 0)
             self.process.returncode = os.waitstatus_to_exitcode(status)
+        if self.uplink is not None:
+            self.uplink.end()
 
     def close(self) -> None:
         """Kill what still runs, and let go of the pipes."""
@@ -285,7 +289,11 @@ def spawn(
     lifeline_read, lifeline_write = os.pipe()
     output_read, output_write = (None, stdout) if stdout is not None else os.pipe()
     assert output_write is not None  # noqa: S101 - for the type checker
-    document = plan.describe() | {"status_fd": status_write, "lifeline_fd": lifeline_read}
+    uplink = Uplink(plan.uplink) if plan.uplink else None
+    theirs = uplink.theirs if uplink else ()
+    document = plan.describe() | {
+        "status_fd": status_write, "lifeline_fd": lifeline_read, "uplink": list(theirs)
+    }  # fmt: skip
     interpreter = getattr(sys, "_base_executable", sys.executable)
     try:
         process = subprocess.Popen(
@@ -294,10 +302,12 @@ def spawn(
             stdout=output_write,
             stderr=output_write,
             env={},
-            pass_fds=(plan_read, status_write, lifeline_read),
+            pass_fds=(plan_read, status_write, lifeline_read, *theirs),
         )
+        if uplink is not None:
+            uplink.start(process.pid)
     finally:
-        ours = [plan_read, status_write, lifeline_read]
+        ours = [plan_read, status_write, lifeline_read, *theirs]
         for descriptor in ours if stdout is not None else [*ours, output_write]:
             os.close(descriptor)
     with os.fdopen(plan_write, "wb") as pipe:
@@ -308,6 +318,7 @@ def spawn(
         status=status_read,
         lifeline=lifeline_write,
         delegates=bool(plan.farewell),
+        uplink=uplink,
     )
 
 

@@ -9,9 +9,11 @@ send it is hostile.
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Sequence
 
 from lapstrake.errors import RunnerError
-from lapstrake.host.process import find_program
+from lapstrake.host.process import find_program, require_program
 
 PROGRAM = "slirp4netns"
 RESOLVER = "10.0.2.3"
@@ -31,7 +33,7 @@ def lack() -> tuple[str, str] | None:
 
 
 def words() -> tuple[str, ...]:
-    """The program and its options; a process, an interface and descriptors follow (`entry`).
+    """The program and its options, for `Uplink`.
 
     Raises:
         RunnerError: this host lacks something for it.
@@ -40,7 +42,11 @@ def words() -> tuple[str, ...]:
     if program is None or lacking is not None:
         what, remedy = lacking or ("", "")
         raise RunnerError(f"the build may use the network, and {what}", resolution=remedy)
+    # Its sandbox lets go of the host's tree, and with it of mounts that are shared: it gets a copy.
+    # Others than root get one with their user namespace.
+    apart = require_program("unshare", package="util-linux", error=RunnerError)
     return (
+        *((str(apart), "--mount") if os.geteuid() == 0 else ()),
         str(program),
         "--configure",
         f"--mtu={_LARGEST_PACKET}",
@@ -48,3 +54,42 @@ def words() -> tuple[str, ...]:
         "--enable-sandbox",
         "--enable-seccomp",
     )
+
+
+class Uplink:
+    """The program that gives one sandbox its network, and ends with it.
+
+    Args:
+        words: see `words`.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = words
+        self._go, go = os.pipe()
+        ready, self._ready = os.pipe()
+        self._end, end = os.pipe()
+        self.theirs = (go, ready, end)
+        """For the sandbox: closed when its namespaces are there; read until it has a network; and
+        open as long as it lives."""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, process: int) -> None:
+        """Start it for a process, whose namespaces it waits for; nobody hears what it says."""
+        options = (f"--ready-fd={self._ready}", f"--exit-fd={self._end}", str(process), "tap0")
+        ours = (self._go, self._ready, self._end)
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", 'read -r _; exec "$@" </dev/null', "sh", *self._words, *options],
+            stdin=self._go,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={},
+            pass_fds=ours[1:],
+        )
+        for descriptor in ours:
+            os.close(descriptor)
+
+    def end(self) -> None:
+        """It has ended, or is ended; the sandbox is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()

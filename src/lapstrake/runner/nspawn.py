@@ -139,6 +139,7 @@ class _NspawnSession(MountedSession):
             "--resolv-conf=off",  # the rim has it
             "--timezone=off",  # else nspawn writes into the root
             "--link-journal=no",
+            *(["--private-network"] if command.network is Network.NONE else []),
             f"--hostname={HOSTNAME}",
             f"--machine=lapstrake-{os.urandom(6).hex()}",  # two of one name get in the way
             f"--console={'interactive' if terminal else 'pipe'}",
@@ -150,8 +151,6 @@ class _NspawnSession(MountedSession):
             *(_bind_option(bind.source, bind.target, bind.writable) for bind in command.binds),
             *(_bind_option(file.target, GuestPath(target), False) for target, file in secrets),
         ]
-        if command.network is Network.NONE:
-            options.append("--private-network")
         outside = command.network is Network.OUTSIDE
         return SandboxPlan(
             argv=("systemd-nspawn", *options, *self.options, "--", *_marked(command)),
