@@ -13,7 +13,7 @@ from lapstrake.formats.keys import cache_key
 from lapstrake.formats.sources_list import ListStyle, SourceEntry, render
 from lapstrake.host import files
 from lapstrake.layer.store import Layer
-from lapstrake.names import Digest, GuestPath
+from lapstrake.names import CacheKey, Digest, GuestPath
 from lapstrake.place.answers import recall, remember
 from lapstrake.place.apt import Apt
 from lapstrake.place.fetching import fetch_specs
@@ -55,6 +55,20 @@ def locate_source_package(
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_atomic(path, fetched.path.read_bytes(), durable=False)
     return path, specs
+
+
+def lists_of_sources(place: Workplace, branch: Branch) -> tuple[Path, ...]:
+    """Apt's lists of source packages as they were last fetched for this state of the branch.
+
+    Returns:
+        the files; none when they were never fetched, or are not kept any more.
+    """
+    layer = place.store.find(_sources_key(branch))
+    return () if layer is None else tuple(sorted(layer.tree.glob("var/lib/apt/lists/*_Sources")))
+
+
+def _sources_key(branch: Branch) -> CacheKey:
+    return cache_key("sources", {"instance": branch.instance.key.hex})
 
 
 def _specs(
@@ -124,7 +138,7 @@ def _sources_layer(place: Workplace, branch: Branch) -> Layer:
 
     inputs = {"instance": branch.instance.key.hex}
     return place.store.make(
-        cache_key("sources", inputs),
+        _sources_key(branch),
         kind="sources",
         facts=inputs,
         fill=fill,

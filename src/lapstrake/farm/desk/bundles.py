@@ -12,7 +12,7 @@ from lapstrake.bundle.debian_uris import is_request, parse_request
 from lapstrake.bundle.tree import Tree, TreeBundle, UnknownBundle
 from lapstrake.config.model import Config
 from lapstrake.errors import LapstrakeError
-from lapstrake.farm.contents import bundles
+from lapstrake.farm.contents import bundles, source_index
 from lapstrake.farm.contents.base import Contents
 from lapstrake.farm.contents.pack import pack_bundle
 from lapstrake.farm.problems import Invalid, Problem
@@ -92,9 +92,23 @@ def needs_of(members: Sequence[MemberSpec], config: Config, contents: Contents) 
         except LapstrakeError as error:
             if member.name not in told:
                 unread[member.name] = error.brief
+    listed = _listed([m for m in members if m.name in unread], config)
+    read.update(listed)
+    unread = {name: reason for name, reason in unread.items() if name not in listed}
     found = {name: tuple(sorted(needs)) for name, needs in relate(read).items()}
     needs = {m.name: told.get(m.name, found.get(m.name, ())) for m in members}
     return Needs(needs=needs, unread=unread)
+
+
+def _listed(members: Sequence[MemberSpec], config: Config) -> dict[str, Bundle]:
+    """What the lists of their branches say of members from archives."""
+    found: dict[str, Bundle] = {}
+    asked = [member for member in members if is_request(member.spec.source)]
+    for branch, arch in {(member.spec.branch, member.spec.arch) for member in asked}:
+        alike = [m for m in asked if (m.spec.branch, m.spec.arch) == (branch, arch)]
+        said = source_index.described(config, branch, {m.spec.source for m in alike}, arch)
+        found |= {m.name: said[m.spec.source] for m in alike if m.spec.source in said}
+    return found
 
 
 def _read(spec: TaskSpec, config: Config, contents: Contents) -> Bundle:

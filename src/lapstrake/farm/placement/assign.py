@@ -25,7 +25,7 @@ _WORTH_IT = 1.05
 """A queue that takes less than so many times as long is left alone: it needs no forecasts."""
 _MATTERS = 0.2
 """The longest chain, as a part of all work over all machines, from which on it matters."""
-_PARTS = (1.0, 0.5, 0.25)
+_PARTS = (0.25, 0.5, 1.0)
 """Of the machines with several slots, those that are tried for one load at a time each."""
 
 Make = Callable[[], Rule]
@@ -61,6 +61,8 @@ def quick(
         return queue
     best = queue
     for arranged in _arrangements(study):
+        if _is_near(best, study, _GOOD_ENOUGH):
+            break
         if arranged.bounds.best * _GOOD_ENOUGH < best.schedule.makespan:
             other = _tried(partial(InTime, arranged), loads, machines, busy)
             best = other if _is_better(other, best) else best
@@ -74,16 +76,14 @@ def _arrangements(study: Study) -> Iterator[Study]:
     Where the longest chain matters, it matters that those of the chain need not wait for several
     small ones to end, and get all processors. What that costs the others, their bounds tell.
     """
-    yield study
     several = [m for m in study.machines if m.slots > 1]
-    if not several or study.bounds.path < study.bounds.work * _MATTERS:
-        return
     strongest = sorted(several, key=lambda m: (-m.speed * m.cores, m.name))
-    for part in _PARTS:
+    matters = bool(several) and study.bounds.path > study.bounds.work * _MATTERS
+    parts: tuple[float, ...] = (0.0, *_PARTS) if matters else (0.0,)
+    for part in reversed(parts) if study.bounds.path > study.bounds.work else parts:
         alone = {machine.name for machine in strongest[: math.ceil(part * len(strongest))]}
-        yield Study(
-            study.loads, [replace(m, slots=1) if m.name in alone else m for m in study.machines]
-        )
+        machines = [replace(m, slots=1) if m.name in alone else m for m in study.machines]
+        yield Study(study.loads, machines) if alone else study
 
 
 def least_makespan(
