@@ -9,6 +9,7 @@ import click
 
 from lapstrake.cli.context import AppContext, pass_app
 from lapstrake.cli.farm_connect import JSON, connect, json_text
+from lapstrake.cli.farm_requires import REQUIRE, requirements
 from lapstrake.errors import LapstrakeError, UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option("--network", is_flag=True, help="Let the builds reach the network.")
 @click.option("--fresh", is_flag=True, help="Build, even if the same was built before.")
-@click.option("--require", multiple=True, metavar="WORD", help="A capability of the machines.")
+@REQUIRE
 @click.option("--stop", is_flag=True, help="Start nothing more after the first failure.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit with 32 if something failed.")
 @JSON
@@ -56,7 +57,7 @@ def submit(
     from lapstrake.cli.farm_bundles import with_bundle
     from lapstrake.cli.farm_groups import tell_group_end, watch_group
     from lapstrake.farm.values.groups import GroupSpec
-    from lapstrake.farm.values.tasks import Requirements, TaskSpec
+    from lapstrake.farm.values.tasks import TaskSpec
 
     *items, branch = names
     if not items:
@@ -70,7 +71,7 @@ def submit(
         target=target,
         network=network,
         fresh=fresh,
-        requires=Requirements(capabilities=tuple(sorted(set(require)))),
+        requires=requirements(require),
     )
     farm = connect(app)
     listed = expand_items(items, trees=app.config.tree, cwd=Path.cwd())

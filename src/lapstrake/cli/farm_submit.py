@@ -12,6 +12,7 @@ import click
 from lapstrake.cli.context import AppContext, pass_app
 from lapstrake.cli.errors import message
 from lapstrake.cli.farm_connect import JSON, connect, json_text, only_waiting
+from lapstrake.cli.farm_requires import REQUIRE, requirements
 from lapstrake.cli.farm_tasks import NUMBER
 from lapstrake.cli.output import printable, write_stderr
 from lapstrake.errors import TaskError, UsageError
@@ -50,7 +51,7 @@ _DOWNLOAD = click.option(
 @click.option("-B", "kind", flag_value="any", help="Debian: only this architecture's packages.")
 @click.option("-A", "kind", flag_value="all", help="Debian: only packages for all architectures.")
 @click.option("--artifact", "package", metavar="PACKAGE", help="Build this artifact of a project.")
-@click.option("--require", multiple=True, metavar="WORD", help="A capability of the machine.")
+@REQUIRE
 @click.option("--worker", default="", help="Only this worker may build it.")
 @click.option("--memory", metavar="SIZE", help="The build may use so much, such as 4G.")
 @click.option("--time", "seconds", metavar="DURATION", help="The build may take so long: 2h.")
@@ -174,7 +175,7 @@ def _with_bundle(app: AppContext, farm: Farm, spec: TaskSpec, text: str) -> Task
 def _spec(branch: str, options: dict[str, Any]) -> TaskSpec:
     """The options as the farm understands them."""
     from lapstrake.config.units import parse_duration, parse_size
-    from lapstrake.farm.values.tasks import Requirements, TaskKind, TaskSpec
+    from lapstrake.farm.values.tasks import TaskKind, TaskSpec
 
     return TaskSpec(
         kind=TaskKind.ARTIFACT if options["package"] else TaskKind.BUNDLE,
@@ -189,9 +190,7 @@ def _spec(branch: str, options: dict[str, Any]) -> TaskSpec:
         publish=not options["no_publish"],
         keep_failed=options["keep_failed"],
         fresh=options["fresh"],
-        requires=Requirements(
-            capabilities=tuple(sorted(set(options["require"]))), worker=options["worker"]
-        ),
+        requires=requirements(options["require"], worker=options["worker"]),
         seconds=_amount(parse_duration, "--time", options["seconds"]),
         silence=_amount(parse_duration, "--silence", options["silence"]),
         memory=_amount(parse_size, "--memory", options["memory"]),

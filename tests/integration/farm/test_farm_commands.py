@@ -71,6 +71,7 @@ def test_a_bundle_is_sent_once_and_built_with_the_options(
 ) -> None:
     folder = bundle(tmp_path, "greet")
     options = ("--priority", "9", "--time", "2h", "--memory", "4G", "--no-publish")
+    options += ("--require", "cores=1", "--require", "memory=1M")
     first = submitted(run, str(folder), "stable", *options)
     copy = shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copy2)
     shown = json.loads(run("task", "show", str(first), "--json")[1])["task"]
@@ -78,6 +79,7 @@ def test_a_bundle_is_sent_once_and_built_with_the_options(
     spec = shown["spec"]
     assert (spec["name"], spec["branch"]) == ("greet", "stable")
     assert (spec["seconds"], spec["memory"], spec["publish"]) == (7200, 4 << 30, False)
+    assert (spec["requires"]["cores"], spec["requires"]["memory"]) == (1, 1 << 20)
     assert spec["bundle"].startswith("sha256:")
     second = submitted(run, str(copy), "stable", "--no-publish", "--fresh", "--name", "again")
     again = json.loads(run("task", "show", str(second), "--json")[1])["task"]["spec"]
@@ -168,6 +170,9 @@ def test_what_makes_no_sense_is_refused_here_or_there(run: Run, tmp_path: Path) 
         ("task", "submit", "empty", "stable"): (6, "holds no bundle"),
         ("task", "submit", "apt:hello", "stable", "--memory", "much"): (2, "--memory: 'much'"),
         ("task", "submit", "apt:hello", "stable", "--priority", "101"): (2, "101"),
+        ("task", "submit", "apt:hello", "stable", "--require", "cores=many"): (2, "cores=many"),
+        ("task", "submit", "apt:hello", "stable", "--require", "disk=much"): (2, "disk=much"),
+        ("task", "submit", "apt:hello", "stable", "--require", "speed=9"): (2, "only cores"),
         ("task", "show", "999999"): (31, "no task 999999"),
         ("task", "show", "hello"): (2, "hello"),
         ("why", "999999"): (31, "no task 999999"),
