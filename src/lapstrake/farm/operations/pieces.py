@@ -13,7 +13,8 @@ TREES = ("farm/contents", "farm/logs", "farm/artifacts", "output", "keys")
 repositories, the keys that sign them.
 
 Not among them: the engine's tables (the server gives the engine what it does not know), roots and
-downloads (they are made again), the configuration (it is in the administrator's hands).
+downloads (they are made again), the configuration (it is in the administrator's hands), images
+(they are made again when they are pulled; pushed ones are told of in the documentation).
 """
 
 MANIFEST, SQLITE, POSTGRESQL = "manifest.json", "farm.db", "farm.dump"
