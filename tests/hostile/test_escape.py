@@ -78,5 +78,5 @@ def test_a_build_reaches_nothing_of_the_host(victim: Victim, bait: Bait) -> None
     assert done.ok, done.stderr
     assert _reached(victim.last_log()) == set()
     assert Path("/proc/sys/kernel/core_pattern").read_text() == core_pattern
-    assert list(Path("/sys/fs/cgroup").rglob("owned")) == []
+    assert [each for each, _, _ in os.walk("/sys/fs/cgroup") if each.endswith("/owned")] == []
     assert victim.leftovers() == []

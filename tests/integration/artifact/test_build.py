@@ -60,7 +60,8 @@ path = "../gcc"
 path = "../machinery"
 """
 _MACHINERY = '[package]\nname = "machinery"\ntype = "system_platform"\nversion = "1"\n'
-_BUILD = 'mkdir -p out; cp "$NERVES_TOOLCHAIN/cc" out/made-with; sleep "${PAUSE:-0}"\n'
+_BUILD = 'mkdir -p out; cp "$NERVES_TOOLCHAIN/cc" out/made-with; '
+_BUILD += 'while [ -n "${AWAITED:-}" ] && [ ! -e "$AWAITED" ]; do sleep 0.02; done\n'
 _APP = """
 [project]
 name = "app"
@@ -190,29 +191,35 @@ def test_a_failed_build_leaves_the_artifact_that_was_there(world: World) -> None
 
 
 def test_the_second_of_two_builds_waits_and_uses_the_firsts(world: World) -> None:
-    world.write("sys", _SYSTEM + '[env]\nPAUSE = "1.5"\n')
+    awaited = world.folder / "awaited"
+    world.write("sys", f'{_SYSTEM}[env]\nAWAITED = "{awaited}"\n')
     world.build("gcc")
     work = world.folder / "work"
     variables = cli_environment(work, LAPSTRAKE_DL_DIR=str(world.depot.downloads))
     words = cli_command("artifact", "build", "--json")
-    first = subprocess.Popen(
-        words, env=variables, cwd=world.folder / "sys", stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            words, env=variables, cwd=world.folder / "sys", stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    first = start()
     log = world.folder / "sys/.nerves/artifacts/sys-portable-1.0/build.log"
     deadline = time.monotonic() + 60
     while not log.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    second = subprocess.run(
-        words, env=variables, cwd=world.folder / "sys", capture_output=True, text=True, check=False
-    )
-    said, told = first.communicate(timeout=60)
-    assert (first.returncode, second.returncode) == (0, 0), (told, second.stderr)
-    assert (
-        f"waiting for the build of sys-portable-1.0, in use by process {first.pid}" in second.stderr
-    )
-    assert [row["builder"] for row in json.loads(said)] == [None, "local"]
-    assert [row["builder"] for row in json.loads(second.stdout)] == [None, None]
+    second = start()
+    assert second.stderr is not None
+    waits = f"waiting for the build of sys-portable-1.0, in use by process {first.pid}"
+    try:
+        assert any(waits in line for line in second.stderr), "it has ended without a wait"
+    finally:
+        awaited.touch()
+    made, found = (each.communicate(timeout=60) for each in (first, second))
+    assert (first.returncode, second.returncode) == (0, 0), (made, found)
+    assert [row["builder"] for row in json.loads(made[0])] == [None, "local"]
+    assert [row["builder"] for row in json.loads(found[0])] == [None, None]
 
 
 def test_archives_are_written_from_wherever_the_artifact_is(world: World) -> None:
