@@ -20,6 +20,8 @@ from lapstrake.host.process import find_program
 from roots import SOURCE
 
 _BOOT_SECONDS = 60.0
+_OFF_SECONDS = 30.0
+_BURIED_SECONDS = 10.0
 _INIT = Path("/usr/lib/systemd/systemd")
 _HOSTS_OWN = ("systemd-sysctl.service", "systemd-modules-load.service", "systemd-udevd.service")
 _UP = frozenset({"running", "degraded"})
@@ -99,12 +101,7 @@ def running_machine(binds: Mapping[Path, str]) -> Iterator[Machine]:
         try:
             yield Machine(init=_booted(process, output), root=root)
         finally:
-            process.send_signal(signal.SIGTERM)  # nspawn turns it off
-            try:
-                process.wait(_BOOT_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _turn_off(process)
 
 
 @contextmanager
@@ -126,8 +123,7 @@ def _control_groups() -> Iterator[list[Path]]:
     finally:
         for folder in made:
             for group in (*sorted(folder.rglob("*/"), reverse=True), folder):
-                with suppress(OSError):
-                    group.rmdir()
+                _remove(group)
 
 
 @contextmanager
@@ -153,6 +149,31 @@ def _root(folder: str) -> Iterator[Path]:
             subprocess.run(["umount", "-l", str(root)], check=True)
     finally:
         subprocess.run(["umount", "-l", str(memory)], check=True)
+
+
+def _turn_off(process: subprocess.Popen[bytes]) -> None:
+    """Have nspawn end it in order; all of it dies with its process 1 when that takes too long."""
+    if process.poll() is not None:
+        return
+    inside = psutil.Process(process.pid).children()
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_OFF_SECONDS)
+    except subprocess.TimeoutExpired:
+        for init in inside:
+            init.kill()
+        process.wait(_OFF_SECONDS)
+
+
+def _remove(group: Path) -> None:
+    """Remove a control group: the kernel lets go of the last process a little after its end."""
+    end = time.monotonic() + _BURIED_SECONDS
+    while group.is_dir():
+        with suppress(OSError):
+            group.rmdir()
+            return
+        assert time.monotonic() < end, f"{group} has processes: {group}/cgroup.procs"
+        time.sleep(0.05)
 
 
 def _mount(*words: str) -> None:
