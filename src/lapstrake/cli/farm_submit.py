@@ -153,9 +153,11 @@ def _tell_what_lacks(app: AppContext, farm: Farm, number: int) -> None:
     if any(wait.advice for wait in farm.tasks.why(number)):
         with suppress(TimeoutError):  # a worker may be about to come
             farm.tasks.wait(number, seconds=_GRACE)
-    for wait in farm.tasks.why(number):
+    waits = farm.tasks.why(number)
+    for wait in waits if any(each.advice for each in waits) else ():
+        app.output.say(printable(wait.reason))
         if wait.advice:
-            app.output.say(f"{printable(wait.reason)}\n→ {printable(wait.advice)}")
+            app.output.say(f"→ {printable(wait.advice)}")
 
 
 def _with_bundle(app: AppContext, farm: Farm, spec: TaskSpec, text: str) -> TaskSpec:

@@ -70,8 +70,10 @@ def test_a_bundle_is_sent_once_and_built_with_the_options(
     run: Run, hand: HandWorker, server: FarmServer, tmp_path: Path
 ) -> None:
     folder = bundle(tmp_path, "greet")
-    options = ("--priority", "9", "--time", "2h", "--memory", "4G", "--no-publish")
-    options += ("--require", "cores=1", "--require", "memory=1M")
+    options = (
+        *("--priority", "9", "--time", "2h", "--memory", "4G", "--no-publish"),
+        *("--require", "cores=1", "--require", "memory=1M"),
+    )
     first = submitted(run, str(folder), "stable", *options)
     copy = shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copy2)
     shown = json.loads(run("task", "show", str(first), "--json")[1])["task"]
@@ -259,6 +261,26 @@ def test_stopping_to_wait_does_not_stop_the_task(
     assert process.returncode == 130
     assert f"task {task} goes on" in err
     assert json.loads(run("task", "show", str(task), "--json")[1])["task"]["state"] == "queued"
+
+
+def test_who_waits_is_told_what_lacks(run: Run, server: FarmServer, tmp_path: Path) -> None:
+    task = submitted(run, "apt:hello", "stable", "--no-publish", "--require", "loom")
+    process = subprocess.Popen(
+        cli_command("task", "wait", str(task)),
+        env=cli_environment(tmp_path, LAPSTRAKE_SERVER=server.url),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    guard = threading.Timer(20, process.kill)
+    guard.start()
+    with process.stderr as lines:
+        told = next((line for line in lines if line.startswith("→ ")), "")
+    guard.cancel()
+    process.kill()
+    process.wait()
+    assert "--capability loom" in told
+    run("task", "cancel", str(task))
 
 
 def test_what_is_set_wrong_is_said_with_what_to_do(
