@@ -108,6 +108,7 @@ def test_a_log_on_a_full_disk_is_told() -> None:
     [
         ("tar: write error: No space left on device", "disk is full"),
         ("wget: unable to resolve host address 'sources.buildroot.net'", "cannot be resolved"),
+        ('Error: slirp4netns failed: open("/dev/net/tun"): Permission denied', "chmod 0666"),
         ("curl: (6) Could not resolve host: example.org", "cannot be resolved"),
         ("cc: fatal error: Killed signal terminated program cc1plus", "memory"),
         ("Killed", "memory"),

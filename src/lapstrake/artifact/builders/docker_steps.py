@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lapstrake.artifact.builders.base import WORK, Job
 from lapstrake.artifact.builders.docker_container import ContainerPlan, User, client_environment
+from lapstrake.artifact.builders.hints import hint_of
 from lapstrake.artifact.builders.snapshot import is_left_out
 from lapstrake.artifact.builders.steps import Step
 from lapstrake.artifact.builders.volume import Volume, note_copies
@@ -157,7 +158,8 @@ class Containers:
             raise RunnerError(
                 f"{self._job.package.name}: {self._engine.kind} could not start a step",
                 details=refusal,
-                resolution="The image needs a shell (sh), and must be made for this machine.",
+                resolution=hint_of(refusal.splitlines())
+                or "The image needs a shell (sh), and must be made for this machine.",
             )
 
 

@@ -18,6 +18,11 @@ _HINTS = (
         "`network` of the package's runner.",
     ),
     (
+        r"/dev/net/tun",
+        "podman gives users' containers their network through /dev/net/tun, which is root's alone "
+        "here: as root, chmod 0666 /dev/net/tun; or set `network = false` in the package's runner.",
+    ),
+    (
         r"network is unreachable|connection timed out|failed to connect",
         "The network cannot be reached from the build: check proxies and `network` of the "
         "package's runner.",
