@@ -75,6 +75,7 @@ class SlotProcess:
         self._ready = ReadyProcess()
         self._attempt: Attempt | None = None
         self._task: int | None = None
+        self._trouble = ""
         self._slot = Slot(
             setup.engine,
             setup.executor,
@@ -114,6 +115,7 @@ class SlotProcess:
             os._exit(FENCED)  # the server sees another executor in this slot, and gives it back
         finally:
             self._attempt = self._task = None
+            self._trouble = ""
             self._tell(SlotState.IDLE)
 
     def _claim(self, run: RunId, owned: Ownership) -> Job | None:
@@ -131,8 +133,7 @@ class SlotProcess:
                 _LOG.info("%s", nothing.brief)
                 return None
             except (UnreachableError, *_PASSING) as away:
-                _LOG.warning("%s", away.brief)
-                time.sleep(_AGAIN)
+                self._rest(away.brief)
         return None
 
     def _do(self, job: Job, owned: Ownership) -> None:
@@ -165,8 +166,7 @@ class SlotProcess:
             except (WrongState, Unknown) as late:
                 _LOG.warning("%s", late.brief)
             except _PASSING as away:
-                _LOG.warning("the result waits: %s", away.brief)
-                time.sleep(_AGAIN)
+                self._rest(f"the result waits: {away.brief}")
                 continue
             except Problem as refused:
                 _LOG.warning("the result is refused: %s", refused.brief)
@@ -177,10 +177,16 @@ class SlotProcess:
                     )
                     continue
             except FarmError as away:  # nobody answers, or the server is in trouble
-                _LOG.warning("the result waits: %s", away.brief)
-                time.sleep(_AGAIN)
+                self._rest(f"the result waits: {away.brief}")
                 continue
             return
+
+    def _rest(self, trouble: str) -> None:
+        """Wait before the next try; a trouble that lasts is told once."""
+        if trouble != self._trouble:
+            _LOG.warning("%s", trouble)
+        self._trouble = trouble
+        time.sleep(_AGAIN)
 
     def _still(self, owned: Ownership) -> bool:
         """Whether the run is ours as far as anybody knows; the fence watches the time."""
