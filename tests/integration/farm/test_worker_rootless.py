@@ -57,7 +57,8 @@ def test_a_pool_of_an_ordinary_user(farm: Farm) -> None:
         "bad", "umask 077; echo why > why; ln -s /etc/hostname out; exit 3",
         requires=_asking(), keep_failed=True,
     )  # fmt: skip
-    assert wait_for(farm.client, good, seconds=120)["state"] == "success"
+    built = wait_for(farm.client, good, seconds=120)
+    assert built["state"] == "success", farm.client.get(f"/api/v1/tasks/{good}/log").text or built
     (attempt,) = farm.client.get(f"/api/v1/tasks/{good}/attempts").json()
     assert attempt["worker"] == "plain"
     assert 2_000_000 < attempt["peaks"]["disk"] < 50_000_000
