@@ -14,11 +14,16 @@ from pathlib import Path
 from lapstrake.errors import StoreError
 from lapstrake.host import owned
 from lapstrake.host.files import temporary_name
-from lapstrake.host.process import require_program
+from lapstrake.host.process import require_program, tail
 
 _MARKS = "lapstrake.host.layer_marks"
 _TAR = ("tar", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls",
         "--xattrs-exclude=trusted.overlay.*", "--xattrs-exclude=user.overlay.*")  # fmt: skip
+_CHANGED = 1
+"""tar(1): some files changed while they were read. Files of layers get second names meanwhile, by
+folding or backups: then their change time is another one, and nothing else."""
+_CUT = (b": File shrank by ", b": File removed before we read it")
+"""What tar says when it was more."""
 
 
 def pack_layer(tree: Path, target: Path) -> tuple[str, ...]:
@@ -42,12 +47,15 @@ def pack_layer(tree: Path, target: Path) -> tuple[str, ...]:
         closed = json.loads(listing.read_bytes())
     finally:
         listing.unlink(missing_ok=True)
-    owned.run_owned(
+    told = owned.run_owned(
         [*_TAR, "--create", "--use-compress-program=zstd -3 -T0", f"--file={target}",
          f"--directory={tree}", "--sort=name", "--sparse", "."],
         doing=doing,
         error=StoreError,
+        fine=(0, _CHANGED),
     )  # fmt: skip
+    if any(words in told for words in _CUT):
+        raise StoreError(f"{doing}: somebody changed it meanwhile", details=tail(told))
     return tuple(closed)
 
 

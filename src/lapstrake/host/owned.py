@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from lapstrake.errors import LapstrakeError, StoreError
@@ -37,6 +37,7 @@ def run_owned(
     stdin: int | None = None,
     cwd: Path | None = None,
     on_output: Callable[[bytes], None] | None = None,
+    fine: Collection[int] = (0,),
 ) -> bytes:
     """Run a program of the host as root of our ids, to its end.
 
@@ -47,6 +48,7 @@ def run_owned(
         stdin: a descriptor it reads.
         cwd: where it starts.
         on_output: gets its output as it comes.
+        fine: the statuses with which it has not failed.
 
     Returns:
         all of its output, both streams.
@@ -69,7 +71,7 @@ def run_owned(
 
     process = sandbox.spawn(plan, stdin=stdin)
     outcome = supervise.watch(process, limits=Limits(), on_output=keep)
-    if outcome.status != 0:
+    if outcome.status not in fine:
         program = Path(plan.argv[0]).name
         raise error(
             f"{doing}: {program} ended with status {outcome.status}", details=tail(bytes(output))

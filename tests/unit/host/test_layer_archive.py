@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,26 @@ def test_what_overlayfs_shows_is_the_same(tmp_path: Path, tree: Path) -> None:
             subprocess.run(["umount", merged], check=True)
     assert shown[0] == shown[1]
     assert not {"etc/gone", "etc/closed/hidden"} & set(shown[1])
+
+
+def test_files_may_get_second_names_meanwhile(tmp_path: Path, tree: Path) -> None:
+    """So folding does, and so do backups by hard links: their change times are others."""
+    for number in range(400):
+        (tree / f"file{number}").write_bytes(os.urandom(1 << 14))
+    over = threading.Event()
+
+    def link() -> None:
+        while not over.is_set():
+            for number in range(400):
+                os.link(tree / f"file{number}", tmp_path / "second")
+                (tmp_path / "second").unlink()
+
+    linking = threading.Thread(target=link)
+    linking.start()
+    try:
+        pack_layer(tree, tmp_path / "packed")
+    finally:
+        over.set()
+        linking.join()
+    unpack_layer(tmp_path / "packed", tmp_path / "copy", [])
+    assert facts(tmp_path / "copy") == facts(tree)
