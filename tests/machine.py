@@ -97,7 +97,8 @@ def running_machine(binds: Mapping[Path, str]) -> Iterator[Machine]:
         _control_groups() as groups,
     ):
         output = Path(folder, "console")
-        process = _start(root, binds, groups, output)
+        ours = {folder: str(folder) for folder in (SOURCE.parent, Path(sys.prefix))}
+        process = _start(root, {**ours, **binds}, groups, output)  # it has a /tmp of its own
         try:
             yield Machine(init=_booted(process, output), root=root)
         finally:

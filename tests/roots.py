@@ -27,6 +27,7 @@ from lapstrake.runner.choose import load
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 TEST_USER = "lapstrake-test"
+_TUN = Path("/dev/net/tun")
 _FIRST_SUBID = 2_000_000_000
 _SECONDS = 900
 _CONFIGURATION = '[base]\nvariant = "apt"\n\n[refresh]\nmode = "never"\n'
@@ -188,6 +189,8 @@ def pack_base(work_dir: Path, archive: Path) -> Path:
 
 def make_test_user() -> str:
     """The unprivileged user of the tests, with a range of ids; made when missing."""
+    if _TUN.exists():
+        _TUN.chmod(0o666)  # as udev leaves it, and as users' builds with a network need it
     try:
         pwd.getpwnam(TEST_USER)
     except KeyError:
