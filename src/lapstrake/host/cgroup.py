@@ -77,6 +77,15 @@ class ControlGroup:
         """How many processes and threads there are now."""
         return self._number("pids", "pids.current", "pids.current")
 
+    def pids(self) -> tuple[int, ...]:
+        """The processes that are in it now, and in groups below it.
+
+        Raises:
+            FileNotFoundError: a group below it was removed meanwhile.
+        """
+        files = [file for folder in self._unique() for file in folder.rglob("cgroup.procs")]
+        return tuple(sorted({int(number) for file in files for number in _lines(file)}))
+
     def cpu_seconds(self) -> float:
         """User and system time so far."""
         if not self.unified:
@@ -99,8 +108,7 @@ class ControlGroup:
         """Kill every member, again and again until none is left (they may fork meanwhile)."""
         for _ in range(200):
             with contextlib.suppress(FileNotFoundError):  # members may remove groups of theirs
-                files = [file for folder in self._unique() for file in folder.rglob("cgroup.procs")]
-                processes = [int(number) for file in files for number in _lines(file)]
+                processes = self.pids()
                 if not processes:
                     return
                 for process in processes:

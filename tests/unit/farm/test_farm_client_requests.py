@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from lapstrake.errors import FarmError
+from lapstrake.farm.client import patience
 from lapstrake.farm.client.answer import UnreachableError, write
 from lapstrake.farm.client.http import Connection
 from lapstrake.farm.problems import PROBLEMS, Invalid, NoToken, Problem, TooMany, Unavailable
@@ -185,3 +186,17 @@ def test_what_a_later_server_adds_is_left_out() -> None:
     document = {**json.loads(write(_TASK)), "mood": "good"}
     with serving(say(200, json.dumps(document).encode())) as script, asking(script) as farm:
         assert farm.get(Task, "/task/1") == _TASK
+
+
+def test_a_server_that_is_away_for_hours_is_asked_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "_LONGEST_PAUSE", 0.0)
+    tries = iter(range(1_500))
+
+    def once() -> str:
+        if next(tries, None) is not None:
+            raise UnreachableError("nobody answers")
+        return "here"
+
+    assert patience.Patience(None).call(once, 600.0, (UnreachableError,)) == "here"

@@ -16,6 +16,7 @@ from lapstrake.farm.problems import Problem
 T = TypeVar("T")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_DOUBLINGS = 10  # more than are needed: no float is as large as what hours of tries would ask for
 _TELLS = 2  # a restart of the server is over before the third try, mostly
 
 
@@ -59,7 +60,7 @@ class Patience:
 
 def _pause(count: int, passing: FarmError) -> float:
     """Seconds before the next try: as many as the server asks for, at least."""
-    longest: float = min(_FIRST_PAUSE * 2**count, _LONGEST_PAUSE)
+    longest: float = min(_FIRST_PAUSE * 2 ** min(count, _DOUBLINGS), _LONGEST_PAUSE)
     pause = longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients
     fields: Mapping[str, object] = passing.fields if isinstance(passing, Problem) else {}
     asked = fields.get(RETRY_AFTER)

@@ -14,8 +14,8 @@ from lapstrake.farm.client.answer import read
 from lapstrake.farm.values.attempts import Job, Result
 from lapstrake.farm.values.tasks import TaskKind
 from lapstrake.farm.worker import leftovers
+from lapstrake.farm.worker.deadlines import Deadlines
 from lapstrake.farm.worker.link import Link
-from lapstrake.farm.worker.patience import Patience
 from lapstrake.farm.worker.ready import ReadyProcess
 from lapstrake.farm.worker.sampling import Sampler, joined
 from lapstrake.farm.worker.setup import (
@@ -131,12 +131,12 @@ class Attempt:
         return self._ready.begin(setup)
 
     def _wait(self, process: sandbox.SandboxProcess) -> Result | None:
-        """Wait for its end, or for a reason to end it; a result only when patience has ended."""
-        patience = Patience(self._job.spec, self._folder)
+        """Wait for its end, or for a reason to end it; a result only of a missed deadline."""
+        deadlines = Deadlines(self._job.spec, self._folder)
         while process.process.poll() is None:
             if self._lost.wait(_LOOK_SECONDS):
                 return None
-            if (stopped := patience.ended()) is not None:
+            if (stopped := deadlines.missed()) is not None:
                 return stopped
         return None
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import astuple, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import psutil
 
 from lapstrake.errors import LapstrakeError
 from lapstrake.farm.values.attempts import Peaks, ResourceSample
-from lapstrake.farm.worker.traffic import Traffic, processes_in
+from lapstrake.farm.worker.traffic import Traffic
 from lapstrake.host import cgroup
 from lapstrake.host.cgroup import ControlGroup
 from lapstrake.host.supervise import SAMPLE_SECONDS, tree_size
@@ -91,7 +92,8 @@ class Sampler:
                     memory += process.memory_info().rss
         self._cpu = max(self._cpu, cpu)
         if self._begun():
-            self._traffic.look((*(process.pid for process in tree), *processes_in(containers)))
+            inside = chain.from_iterable(group.pids() for group in containers)
+            self._traffic.look(chain((process.pid for process in tree), inside))
         received, sent = self._traffic.total()
         return ResourceSample(
             seconds=round(time.monotonic() - self._began, 2),

@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from lapstrake.host.cgroup import ControlGroup
-
 _RECEIVED, _SENT = 0, 8  # columns behind the interface's name, see proc(5)
 
 
@@ -64,16 +62,6 @@ def counts(text: str) -> tuple[int, int]:
             received += int(columns[_RECEIVED])
             sent += int(columns[_SENT])
     return received, sent
-
-
-def processes_in(groups: Iterable[ControlGroup]) -> tuple[int, ...]:
-    """The processes in control groups, and in those below them."""
-    found: set[int] = set()
-    for folder in {folder for group in groups for folder in group.folders.values()}:
-        for file in folder.rglob("cgroup.procs"):
-            with suppress(OSError):
-                found.update(int(number) for number in file.read_text().split())
-    return tuple(sorted(found))
 
 
 def _space(process: int | str, kind: str) -> str:

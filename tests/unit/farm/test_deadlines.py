@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lapstrake.build.log import MOST_BYTES
 from lapstrake.errors import LimitError
 from lapstrake.farm.values.tasks import TaskKind, TaskSpec
-from lapstrake.farm.worker.patience import Patience
+from lapstrake.farm.worker.deadlines import Deadlines
 from lapstrake.farm.worker.setup import AttemptFolder
 
 _SILENCE = 30.0
@@ -23,7 +23,7 @@ class Build:
 
     def __init__(self, place: Path, **spec: object) -> None:
         self.folder, self.now = AttemptFolder(path=place), 1000.0
-        self.patience = Patience(
+        self.deadlines = Deadlines(
             TaskSpec(**spec),  # type: ignore[arg-type]
             self.folder,
             lambda: self.now,
@@ -32,7 +32,7 @@ class Build:
     def error(self, seconds: float) -> str:
         """Why it is stopped after so much more time; empty if it goes on."""
         self.now += seconds
-        result = self.patience.ended()
+        result = self.deadlines.missed()
         assert result is None or result.exit_code == LimitError.exit_code
         return "" if result is None else result.error
 

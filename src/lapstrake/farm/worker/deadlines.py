@@ -15,7 +15,7 @@ from lapstrake.formats.amounts import duration_text
 _LATE_SECONDS = 10.0  # the build itself ends first, and says more
 
 
-class Patience:
+class Deadlines:
     """Watches the clock of one build from when all is fetched; until then the server does.
 
     A log that is full says nothing any more, so then silence is no sign of anything.
@@ -33,8 +33,8 @@ class Patience:
         self._begun = 0.0
         self._size, self._heard = 0, 0.0
 
-    def ended(self) -> Result | None:
-        """A result, once there is none left; to be asked again and again."""
+    def missed(self) -> Result | None:
+        """A result, once one has passed; to be asked again and again."""
         now = self._clock()
         if not self._begun:
             if self._spec.kind is TaskKind.ARTIFACT or self._folder.begun.exists():
