@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from farm_anew import Anew
 from farm_graphs import SourceGraph, debian, tree
 
 from lapstrake.farm.placement.assign import by_queue, least_makespan, quick
@@ -26,8 +25,6 @@ from lapstrake.farm.placement.rules import FirstIdle, Rule
 from lapstrake.farm.placement.simulate import Loss, replay
 
 _GIB = 1 << 30
-_PLANS = 20
-"""How often the least makespan is planned anew where estimates are off, in the least time."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +37,12 @@ class Case:
     losses: Sequence[Loss] = ()
 
 
-Make = Callable[[Case, float], Rule]
+Make = Callable[[Case], Rule]
 RULES: dict[str, Make] = {
-    "first come": lambda case, _: FirstIdle(case.loads),
-    "by queue": lambda case, _: by_queue(case.loads, case.machines),
-    "quick": lambda case, _: quick(case.loads, case.machines).make(),
-    "least makespan": lambda case, _: least_makespan(case.loads, case.machines).make(),
-    "anew": lambda case, least: Anew(case.loads, case.machines, least / _PLANS),
+    "first come": lambda case: FirstIdle(case.loads),
+    "by queue": lambda case: by_queue(case.loads, case.machines),
+    "quick": lambda case: quick(case.loads, case.machines).make(),
+    "least makespan": lambda case: least_makespan(case.loads, case.machines).make(),
 }
 
 
@@ -60,7 +56,7 @@ def main() -> None:
     options.add_argument(
         "--slots", choices=("one", "several"), nargs="+", default=["one", "several"]
     )
-    options.add_argument("--rules", choices=tuple(RULES), nargs="+", default=list(RULES)[:4])
+    options.add_argument("--rules", choices=tuple(RULES), nargs="+", default=list(RULES))
     options.add_argument("--sources", type=Path, help="an index of Debian's sources, not by apt")
     options.add_argument("--tree", type=Path, help="a tree of AOSC bundles instead")
     chosen = options.parse_args()
@@ -91,7 +87,7 @@ def row(case: Case, name: str, rules: Sequence[str]) -> str:
     cells = []
     for rule in rules:
         begin = time.process_time()
-        made = RULES[rule](case, least.simple)
+        made = RULES[rule](case)
         done = replay(case.loads, case.machines, made, factors=case.factors, losses=case.losses)
         assert len(done.placed) == len(case.loads)
         took = time.process_time() - begin
